@@ -1,0 +1,79 @@
+"""What a training loop iterates over: batches of pictures, or of features already computed. Both give
+(inputs, labels) and know their length."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from tl_engine.dataset import Record
+from tl_engine.preprocessing import Preprocess
+
+Transform = Callable[[Image.Image], Tensor]
+
+
+class Batches(Protocol):
+    """Batches of (inputs, labels): inputs (B, ...), labels (B,)."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: ...
+    def __len__(self) -> int: ...
+
+
+class Photos(Dataset[tuple[Tensor, int]]):
+    """Records as (tensor (3, H, W), label), decoded when asked for."""
+
+    def __init__(self, records: Sequence[Record], preprocess: Preprocess, transform: Transform) -> None:
+        self.records = records
+        self.preprocess = preprocess
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        record = self.records[index]
+        return self.transform(self.preprocess.open(record.path)), record.label
+
+
+def photo_batches(
+    photos: Photos, batch_size: int, *, workers: int, training: bool = False, seed: int = 0
+) -> DataLoader[tuple[Tensor, int]]:
+    """Batches of pictures (B, 3, H, W); shuffled for training, where a last batch of one is dropped.
+
+    Batch norm cannot learn from one picture.
+    """
+    return DataLoader(
+        photos,
+        batch_size=batch_size,
+        shuffle=training,
+        drop_last=training and batch_size > 1 and len(photos) % batch_size == 1,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+class FeatureBatches:
+    """Batches of the backbone's outputs, (B, ...). With several views each epoch draws one per picture."""
+
+    def __init__(self, features: Tensor, labels: Tensor, batch_size: int, *, shuffle_seed: int | None = None) -> None:
+        self.features = features  # (V, N, ...): V views of N pictures
+        self.labels = labels  # (N,)
+        self.batch_size = batch_size
+        self.generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        views, count = self.features.shape[:2]
+        if self.generator is None:
+            order, view = torch.arange(count), torch.zeros(count, dtype=torch.long)
+        else:
+            order = torch.randperm(count, generator=self.generator)
+            view = torch.randint(views, (count,), generator=self.generator)
+        for chosen in order.split(self.batch_size):
+            yield self.features[view[chosen], chosen], self.labels[chosen]

@@ -1,0 +1,48 @@
+"""Finding a classifier by what a person calls it: `imagenet`, a run, a folder, or one that ships. No torch here."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tl_engine.errors import RunError
+from tl_engine.run_folder import Run
+from tl_engine.runs import NAME
+from tl_engine.settings import Settings
+
+if TYPE_CHECKING:
+    from tl_engine.predictor import Predictor
+
+IMAGENET = "imagenet"
+
+
+def shipped(settings: Settings) -> list[str]:
+    """The names of the classifiers that come with the program."""
+    folders = settings.demo.iterdir() if settings.demo.is_dir() else ()
+    return sorted(folder.name for folder in folders if (folder / "meta.json").is_file())
+
+
+def classifier_folder(name: str, settings: Settings) -> Path:
+    """The folder (`best/`) of a run's name, a folder, or a shipped classifier, in this order. Raises RunError."""
+    if NAME.fullmatch(name) and (settings.runs / name).is_dir():
+        return settings.runs / name / "best"
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder / "best" if (folder / "best").is_dir() or Run(folder).options() else folder
+    if name in shipped(settings):
+        return settings.demo / name
+    choices = ", ".join([IMAGENET, *shipped(settings)])
+    raise RunError(f"There is no run or folder {name[:80]!r}: name a run, a classifier's folder, or {choices}.")
+
+
+def load_classifier(name: str, settings: Settings) -> "Predictor":
+    """The classifier of that name, ready to predict. Raises RunError or WeightsError."""
+    from tl_engine.predictor import Predictor
+
+    if name == IMAGENET:
+        return Predictor.imagenet(settings)
+    folder = classifier_folder(name, settings)
+    # A run remembers where its backbone came from, so that predicting needs no --weights-dir.
+    remembered = Run(folder.parent).options().get("weights_dir")
+    if remembered and settings.weights_dir is None:
+        settings = dataclasses.replace(settings, weights_dir=Path(remembered))
+    return Predictor.load(folder, settings)

@@ -1,0 +1,78 @@
+"""Downloads that fail fast: a probe with a deadline first, then a stream into a temporary file, its hash checked."""
+
+import hashlib
+import os
+import socket
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from tl_engine.errors import EngineError
+
+PROBE_SECONDS = 4.0
+STALL_SECONDS = 20.0  # a started download may pause this long
+CHUNK = 1 << 20  # bytes
+OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
+
+
+class DownloadError(EngineError):
+    """Something could not be downloaded; the text says why, callers add what works without it."""
+
+
+def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
+    """Whether the host of `url` takes a connection, answered within `seconds` even where name look-ups hang."""
+    parts = urllib.parse.urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    answer: list[bool] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
+            answer.append(True)
+        except OSError:
+            pass
+
+    # getaddrinfo has no time-out of its own, so it gets a thread that may be left behind.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(answer)
+
+
+def download(url: str, path: Path, *, sha256_prefix: str = "", on_progress: OnProgress | None = None) -> None:
+    """Fetch `url` into `path`, whole or not at all. Raises DownloadError within seconds when there is no network."""
+    host = urllib.parse.urlsplit(url).hostname
+    # A proxy, where one is set, connects for us: then the probe would test the wrong thing.
+    if not urllib.request.getproxies() and not reachable(url):
+        raise DownloadError(f"{host} cannot be reached from here")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        digest = _stream(url, partial, on_progress)
+        if not digest.startswith(sha256_prefix):
+            raise DownloadError(f"{path.name} arrived damaged: its hash is not the published one")
+        os.replace(partial, path)
+    except (OSError, urllib.error.URLError) as error:
+        raise DownloadError(f"{path.name} could not be downloaded from {host} ({error})") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _stream(url: str, partial: Path, on_progress: OnProgress | None) -> str:
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=STALL_SECONDS) as answer, partial.open("wb") as file:
+        total, done, told = int(answer.headers.get("Content-Length") or 0), 0, 0.0
+        while chunk := answer.read(CHUNK):
+            file.write(chunk)
+            digest.update(chunk)
+            done += len(chunk)
+            if on_progress and time.monotonic() - told > 0.25:
+                told = time.monotonic()
+                on_progress(done, total)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()

@@ -1,0 +1,29 @@
+"""What a person can mend. Each message is one sentence: the value, what is allowed, and the remedy."""
+
+
+class EngineError(Exception):
+    """Anything the engine refuses; its text is shown to people as it is."""
+
+
+class ConfigError(EngineError):
+    """A setting out of its range, or settings that contradict each other."""
+
+
+class DataError(EngineError):
+    """A data set that cannot be trained on, or an archive that cannot be taken."""
+
+
+class ImageError(EngineError):
+    """One picture that cannot be read; the others go on without it."""
+
+
+class WeightsError(EngineError):
+    """Backbone weights that cannot be had, or do not fit."""
+
+
+class RunError(EngineError):
+    """A run or classifier folder that is not there, taken, or not what it should be."""
+
+
+class TrainingError(EngineError):
+    """A training that cannot go on; what it saved before stays good."""

@@ -1,0 +1,181 @@
+"""What a training tells: frozen facts in the past, one json line each. Terminal, page and files read the same."""
+
+import dataclasses
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The base of all events; `kind` is the class name in snake case. `at` is seconds since 1970, set when logged."""
+
+    kind: ClassVar[str] = "event"
+    at: float | None = None
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """The training process is at work."""
+
+    run_folder: str
+    config: dict[str, Any]
+    classes: list[str]
+    counts: dict[str, dict[str, int]]  # class -> split -> images
+    process_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSkipped(Event):
+    """One file takes no part, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Event):
+    """A line for the log that explains a choice."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress(Event):
+    """A stage that takes a while: `done` of `total`, with the seconds it will still take (None: unknown)."""
+
+    stage: str
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelBuilt(Event):
+    """Which tensors learn, as the tutorial prints "Params to learn"."""
+
+    architecture: str
+    weights: str  # where they came from
+    learning_tensors: int
+    tensors: int
+    learning_parameters: int
+    parameters: int
+    names: list[str]  # of the learning tensors, the first ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEnd(Event):
+    """One of some training batches; not every batch is told."""
+
+    epoch: int
+    batch: int
+    batches: int
+    loss: float
+    seconds_left: float | None = None  # of the whole training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochEnd(Event):
+    """One pass over the training images. Accuracies are fractions; what was the best so far is already saved."""
+
+    epoch: int
+    epochs: int
+    phase: str  # "head" or "all": what learned
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    best: bool
+    seconds: float
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestEnd(Event):
+    """The best epoch, measured once on the test folder."""
+
+    test_loss: float
+    test_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    """The last event. `state` is finished, stopped or failed; `seconds` count from the start of the process."""
+
+    state: str
+    reason: str
+    run_folder: str
+    best_val_accuracy: float | None
+    best_epoch: int | None
+    seconds: float
+
+
+KINDS: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__subclasses__()}
+
+
+def to_json(event: Event) -> str:
+    """One line. Numbers that json does not have (NaN, infinity) become null."""
+    values = {"kind": event.kind} | dataclasses.asdict(event)
+    return json.dumps({k: _finite(v) for k, v in values.items()}, ensure_ascii=False, allow_nan=False)
+
+
+def from_json(line: str) -> Event | None:
+    """The event of a line, or None for a line cut short or of a kind unknown to this version."""
+    try:
+        values = json.loads(line)
+        cls = KINDS[values.pop("kind")]
+        names = {f.name for f in dataclasses.fields(cls)}
+        return cls(**{k: v for k, v in values.items() if k in names})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def describe(event: Event) -> str:
+    """One plain line for a log; empty for events that only move a progress bar."""
+    match event:
+        case RunStarted():
+            images = sum(sum(splits.values()) for splits in event.counts.values())
+            config = event.config
+            return f"{config['architecture']}, {config['strategy']}: {images} images of {len(event.classes)} classes"
+        case FileSkipped():
+            return f"skipped {event.file}: {event.reason}"
+        case Note():
+            return event.message
+        case ModelBuilt():
+            return (
+                f"weights: {event.weights}; learning: {event.learning_tensors} of {event.tensors} tensors, "
+                f"{_count(event.learning_parameters)} of {_count(event.parameters)} parameters "
+                f"({', '.join(event.names)})"
+            )
+        case EpochEnd():
+            return (
+                f"epoch {event.epoch}/{event.epochs}  train loss {_number(event.train_loss)} accuracy "
+                f"{event.train_accuracy:.3f}  val loss {_number(event.val_loss)} accuracy {event.val_accuracy:.3f}"
+                f"{'  best so far, saved' if event.best else ''}"
+            )
+        case TestEnd():
+            return f"test loss {_number(event.test_loss)} accuracy {event.test_accuracy:.3f}"
+        case RunEnded():
+            best = "no epoch ended"
+            if event.best_val_accuracy is not None:
+                best = f"best validation accuracy {event.best_val_accuracy:.3f} in epoch {event.best_epoch}"
+            return f"{event.state} after {event.seconds:.1f} s: {event.reason} ({best}); {event.run_folder}"
+    return ""
+
+
+def _count(number: int) -> str:
+    return f"{number / 1e6:.1f} M" if number >= 1_000_000 else f"{number:,}"
+
+
+def _number(value: float | None) -> str:
+    return "not a number" if value is None else f"{value:.4f}"

@@ -1,0 +1,214 @@
+"""Builds a backbone with a new head, and says which part is which.
+
+Contract, for every row of the table: `model(images)` maps (B, 3, H, W) to logits (B, C); the module at the head's
+path maps what the backbone gives it to something whose `flatten(1)` is those logits.
+"""
+
+import copy
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from tl_engine.architectures import Architecture
+from tl_engine.errors import ConfigError, WeightsError
+
+AUXILIARY_WEIGHT = 0.4  # Inception: https://arxiv.org/abs/1409.4842, section 5
+
+
+class SmallVGG(nn.Module):
+    """The blog's small VGG for (B, 3, 64, 64): four blocks of 3x3 convolutions, each halving the side."""
+
+    def __init__(self, num_classes: int = 1000) -> None:
+        super().__init__()
+        blocks = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512))
+        layers: list[nn.Module] = []
+        for channels in blocks:
+            for before, after in zip(channels, channels[1:], strict=False):
+                layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace=True)]
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(
+            nn.Linear(512 * 4 * 4, 1024),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.5),
+            nn.Linear(1024, 1024),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.5),
+            nn.Linear(1024, num_classes),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):  # ten layers without normalisation die under PyTorch's default
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.features(images).flatten(1))
+        return logits
+
+
+def build_model(
+    architecture: Architecture, num_classes: int | None, weights: Mapping[str, Tensor] | None
+) -> nn.Module:
+    """A model with pretrained `weights` (None: random) and a fresh head of `num_classes` (None: the 1,000 it had).
+
+    Raises WeightsError when the weights do not fit, ConfigError for a timm name that does not exist.
+    """
+    model = _blank(architecture)
+    path = head_path(model, architecture)
+    if weights is not None:
+        _load_backbone(model, weights, architecture, path, keep_head=num_classes is None)
+    if num_classes is not None:
+        model.set_submodule(path, new_head(model.get_submodule(path), num_classes))
+        if architecture.auxiliary_head:
+            auxiliary = model.get_submodule(architecture.auxiliary_head)
+            model.set_submodule(architecture.auxiliary_head, new_head(auxiliary, num_classes))
+    return model
+
+
+def _blank(architecture: Architecture) -> nn.Module:
+    """The library's own model with 1,000 classes and random weights."""
+    if architecture.library == "timm":
+        import timm
+
+        check_timm_name(architecture)
+        model: nn.Module = timm.create_model(architecture.builder, pretrained=False)
+        return model
+    if architecture.library == "tl_engine":
+        return SmallVGG()
+    from torchvision.models import get_model_builder
+
+    # Inception's weights were ported from TensorFlow and want its input scaling; its own initialisation takes long.
+    inception = {"transform_input": True, "init_weights": False} if architecture.auxiliary_head else {}
+    built: nn.Module = get_model_builder(architecture.builder)(weights=None, **inception)
+    return built
+
+
+def check_timm_name(architecture: Architecture) -> None:
+    """Raise ConfigError unless timm can build it."""
+    import timm
+
+    if not timm.is_model(architecture.builder):
+        raise ConfigError(f"timm knows no model {architecture.builder[:60]!r}: timm.list_models() lists them.")
+
+
+def head_path(model: nn.Module, architecture: Architecture) -> str:
+    """Where the head sits: the row's column, or what timm says of its model."""
+    path = architecture.head or getattr(model, "pretrained_cfg", {}).get("classifier")
+    if not isinstance(path, str) or not path:
+        raise ConfigError(f"{architecture.name} has no single head to replace: choose another timm model.")
+    return path
+
+
+def head_of(model: nn.Module, architecture: Architecture) -> nn.Module:
+    """The module that a new task replaces."""
+    return model.get_submodule(head_path(model, architecture))
+
+
+def new_head(old: nn.Module, num_classes: int) -> nn.Module:
+    """A fresh head like the old one with `num_classes` outputs; the only case analysis is the layer's kind."""
+    match old:
+        case nn.Linear():
+            return nn.Linear(old.in_features, num_classes)
+        case nn.Conv2d():
+            return _new_convolution(old, num_classes)
+        case nn.Sequential():  # a whole classifier, as in the blog's VGG-16: all its layers start anew
+            *layers, last = copy.deepcopy(old)
+            for layer in layers:
+                if isinstance(layer, nn.Linear):
+                    layer.reset_parameters()
+            return nn.Sequential(*layers, new_head(last, num_classes))
+    raise ConfigError(f"A head of kind {type(old).__name__} cannot be replaced: choose another architecture.")
+
+
+def _new_convolution(old: nn.Conv2d, num_classes: int) -> nn.Sequential:
+    """SqueezeNet's head; the ReLU and pooling that follow it belong to it, so that its output is the logits.
+
+    Both do nothing to their own result, so the model's copies of them may stay. The small start is torchvision's.
+    """
+    convolution = nn.Conv2d(old.in_channels, num_classes, old.kernel_size, old.stride)  # type: ignore[arg-type]
+    nn.init.normal_(convolution.weight, std=0.01)
+    nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+    return nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+
+
+def _load_backbone(
+    model: nn.Module, weights: Mapping[str, Tensor], architecture: Architecture, path: str, *, keep_head: bool
+) -> None:
+    own = model.state_dict()
+    optional = () if keep_head else tuple(f"{p}." for p in (path, architecture.auxiliary_head) if p)
+    if architecture.auxiliary_head:  # backbone-only files may lack the whole auxiliary branch
+        optional += (architecture.auxiliary_head.split(".")[0] + ".",)
+    fitting = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
+    missing = [
+        name
+        for name in own
+        if name not in fitting and not name.startswith(optional) and not name.endswith("num_batches_tracked")
+    ]
+    if missing:
+        raise WeightsError(
+            f"The weights do not fit {architecture.name}: {len(missing)} tensors are missing or of another shape, "
+            f"the first is {missing[0]}. Use a file of torchvision's or timm's names for this architecture."
+        )
+    model.load_state_dict(fitting, strict=False)
+
+
+def head_names(model: nn.Module, architecture: Architecture) -> list[str]:
+    """The state names of the head."""
+    prefix = head_path(model, architecture) + "."
+    return [name for name in model.state_dict() if name.startswith(prefix)]
+
+
+def freeze_backbone(model: nn.Module, architecture: Architecture, *, frozen: bool = True) -> None:
+    """Frozen: eval mode for all and gradients for the head alone. Not frozen: train mode and gradients everywhere."""
+    model.requires_grad_(not frozen)
+    model.train(not frozen)
+    if frozen:
+        head_of(model, architecture).requires_grad_(True)
+
+
+def backbone_hash(model: nn.Module, architecture: Architecture) -> str:
+    """The same for the same backbone numbers, whatever file they came from; the heads and counters do not count."""
+    skipped = tuple(f"{p}." for p in (head_path(model, architecture), architecture.auxiliary_head) if p)
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        if not name.startswith(skipped) and not name.endswith("num_batches_tracked"):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def main_logits(outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """The logits (B, C) of what a model returns; Inception returns its auxiliary ones too while training."""
+    return outputs if isinstance(outputs, Tensor) else outputs[0]
+
+
+def classification_loss(outputs: Tensor | tuple[Tensor, ...], labels: Tensor, criterion: nn.Module) -> Tensor:
+    """The mean loss; for Inception while training, main + 0.4 x auxiliary."""
+    if isinstance(outputs, Tensor):
+        loss: Tensor = criterion(outputs, labels)
+        return loss
+    main, auxiliary = outputs
+    total: Tensor = criterion(main, labels) + AUXILIARY_WEIGHT * criterion(auxiliary, labels)
+    return total
+
+
+def count_parameters(parameters: Iterable[nn.Parameter]) -> int:
+    """How many numbers they hold."""
+    return sum(p.numel() for p in parameters)
+
+
+@torch.no_grad()
+def backbone_outputs(model: nn.Module, head: nn.Module, images: Tensor) -> Tensor:
+    """What the backbone hands to its head for `images`, (B, ...); the head's own work is not used.
+
+    `no_grad`, not `inference_mode`: these features will train a head.
+    """
+    caught: list[Tensor] = []
+    handle = head.register_forward_pre_hook(lambda _module, inputs: caught.append(inputs[0]))
+    try:
+        model(images)
+    finally:
+        handle.remove()
+    return caught[0]

@@ -1,0 +1,105 @@
+"""A saved classifier that predicts: pictures in, probabilities out, through the same preprocessing as in training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from tl_engine import checkpoint
+from tl_engine.architectures import DEFAULT_ARCHITECTURE, Architecture, get_architecture
+from tl_engine.errors import RunError
+from tl_engine.models import backbone_hash, build_model
+from tl_engine.pictures import Source
+from tl_engine.preprocessing import Preprocess, preprocess_for
+from tl_engine.settings import Settings
+from tl_engine.weights import load_weights
+
+BATCH = 32
+# ImageNet has two cranes and two maillots; a table of probabilities needs a name for each.
+TWINS = {134: "crane (bird)", 517: "crane (machine)", 638: "maillot", 639: "maillot (tank suit)"}
+
+
+class Predictor:
+    """A classifier ready to predict. Safe to share between threads: it never changes after it is made."""
+
+    def __init__(self, model: nn.Module, preprocess: Preprocess, classes: Sequence[str], meta: dict[str, Any]) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = model.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.preprocess = preprocess
+        self.classes = tuple(classes)
+        self.meta = meta
+
+    @classmethod
+    def load(cls, folder: Path, settings: Settings) -> Self:
+        """A trained classifier from its folder (`best/`).
+
+        Raises RunError when the folder holds none, WeightsError when its backbone cannot be had here.
+        """
+        meta = checkpoint.read_meta(folder)
+        try:
+            architecture = get_architecture(meta["architecture"])
+            classes, preprocess = list(meta["classes"]), Preprocess.from_dict(meta["preprocessing"])
+            head_only, expected = meta["learned"] == "head", meta["backbone"]["hash"]
+        except (KeyError, TypeError) as error:
+            raise RunError(f"meta.json in {folder.name} lacks {error}: use another copy of this classifier.") from None
+        weights = load_weights(architecture, settings)[0] if head_only else None
+        model = build_model(architecture, len(classes), weights)
+        if head_only and backbone_hash(model, architecture) != expected:
+            raise RunError(
+                f"The classifier in {folder.name} was trained on other weights of {architecture.name} than those "
+                "found here: name the folder with the right ones with --weights-dir."
+            )
+        _fill(model, folder)
+        return cls(model, preprocess, classes, meta)
+
+    @classmethod
+    def imagenet(cls, settings: Settings, name: str = DEFAULT_ARCHITECTURE) -> Self:
+        """A backbone as it comes, with its own 1,000 classes. Raises WeightsError."""
+        architecture: Architecture = get_architecture(name)
+        weights, source = load_weights(architecture, settings)
+        model = build_model(architecture, None, weights)
+        meta = {"architecture": name, "learned": "nothing", "backbone": {"weights": source.label}}
+        return cls(model, preprocess_for(architecture, source.preprocess), imagenet_classes(), meta)
+
+    def open(self, source: Source, name: str | None = None) -> Image.Image:
+        """A picture as `__call__` expects it. Raises ImageError."""
+        return self.preprocess.open(source, name)
+
+    @torch.inference_mode()
+    def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Probabilities (N, C) for N opened pictures."""
+        rows = []
+        for start in range(0, len(images), BATCH):
+            batch = torch.stack([self.preprocess(image) for image in images[start : start + BATCH]])
+            batch = batch.to(self.device, memory_format=torch.channels_last)
+            rows.append(self.model(batch).float().softmax(1).cpu().numpy())
+        return np.concatenate(rows) if rows else np.zeros((0, len(self.classes)), np.float32)
+
+    def probabilities(self, image: Image.Image) -> dict[str, float]:
+        """{class: probability} of one opened picture, the likeliest first."""
+        row = self([image])[0]
+        return {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
+
+
+def _fill(model: nn.Module, folder: Path) -> None:
+    tensors = checkpoint.read_tensors(folder)
+    own = model.state_dict()
+    strangers = [name for name, t in tensors.items() if name not in own or own[name].shape != t.shape]
+    if strangers or not tensors:
+        raise RunError(f"model.safetensors in {folder.name} does not fit its meta.json: use another copy.")
+    model.load_state_dict(tensors, strict=False)
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """The 1,000 names in index order, each of them once."""
+    from torchvision.models import ResNet18_Weights
+
+    names: list[str] = list(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
+    for index, name in TWINS.items():
+        names[index] = name
+    return tuple(names)

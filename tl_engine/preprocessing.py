@@ -1,0 +1,144 @@
+"""One preprocessing contract: the numbers come with the weights, travel in meta.json, and are all that anybody reads.
+
+Training, validation, prediction and export make their tensors here, so that what was trained is what predicts.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+
+from tl_engine.architectures import Architecture
+from tl_engine.errors import WeightsError
+from tl_engine.pictures import Source, open_image
+
+SHRINK = 512  # pixels of the short side kept when decoding; part of the contract, since it moves pixels a little
+INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocess:
+    """Picture to tensor, in numbers. Raises WeightsError when they make no sense."""
+
+    resize: int  # short side, pixels
+    crop: int  # centre square, pixels; at most `resize`
+    interpolation: str = "bilinear"
+    channels: str = "rgb"  # or "bgr"
+    scale: float = 1.0  # the value of a white pixel before mean and std: 1 or 255
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # in the order of `channels`
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        fits = 8 <= self.crop <= self.resize <= 2048 and self.interpolation in INTERPOLATIONS
+        if not (fits and self.channels in ("rgb", "bgr") and len(self.mean) == len(self.std) == 3 and all(self.std)):
+            raise WeightsError(
+                f"Preprocessing {self.to_dict()} makes no sense: 8 <= crop <= resize <= 2048, interpolation "
+                "bilinear or bicubic, channels rgb or bgr, three means, three standard deviations above 0."
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From json. Raises WeightsError naming what is missing or unknown."""
+        try:
+            return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        except (KeyError, TypeError) as error:
+            keys = ", ".join(f.name for f in dataclasses.fields(cls))
+            raise WeightsError(f"Preprocessing needs the keys {keys}; {error} does not fit.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Json-ready, the way meta.json keeps it."""
+        return {**dataclasses.asdict(self), "mean": list(self.mean), "std": list(self.std)}
+
+    @property
+    def short_side(self) -> int:
+        """What `open_image` may shrink to, pixels."""
+        return max(SHRINK, self.resize)
+
+    def open(self, source: Source, name: str | None = None) -> Image.Image:
+        """The picture as every later step expects it. Raises ImageError."""
+        return open_image(source, name=name, short_side=self.short_side)
+
+    def view(self, image: Image.Image) -> Image.Image:
+        """What the network sees of an RGB picture: short side resized, centre square cropped."""
+        width, height = image.size
+        short = min(width, height)
+        size = (int(self.resize * width / short), int(self.resize * height / short))
+        left, top = (round((side - self.crop) / 2.0) for side in size)
+        resized = image.resize(size, INTERPOLATIONS[self.interpolation])
+        return resized.crop((left, top, left + self.crop, top + self.crop))
+
+    def to_tensor(self, view: Image.Image) -> Tensor:
+        """An RGB picture as the network's numbers, (3, H, W) float32."""
+        pixels = np.asarray(view, dtype=np.float32)
+        if self.channels == "bgr":
+            pixels = pixels[:, :, ::-1]
+        std = np.asarray(self.std, dtype=np.float32)
+        mean = np.asarray(self.mean, dtype=np.float32)
+        pixels = pixels * (np.float32(self.scale / 255) / std) - mean / std
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """The evaluation transform: an RGB picture to (3, crop, crop) float32."""
+        return self.to_tensor(self.view(image))
+
+    def training_transform(self, augmentation: str) -> Callable[[Image.Image], Tensor]:
+        """Picture to (3, crop, crop) float32, drawn anew each time unless `augmentation` is "none"."""
+        if augmentation == "none":
+            return self
+        interpolation = v2.InterpolationMode(self.interpolation)
+        # The tutorial's transforms; "strong" adds TrivialAugment (https://arxiv.org/abs/2103.10158).
+        steps: list[Any] = [v2.RandomResizedCrop(self.crop, interpolation=interpolation), v2.RandomHorizontalFlip()]
+        if augmentation == "strong":
+            steps.append(v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR))
+        return v2.Compose([*steps, self.to_tensor])
+
+
+def preprocess_for(architecture: Architecture, override: Path | None = None) -> Preprocess:
+    """The numbers of the pretrained weights, or those of a host's json file beside them."""
+    if override is not None:
+        try:
+            return Preprocess.from_dict(json.loads(override.read_text(encoding="utf-8")))
+        except (ValueError, OSError) as error:
+            raise WeightsError(f"{override.name} is not readable json: {error}.") from None
+    if architecture.library == "torchvision":
+        return _from_torchvision(architecture)
+    if architecture.library == "timm":
+        return _from_timm(architecture)
+    side = architecture.image_size or 224
+    return Preprocess(resize=side, crop=side, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def _from_torchvision(architecture: Architecture) -> Preprocess:
+    from torchvision.models import get_model_weights
+
+    numbers = get_model_weights(architecture.builder)[architecture.weights].transforms()
+    return Preprocess(
+        resize=numbers.resize_size[0],
+        crop=numbers.crop_size[0],
+        interpolation=numbers.interpolation.value,
+        mean=tuple(numbers.mean),
+        std=tuple(numbers.std),
+    )
+
+
+def _from_timm(architecture: Architecture) -> Preprocess:
+    import timm
+    from timm.data import resolve_data_config
+
+    numbers = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(architecture.builder).to_dict())
+    crop = numbers["input_size"][-1]
+    return Preprocess(
+        resize=max(crop, int(crop / numbers["crop_pct"])),
+        crop=crop,
+        interpolation="bilinear" if numbers["interpolation"] == "bilinear" else "bicubic",
+        mean=tuple(numbers["mean"]),
+        std=tuple(numbers["std"]),
+    )

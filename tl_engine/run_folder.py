@@ -1,0 +1,108 @@
+"""A run is its folder: config.json, events.jsonl, best/. All that is known of a run is read from here. No torch."""
+
+import dataclasses
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tl_engine.events import Event, RunEnded, from_json, to_json
+
+CONFIG, EVENTS, PROCESS, STOP = "config.json", "events.jsonl", "process.json", "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, by its folder."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Its name, which on the page is an unguessable token."""
+        return self.folder.name
+
+    @property
+    def best(self) -> Path:
+        """Where the best classifier lies once an epoch has ended."""
+        return self.folder / "best"
+
+    def options(self) -> dict[str, Any]:
+        """What config.json says: the training's options, the folders, the workspace it belongs to (None: the host)."""
+        try:
+            options: dict[str, Any] = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+            return options
+        except (OSError, ValueError):
+            return {}
+
+    def events(self, offset: int = 0) -> tuple[list[Event], int]:
+        """The events logged after byte `offset`, and the offset to go on from. A line being written waits."""
+        try:
+            with (self.folder / EVENTS).open("rb") as log:
+                log.seek(offset)
+                text = log.read()
+        except FileNotFoundError:
+            return [], 0
+        whole = text[: text.rfind(b"\n") + 1]
+        events = (from_json(line) for line in whole.decode("utf-8", "replace").splitlines())
+        return [event for event in events if event is not None], offset + len(whole)
+
+    def ended(self) -> RunEnded | None:
+        """The last event, if the run told its end; reads the tail of the log only."""
+        try:
+            with (self.folder / EVENTS).open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
+                last = log.read().rstrip(b"\n").rsplit(b"\n", 1)[-1]
+        except FileNotFoundError:
+            return None
+        event = from_json(last.decode("utf-8", "replace"))
+        return event if isinstance(event, RunEnded) else None
+
+    def state(self) -> str:
+        """queued, running, finished, stopped, failed or interrupted (its process died without a word)."""
+        if ended := self.ended():
+            return ended.state
+        if (self.folder / PROCESS).exists():
+            return "running" if self.process() else "interrupted"
+        if (self.folder / EVENTS).exists():
+            return "interrupted"
+        return "stopped" if self.stop_asked() else "queued"
+
+    def process(self) -> psutil.Process | None:
+        """The living process of this run; a number that the system gave to another process does not count."""
+        try:
+            known = json.loads((self.folder / PROCESS).read_text())
+            process = psutil.Process(known["pid"])
+            alive = abs(process.create_time() - known["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+            return process if alive else None
+        except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+            return None
+
+    def stop_asked(self) -> bool:
+        """Whether somebody asked this run to end."""
+        return (self.folder / STOP).exists()
+
+    def ask_to_stop(self) -> None:
+        """Leave the flag that the training looks at between batches."""
+        (self.folder / STOP).touch()
+
+    def log(self, event: Event) -> None:
+        """Append one event, stamped with the time."""
+        stamped = dataclasses.replace(event, at=round(time.time(), 3))
+        with (self.folder / EVENTS).open("a", encoding="utf-8") as log:
+            log.write(to_json(stamped) + "\n")
+
+    def created(self) -> float:
+        """Seconds since 1970 when the run was asked for."""
+        return float(self.options().get("created", 0.0))
+
+    def record_process(self, pid: int) -> None:
+        """Remember which process works on this run, with its start time, since numbers are used again."""
+        facts = {"pid": pid, "created": psutil.Process(pid).create_time()}
+        partial = self.folder / f".{PROCESS}.{os.getpid()}"
+        partial.write_text(json.dumps(facts))
+        os.replace(partial, self.folder / PROCESS)

@@ -1,0 +1,191 @@
+"""Runs as people handle them: create, start, follow, stop, list. Everything is read from the run folders.
+
+Training lives in a process of its own, started with a command a person could type. One runs at a time; the rest wait
+in the order they came. No torch here.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+from filelock import FileLock
+
+from tl_engine.config import TrainConfig, to_dict
+from tl_engine.errors import RunError
+from tl_engine.events import EpochEnd, Event, RunEnded
+from tl_engine.run_folder import CONFIG, EVENTS, Run
+from tl_engine.settings import PROJECT, Settings
+
+ERRORS = "stderr.txt"
+OPEN_STATES = ("queued", "running")
+PATIENCE = (2.0, 0.7, 2.0)  # seconds given to the stop flag, to SIGTERM, to SIGKILL
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def check_name(name: str) -> None:
+    """Raise RunError unless the name is safe as a folder's."""
+    if not NAME.fullmatch(name) or name in (".", ".."):
+        raise RunError(
+            f"A run's name has 1 to 80 letters, digits, dots, dashes or underscores and begins with a letter or digit, "
+            f"got {name[:60]!r}."
+        )
+
+
+def find_run(name: str, settings: Settings) -> Run:
+    """The run of that name. Raises RunError when there is none; the name is checked before it becomes a path."""
+    check_name(name)
+    run = Run(settings.runs / name)
+    if not (run.folder / CONFIG).is_file():
+        raise RunError(f"There is no run {name!r} in {settings.runs.name}: `python -m tl_engine runs` lists them.")
+    return run
+
+
+def list_runs(settings: Settings, workspace: str | None = None) -> list[Run]:
+    """All runs, or those of one workspace, the newest first."""
+    folders = settings.runs.iterdir() if settings.runs.is_dir() else ()
+    runs = [Run(folder) for folder in folders if (folder / CONFIG).is_file()]
+    if workspace is not None:
+        runs = [run for run in runs if run.options().get("workspace") == workspace]
+    return sorted(runs, key=lambda run: (run.created(), run.name), reverse=True)
+
+
+def create(
+    config: TrainConfig, settings: Settings, name: str, *, workspace: str | None = None, process: int | None = None
+) -> Run:
+    """Make the folder of a new run, queued, or already the work of `process`. Raises RunError if the name is taken."""
+    check_name(name)
+    run = Run(settings.runs / name)
+    partial = settings.runs / f".{name}.{os.getpid()}"
+    facts = {
+        **to_dict(config),
+        "data_dir": str(settings.data_dir),
+        "weights_dir": str(settings.weights_dir) if settings.weights_dir else None,
+        "workspace": workspace,
+        "created": time.time(),
+    }
+    try:
+        partial.mkdir(parents=True)
+        (partial / CONFIG).write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
+        if process is not None:
+            Run(partial).record_process(process)
+        # mkdir claims the name; renaming onto the empty folder fills it in one step.
+        run.folder.mkdir()
+        os.rename(partial, run.folder)
+    except FileExistsError:
+        raise RunError(f"A run named {name!r} is already there: choose another --name or --runs.") from None
+    except OSError as error:
+        raise RunError(f"The run folder {name!r} cannot be made ({error.strerror}): choose another --runs.") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return run
+
+
+def claim(run: Run) -> None:
+    """Make this process the one that works on a queued run. Raises RunError if another one did before."""
+    try:
+        (run.folder / EVENTS).open("x").close()
+    except OSError:
+        raise RunError(f"The run {run.name!r} has been started already: choose another --name.") from None
+    run.record_process(os.getpid())
+
+
+def advance(settings: Settings) -> None:
+    """Start the run that waits longest, unless one is running. Anybody may call this at any time."""
+    if not settings.runs.is_dir():
+        return
+    with FileLock(settings.runs / ".lock", timeout=10):
+        runs = [(run, run.state()) for run in reversed(list_runs(settings))]
+        if any(state == "running" for _, state in runs):
+            return
+        waiting = next((run for run, state in runs if state == "queued"), None)
+        if waiting:
+            waiting.record_process(_launch(waiting, settings))
+
+
+def _launch(run: Run, settings: Settings) -> int:
+    """Start the training process of a queued run; returns its number."""
+    command = [sys.executable, "-m", "tl_engine", "train", "--config", str(run.folder / CONFIG)]
+    command += ["--runs", str(settings.runs), "--name", run.name, "--json"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
+    with (run.folder / ERRORS).open("ab") as errors:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,  # the training outlives the server that started it
+        )
+    return process.pid
+
+
+def start(config: TrainConfig, settings: Settings, name: str, workspace: str | None = None) -> Run:
+    """Queue a run and let the queue move."""
+    run = create(config, settings, name, workspace=workspace)
+    advance(settings)
+    return run
+
+
+def place_in_queue(run: Run, settings: Settings) -> int:
+    """How many runs are before this one; 0 when it is not waiting."""
+    if run.state() != "queued":
+        return 0
+    before = [other for other in list_runs(settings) if other.created() < run.created()]
+    return sum(other.state() in OPEN_STATES for other in before)
+
+
+def follow(run: Run, poll: float = 0.2) -> Iterator[Event]:
+    """The events of a run as they come, until it has ended or its process is gone."""
+    offset = 0
+    while True:
+        open_before = run.state() in OPEN_STATES
+        events, offset = run.events(offset)
+        yield from events
+        if not open_before:
+            return
+        time.sleep(poll)
+
+
+def stop(run: Run, settings: Settings) -> None:
+    """Ask a run to end, then make it: flag, SIGTERM, SIGKILL, within five seconds. What it saved stays."""
+    if run.state() not in OPEN_STATES:
+        return
+    run.ask_to_stop()
+    process = run.process()
+    if process:
+        _end(process)
+        if not run.ended():
+            run.log(_stopped_by_force(run))
+    advance(settings)
+
+
+def _end(process: psutil.Process) -> None:
+    for patience, push in zip(PATIENCE, (lambda: None, process.terminate, process.kill), strict=True):
+        try:
+            push()
+            process.wait(patience)
+            return
+        except psutil.NoSuchProcess:
+            return
+        except psutil.TimeoutExpired:
+            continue
+
+
+def _stopped_by_force(run: Run) -> RunEnded:
+    """The end of a run whose process was too deep in a batch to tell it itself."""
+    events, _ = run.events()
+    best = next((e for e in reversed(events) if isinstance(e, EpochEnd) and e.best), None)
+    return RunEnded(
+        state="stopped",
+        reason="stopped on request; the best epoch so far is kept",
+        run_folder=str(run.folder),
+        best_val_accuracy=best.val_accuracy if best else None,
+        best_epoch=best.epoch if best else None,
+        seconds=time.time() - run.created(),
+    )

@@ -1,0 +1,71 @@
+"""Where things lie and how much is accepted: one place for paths and limits, from flags and TL_* variables."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+PROJECT = Path(__file__).resolve().parent.parent
+MEGABYTE = 1_000_000
+GIGABYTE = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one person may bring. The defaults are for one's own machine; SHARED is for a public page."""
+
+    archive_bytes: int = GIGABYTE
+    image_bytes: int = 50 * MEGABYTE
+    unpacked_bytes: int = 2 * GIGABYTE
+    entries: int = 20_000  # files in an archive
+    depth: int = 6  # folders inside one another
+    name_length: int = 120  # characters of one file or folder name
+    archive_ratio: int = 20  # unpacked : packed, for the whole archive
+    entry_ratio: int = 200  # the same, for one entry
+    classes: int = 1_000
+    images: int = 20_000
+    free_bytes: int = GIGABYTE  # new data is refused when the disk has less than this left
+
+
+HOME = Limits()
+SHARED = Limits(
+    archive_bytes=200 * MEGABYTE,
+    image_bytes=20 * MEGABYTE,
+    unpacked_bytes=500 * MEGABYTE,
+    entries=5_000,
+    classes=100,
+    images=3_000,
+    free_bytes=5 * GIGABYTE,
+)
+
+
+def _from_environment(variable: str, default: Path) -> Path:
+    value = os.environ.get(variable)
+    return Path(value).expanduser().resolve() if value else default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The folders of one installation. `weights_dir` is the host's own and only read; downloads go to `backbones`."""
+
+    runs: Path = PROJECT / "weights" / "runs"
+    data_dir: Path = PROJECT / "data"
+    backbones: Path = PROJECT / "weights" / "backbones"
+    demo: Path = PROJECT / "weights" / "demo"
+    weights_dir: Path | None = None
+    limits: Limits = HOME
+
+    @classmethod
+    def make(cls, *, runs: str | None = None, data_dir: str | None = None, weights_dir: str | None = None) -> Self:
+        """Settings from flags, else from TL_RUNS, TL_DATA_DIR, TL_WEIGHTS_DIR, else the project's own folders."""
+        weights = weights_dir or os.environ.get("TL_WEIGHTS_DIR")
+        return cls(
+            runs=Path(runs).resolve() if runs else _from_environment("TL_RUNS", PROJECT / "weights" / "runs"),
+            data_dir=Path(data_dir).resolve() if data_dir else _from_environment("TL_DATA_DIR", PROJECT / "data"),
+            weights_dir=Path(weights).expanduser().resolve() if weights else None,
+        )
+
+    @property
+    def weight_folders(self) -> tuple[Path, ...]:
+        """Where a host's weight files are looked for, first match wins."""
+        return (self.weights_dir, self.backbones) if self.weights_dir else (self.backbones,)

@@ -1,0 +1,191 @@
+"""Where a backbone's weights come from: the host's file, a pip package, an earlier download, the network. No torch
+is imported until something is loaded, so that the page can say what works here."""
+
+import importlib.util
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from tl_engine.architectures import ARCHITECTURES, Architecture
+from tl_engine.download import DownloadError, OnProgress, download, reachable
+from tl_engine.errors import WeightsError
+from tl_engine.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TORCHVISION_URL = "https://download.pytorch.org/models/"
+HUB_URL = "https://huggingface.co"
+HUB_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsSource:
+    """Where weights were found. `path` is None when they must come from the network or there are none."""
+
+    kind: str  # "file", "package", "cache", "download" or "none"
+    label: str  # for people
+    path: Path | None = None
+    preprocess: Path | None = None  # the host's json beside the file
+
+    @property
+    def available(self) -> bool:
+        """Whether it works right now without a network."""
+        return self.path is not None or self.kind == "none"
+
+
+def find_weights(architecture: Architecture, settings: Settings) -> WeightsSource:
+    """The first source that holds, in the order of design.md. Looks at files only."""
+    if not architecture.name.startswith("timm:"):
+        for folder in settings.weight_folders:
+            # vgg16_blog is VGG-16 under another head: the same file serves both.
+            for stem in dict.fromkeys((architecture.name, architecture.builder)):
+                for suffix in (".pth", ".safetensors"):
+                    path = folder / f"{stem}{suffix}"
+                    if path.is_file():
+                        json = path.with_suffix(".json")
+                        return WeightsSource(
+                            kind="file", label=path.name, path=path, preprocess=json if json.is_file() else None
+                        )
+    if architecture.package and (path := _packaged(architecture.package)):
+        return WeightsSource(kind="package", label=f"pip package {architecture.package}", path=path)
+    if architecture.file:
+        for folder in (settings.backbones, _torch_hub()):
+            if (path := folder / architecture.file).is_file():
+                return WeightsSource(kind="cache", label=f"{path.name}, downloaded before", path=path)
+    if architecture.pretrained:
+        size = f", {architecture.megabytes:.0f} MB" if architecture.megabytes else ""
+        return WeightsSource(kind="download", label=f"download{size}")
+    return WeightsSource(kind="none", label="learns from scratch, no weights needed")
+
+
+def working_now(settings: Settings) -> list[str]:
+    """The names of the backbones that need no network here."""
+    return [name for name, row in ARCHITECTURES.items() if find_weights(row, settings).available]
+
+
+def check_weights(architecture: Architecture, settings: Settings) -> None:
+    """Raise WeightsError within 5 seconds if the weights need a download and there is no network; loads nothing."""
+    url = TORCHVISION_URL if architecture.library == "torchvision" else os.environ.get("HF_ENDPOINT", HUB_URL)
+    if find_weights(architecture, settings).available or getproxies() or reachable(url):
+        return
+    if architecture.library == "timm" and _in_hub_cache(architecture):
+        return
+    raise _cannot_be_had(architecture, settings, f"{urlsplit(url).hostname} cannot be reached from here")
+
+
+def _cannot_be_had(architecture: Architecture, settings: Settings, why: str) -> WeightsError:
+    return WeightsError(
+        f"The weights of {architecture.name} cannot be had here: {why}. Put {architecture.name}.pth into the "
+        f"folder of --weights-dir, or use one that works now: {', '.join(working_now(settings))}."
+    )
+
+
+def load_weights(
+    architecture: Architecture, settings: Settings, on_progress: OnProgress | None = None
+) -> tuple[dict[str, "Tensor"], WeightsSource]:
+    """The pretrained tensors by the library's names, downloaded if need be, and where they came from.
+
+    Raises WeightsError within 10 seconds, naming what works here, when they cannot be had.
+    """
+    source = find_weights(architecture, settings)
+    if source.path is not None:
+        return _read(source.path, architecture), source
+    if source.kind == "none":
+        raise WeightsError(f"{architecture.name} has no pretrained weights: use the strategy from-scratch.")
+    try:
+        if architecture.library == "timm":
+            return _from_timm_hub(architecture), source
+        path = settings.backbones / str(architecture.file)
+        prefix = path.stem.rsplit("-", 1)[-1]  # torchvision's names end in the first digits of the hash
+        download(TORCHVISION_URL + path.name, path, sha256_prefix=prefix, on_progress=on_progress)
+        return _read(path, architecture), source
+    except DownloadError as error:
+        raise _cannot_be_had(architecture, settings, str(error)) from None
+
+
+def _packaged(package: str) -> Path | None:
+    """The weight file inside an installed package, without importing it."""
+    spec = importlib.util.find_spec(package)
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        for path in sorted(Path(location).rglob("*.pth")):
+            return path
+    return None
+
+
+def _torch_hub() -> Path:
+    """Where torch.hub keeps downloads (torch's own rule, without importing torch)."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("TORCH_HOME", f"{cache}/torch")).expanduser() / "hub" / "checkpoints"
+
+
+def _read(path: Path, architecture: Architecture) -> dict[str, "Tensor"]:
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises whatever its parser likes
+        raise WeightsError(f"{path.name} is no readable weight file: {str(error).splitlines()[0][:120]}.") from None
+    if not (isinstance(state, dict) and state and all(isinstance(v, torch.Tensor) for v in state.values())):
+        raise WeightsError(f"{path.name} holds no plain table of tensors: save it with torch.save(model.state_dict()).")
+    if path.parent.parent.name == architecture.package:
+        return _renamed_by_order(state, architecture)
+    return {_modern_name(name): tensor for name, tensor in state.items()}
+
+
+def _modern_name(name: str) -> str:
+    """torchvision's DenseNet files still spell `norm.1` what the model calls `norm1`."""
+    return re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2", name)
+
+
+def _renamed_by_order(state: dict[str, "Tensor"], architecture: Architecture) -> dict[str, "Tensor"]:
+    """The package's tensors under timm's names: both list the same shapes in the same order."""
+    import timm
+
+    model = timm.create_model(architecture.builder, pretrained=False)
+    names = list(model.state_dict())
+    if [t.shape for t in model.state_dict().values()] != [t.shape for t in state.values()]:
+        raise WeightsError(f"The package {architecture.package} does not hold the tensors of {architecture.builder}.")
+    return dict(zip(names, state.values(), strict=True))
+
+
+def _in_hub_cache(architecture: Architecture) -> str | None:
+    """The file that the hub client keeps for a timm model, if it does."""
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
+    if not timm.is_model(architecture.builder):
+        return None
+    hub_id = timm.get_pretrained_cfg(architecture.builder).hf_hub_id
+    path = try_to_load_from_cache(hub_id, HUB_FILE) if hub_id else None
+    return path if isinstance(path, str) else None
+
+
+def _from_timm_hub(architecture: Architecture) -> dict[str, "Tensor"]:
+    """The tensors timm publishes, from the hub client's cache or the network, renamed as timm's builder wants them.
+
+    Offline the client retries for 46 s, so the network is probed first.
+    """
+    import timm
+    from huggingface_hub import hf_hub_download
+
+    endpoint = os.environ.get("HF_ENDPOINT", HUB_URL)
+    path = _in_hub_cache(architecture)
+    if path is None and not getproxies() and not reachable(endpoint):
+        raise DownloadError(f"{urlsplit(endpoint).hostname} cannot be reached from here")
+    try:
+        if path is None:
+            path = hf_hub_download(str(timm.get_pretrained_cfg(architecture.builder).hf_hub_id), HUB_FILE)
+        model = timm.create_model(architecture.builder, pretrained=True, pretrained_cfg_overlay={"file": path})
+    except Exception as error:  # network, permission, disk: the hub client has its own family for each
+        raise DownloadError(f"{architecture.builder}: {str(error).splitlines()[0][:160]}") from None
+    state: dict[str, Tensor] = model.state_dict()
+    return state
