@@ -2,33 +2,22 @@
 
 import argparse
 import json
-import os
-import secrets
-import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tl_engine import runs
-from tl_engine.architectures import ARCHITECTURES, get_architecture
+from tl_engine.architectures import ARCHITECTURES
 from tl_engine.classifiers import load_classifier
-from tl_engine.config import CHOICES, FIELDS, PRESETS, TrainConfig
-from tl_engine.dataset import ImageFolder, check_trainable, split_validation
+from tl_engine.config import CHOICES, FIELDS, PRESETS
 from tl_engine.errors import ConfigError, EngineError, ImageError
-from tl_engine.events import RunEnded
-from tl_engine.intake import load_data
-from tl_engine.progress import reporting
 from tl_engine.run_folder import CONFIG, Run
 from tl_engine.settings import Settings
-from tl_engine.terminal import JsonLines, Printer, ReadableLog
-from tl_engine.weights import check_weights, find_weights
+from tl_engine.train_command import train_command
+from tl_engine.weights import find_weights
 
-FINISHED, FAILED, WRONG, STOPPED = 0, 1, 2, 130
-EXIT_CODES = {"finished": FINISHED, "failed": FAILED, "stopped": STOPPED}
-FOLDERS = ("runs", "data_dir", "weights_dir")
-RUN_FACTS = ("workspace", "created")  # in a run's config.json, no settings of a training
+FINISHED, FAILED, WRONG = 0, 1, 2
 
 
 class Parser(argparse.ArgumentParser):
@@ -79,116 +68,7 @@ HELP = {
 
 
 def _settings(options: dict[str, Any]) -> Settings:
-    return Settings.make(**{name: options.get(name) for name in FOLDERS})
-
-
-def train_command(arguments: argparse.Namespace) -> int:
-    """Check everything, then make the run folder, then train."""
-    options = _options(arguments)
-    settings = _settings(options)
-    name, preset = options.pop("name", None), options.pop("preset", None)
-    config = TrainConfig.from_options({k: v for k, v in options.items() if k not in FOLDERS}, preset)
-    name = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{config.architecture.replace(':', '-')}-{secrets.token_hex(2)}"
-    runs.check_name(name)
-    printer: Printer = JsonLines() if arguments.json else ReadableLog()
-    queued = _queued_run(arguments.config, settings, name)
-    try:
-        data = _checked_data(config, settings, printer, queued)
-        run = queued or _new_run(config, settings, name)
-    except EngineError as error:
-        if queued is None:
-            raise
-        return _failed(queued, str(error), printer)
-    signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
-    signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
-    return _train(config, data, run, settings, printer)
-
-
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The options of the file, if one is named, with those of the command line over them."""
-    flags = {k: v for k, v in vars(arguments).items() if v is not None and k not in ("function", "json", "config")}
-    if not arguments.config:
-        return flags
-    try:
-        options = json.loads(Path(arguments.config).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"The config file {arguments.config!r} is not readable json: {error}.") from None
-    if not isinstance(options, dict):
-        raise ConfigError(f"The config file {arguments.config!r} must hold one json object with option names.")
-    known = {k.replace("-", "_"): v for k, v in options.items() if v is not None and k not in RUN_FACTS}
-    return known | flags
-
-
-def _queued_run(config_file: str | None, settings: Settings, name: str) -> Run | None:
-    """The run that waits to be started with its own config.json, now claimed by this process."""
-    run = Run(settings.runs / name)
-    if config_file and run.folder.is_dir() and Path(config_file).resolve() == (run.folder / CONFIG).resolve():
-        runs.claim(run)
-        return run
-    if run.folder.exists():
-        raise ConfigError(f"A run named {name!r} is already there: choose another --name or --runs.")
-    return None
-
-
-def _checked_data(config: TrainConfig, settings: Settings, printer: Printer, queued: Run | None) -> ImageFolder:
-    """The data, split. Whatever is wrong with data or weights is said now, before anything is made."""
-    architecture = get_architecture(config.architecture)
-    if architecture.library == "timm" and architecture.package is None:
-        from tl_engine.models import check_timm_name
-
-        check_timm_name(architecture)
-    if config.strategy != "from-scratch":
-        check_weights(architecture, settings)
-    loading = reporting(f"getting {config.data}", lambda told: load_data(config.data, settings, told))
-    while True:
-        try:
-            event = next(loading)
-        except StopIteration as done:
-            data = split_validation(done.value, config.val_fraction, config.seed)
-            check_trainable(data)
-            return data
-        printer.show(event)
-        if queued:
-            queued.log(event)
-
-
-def _new_run(config: TrainConfig, settings: Settings, name: str) -> Run:
-    if os.environ.get("RANK", "0") != "0":  # under torchrun the first process makes the folder and tells the story
-        return Run(settings.runs / name)
-    return runs.create(config, settings, name, process=os.getpid())
-
-
-def _failed(run: Run, reason: str, printer: Printer) -> int:
-    """End a queued run that cannot begin."""
-    seconds = time.time() - run.created()
-    ended = RunEnded(
-        state="failed",
-        reason=reason,
-        run_folder=str(run.folder),
-        best_val_accuracy=None,
-        best_epoch=None,
-        seconds=seconds,
-    )
-    run.log(ended)
-    printer.show(ended)
-    return FAILED
-
-
-def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, printer: Printer) -> int:
-    from tl_engine.trainer import Training, train
-
-    training = Training(config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked)
-    state = "failed"
-    tells = os.environ.get("RANK", "0") == "0"
-    for event in train(training):
-        if isinstance(event, RunEnded):
-            state = event.state
-        if tells:
-            run.log(event)
-            printer.show(event)
-    if tells:
-        runs.advance(settings)
-    return EXIT_CODES[state]
+    return Settings.make(runs=options.get("runs"), weights_dir=options.get("weights_dir"))
 
 
 def predict_command(arguments: argparse.Namespace) -> int:

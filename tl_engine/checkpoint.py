@@ -50,7 +50,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder.name} holds no classifier ({TENSORS} and {META}): train one, or name another folder.")
     try:
         meta: dict[str, Any] = json.loads((found / META).read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, OSError):
         raise RunError(f"{META} in {folder.name} is damaged: use another copy of this classifier.") from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise RunError(f"{META} in {folder.name} is not of format {FORMAT}: it was made by another version.")

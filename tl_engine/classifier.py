@@ -62,9 +62,7 @@ class Classifier:
         state = self.model.state_dict()
         return {name: state[name] for name in head_names(self.model, self.architecture)} if phase == "head" else state
 
-    def save(
-        self, folder: Path, phase: str, config: TrainConfig, data: ImageFolder, figures: dict[str, Any]
-    ) -> None:
+    def save(self, folder: Path, phase: str, config: TrainConfig, data: ImageFolder, figures: dict[str, Any]) -> None:
         """Write the classifier as it is now, atomically."""
         # The data's own name only: the folder may be downloaded by people who should not see this machine's paths.
         settings = to_dict(config) | {"data": Path(config.data).name}

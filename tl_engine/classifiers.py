@@ -24,23 +24,30 @@ def shipped(settings: Settings) -> list[str]:
 def classifier_folder(name: str, settings: Settings) -> Path:
     """The folder (`best/`) of a run's name, a folder, or a shipped classifier, in this order. Raises RunError."""
     if NAME.fullmatch(name) and (settings.runs / name).is_dir():
-        return settings.runs / name / "best"
-    folder = Path(name).expanduser()
+        return _with_classifier(settings.runs / name / "best", name)
+    folder = Path(name).expanduser().resolve()
     if folder.is_dir():
-        return folder / "best" if (folder / "best").is_dir() or Run(folder).options() else folder
+        best = folder / "best"
+        return _with_classifier(best if best.is_dir() or Run(folder).options() else folder, name)
     if name in shipped(settings):
         return settings.demo / name
     choices = ", ".join([IMAGENET, *shipped(settings)])
     raise RunError(f"There is no run or folder {name[:80]!r}: name a run, a classifier's folder, or {choices}.")
 
 
+def _with_classifier(folder: Path, name: str) -> Path:
+    if not any((place / "meta.json").is_file() for place in (folder, folder.with_name(f".{folder.name}.old"))):
+        raise RunError(f"{name[:80]} holds no classifier: train one there, or name another run or folder.")
+    return folder
+
+
 def load_classifier(name: str, settings: Settings) -> "Predictor":
     """The classifier of that name, ready to predict. Raises RunError or WeightsError."""
-    from tl_engine.predictor import Predictor
+    folder = None if name == IMAGENET else classifier_folder(name, settings)
+    from tl_engine.predictor import Predictor  # torch takes seconds; what is not there is said at once
 
-    if name == IMAGENET:
+    if folder is None:
         return Predictor.imagenet(settings)
-    folder = classifier_folder(name, settings)
     # A run remembers where its backbone came from, so that predicting needs no --weights-dir.
     remembered = Run(folder.parent).options().get("weights_dir")
     if remembered and settings.weights_dir is None:

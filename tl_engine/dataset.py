@@ -60,9 +60,17 @@ def scan(root: Path, limits: Limits) -> ImageFolder:
     """
     if not root.is_dir():
         raise DataError(f"There is no folder or zip {root.name!r}: name one with {LAYOUT}.")
+    try:
+        return _scanned(root, limits)
+    except OSError as error:
+        raise DataError(f"{root.name} cannot be read ({error.strerror}): check who may open it.") from None
+
+
+def _scanned(root: Path, limits: Limits) -> ImageFolder:
     top = _unwrapped(root)
     if splits := _split_folders(top):
-        found = {split: _class_folders(folder) for folder, split in splits}
+        # val/ and validation/ side by side are one split.
+        found = {kind: _class_folders(*(f for f, split in splits if split == kind)) for _, kind in splits}
     else:
         found = {"train": _class_folders(top)}
     classes = tuple(sorted({name for folders in found.values() for name in folders}))
@@ -84,7 +92,7 @@ def split_validation(data: ImageFolder, fraction: float, seed: int) -> ImageFold
     chosen: set[Path] = set()
     for label in range(len(data.classes)):
         paths = [record.path for record in data.records if record.label == label and record.split == "train"]
-        held_out = min(max(1, round(len(paths) * fraction)), len(paths) - 1)
+        held_out = max(0, min(max(1, round(len(paths) * fraction)), len(paths) - 1))
         chosen.update(chooser.sample(paths, held_out))
     records = (replace(r, split="val") if r.path in chosen else r for r in data.records)
     return replace(data, records=tuple(records))
@@ -146,14 +154,15 @@ def _split_folders(top: Path) -> list[tuple[Path, str]]:
     return []
 
 
-def _class_folders(folder: Path) -> dict[str, list[Path]]:
+def _class_folders(*parents: Path) -> dict[str, list[Path]]:
     """Class name -> its folders; names that differ only in how Unicode spells them are one class."""
     classes: dict[str, list[Path]] = {}
-    for path in _folders(folder):
+    for path in (folder for parent in parents for folder in _folders(parent)):
         name = clean_class_name(path.name)
         if not name or len(name) > CLASS_NAME_LENGTH:
             raise DataError(
-                f"A class folder's name must have 1 to {CLASS_NAME_LENGTH} visible characters, got {name[:40]!r}: rename it."
+                f"A class folder's name must have 1 to {CLASS_NAME_LENGTH} visible characters, "
+                f"got {name[:40]!r}: rename it."
             )
         classes.setdefault(name, []).append(path)
     return classes
@@ -193,8 +202,8 @@ def _records(
                     skipped.append((str(path.relative_to(top)), reason))
                 else:
                     records.append(Record(path, classes.index(name), split))
-    if len(records) > limits.images:
-        raise DataError(f"{top.name} has {len(records):,} images: the most taken is {limits.images:,}.")
+                if len(records) > limits.images:  # now, not after an hour of reading headers
+                    raise DataError(f"{top.name} has more than {limits.images:,} images, the most taken: use fewer.")
     return records, skipped
 
 

@@ -1,6 +1,7 @@
 """Downloads that fail fast: a probe with a deadline first, then a stream into a temporary file, its hash checked."""
 
 import hashlib
+import http.client
 import os
 import socket
 import threading
@@ -46,20 +47,34 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
 def download(url: str, path: Path, *, sha256_prefix: str = "", on_progress: OnProgress | None = None) -> None:
     """Fetch `url` into `path`, whole or not at all. Raises DownloadError within seconds when there is no network."""
     host = urllib.parse.urlsplit(url).hostname
-    # A proxy, where one is set, connects for us: then the probe would test the wrong thing.
-    if not urllib.request.getproxies() and not reachable(url):
+    if not _proxied(url) and not reachable(url):
         raise DownloadError(f"{host} cannot be reached from here")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    # Two visitors who want the same file are two threads of one process.
+    partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         digest = _stream(url, partial, on_progress)
         if not digest.startswith(sha256_prefix):
             raise DownloadError(f"{path.name} arrived damaged: its hash is not the published one")
         os.replace(partial, path)
-    except (OSError, urllib.error.URLError) as error:
-        raise DownloadError(f"{path.name} could not be downloaded from {host} ({error})") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise DownloadError(f"{path.name} could not be downloaded from {host} ({_why(error)})") from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _proxied(url: str) -> bool:
+    """Whether a proxy connects for us: then the probe would test the wrong thing. `no_proxy` alone is no proxy."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.netloc)
+
+
+def _why(error: Exception) -> str:
+    """The reason without the path that an OSError's own text names."""
+    if isinstance(error, urllib.error.HTTPError):
+        return str(error)
+    reason = getattr(error, "reason", None) or error
+    return getattr(reason, "strerror", None) or str(reason)
 
 
 def _stream(url: str, partial: Path, on_progress: OnProgress | None) -> str:
@@ -73,6 +88,10 @@ def _stream(url: str, partial: Path, on_progress: OnProgress | None) -> str:
             if on_progress and time.monotonic() - told > 0.25:
                 told = time.monotonic()
                 on_progress(done, total)
+        if done < total:  # Python before 3.12 reads a connection that died as the end of the file
+            raise OSError(f"broke off after {done:,} of {total:,} bytes")
+        if on_progress:
+            on_progress(done, total)
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest()

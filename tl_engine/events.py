@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,9 +26,15 @@ class RunStarted(Event):
 
     run_folder: str
     config: dict[str, Any]
+    process_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRead(Event):
+    """Every file was looked at: what takes part, by class and split."""
+
     classes: list[str]
     counts: dict[str, dict[str, int]]  # class -> split -> images
-    process_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +104,7 @@ class EpochEnd(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestEnd(Event):
+class FinalTest(Event):
     """The best epoch, measured once on the test folder."""
 
     test_loss: float
@@ -120,9 +127,12 @@ KINDS: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__subclasses__()
 
 
 def to_json(event: Event) -> str:
-    """One line. Numbers that json does not have (NaN, infinity) become null."""
+    """One line of ASCII. Numbers that json does not have (NaN, infinity) become null.
+
+    ASCII, since a file's name may hold U+2028, which ends a line for readers, or bytes that are no UTF-8 at all.
+    """
     values = {"kind": event.kind} | dataclasses.asdict(event)
-    return json.dumps({k: _finite(v) for k, v in values.items()}, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_finite(values), allow_nan=False)
 
 
 def from_json(line: str) -> Event | None:
@@ -137,16 +147,31 @@ def from_json(line: str) -> Event | None:
 
 
 def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_finite(inner) for inner in value]
+    return value
 
 
 def describe(event: Event) -> str:
     """One plain line for a log; empty for events that only move a progress bar."""
+    return " ".join(_described(event).splitlines())  # a file's name or a library's message may break lines
+
+
+def _described(event: Event) -> str:
     match event:
         case RunStarted():
-            images = sum(sum(splits.values()) for splits in event.counts.values())
-            config = event.config
-            return f"{config['architecture']}, {config['strategy']}: {images} images of {len(event.classes)} classes"
+            return f"{event.config['architecture']}, {event.config['strategy']}, {event.config['epochs']} epochs"
+        case DataRead():
+            splits = Counter[str]()
+            for counts in event.counts.values():
+                splits.update(counts)
+            sizes = ", ".join(f"{number} {split}" for split, number in splits.items())
+            return f"{sum(splits.values())} photos of {len(event.classes)} classes: {sizes}"
         case FileSkipped():
             return f"skipped {event.file}: {event.reason}"
         case Note():
@@ -163,7 +188,7 @@ def describe(event: Event) -> str:
                 f"{event.train_accuracy:.3f}  val loss {_number(event.val_loss)} accuracy {event.val_accuracy:.3f}"
                 f"{'  best so far, saved' if event.best else ''}"
             )
-        case TestEnd():
+        case FinalTest():
             return f"test loss {_number(event.test_loss)} accuracy {event.test_accuracy:.3f}"
         case RunEnded():
             best = "no epoch ended"

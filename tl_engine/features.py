@@ -21,7 +21,12 @@ class Embedder:
     """Runs the frozen backbone over records: features as float32, labels, and progress on the way."""
 
     def __init__(
-        self, model: nn.Module, head: nn.Module, preprocess: Preprocess, runtime: Runtime, check_stop: Callable[[], None]
+        self,
+        model: nn.Module,
+        head: nn.Module,
+        preprocess: Preprocess,
+        runtime: Runtime,
+        check_stop: Callable[[], None],
     ) -> None:
         self.model = runtime.place(model).eval()
         self.head = head
@@ -32,11 +37,15 @@ class Embedder:
     def training_features(
         self, records: list[Record], config: TrainConfig
     ) -> Generator[Progress, None, tuple[Tensor, Tensor]]:
-        """Features (V, N, ...) of the plain view and, with augmentation, of `config.views` augmented ones."""
+        """Features (V, N, ...) of the plain view and, with augmentation, of `config.views` augmented ones.
+
+        Before a fine-tuning the head only has to be sensible, so there the plain view alone is worth its pass.
+        """
         plain, labels = yield from self.features(records, "embedding training photos")
         views = [plain]
         augmented = self.preprocess.training_transform(config.augmentation)
-        for number in range(config.views if config.augmentation != "none" else 0):
+        augmenting = config.strategy == "feature-extraction" and config.augmentation != "none"
+        for number in range(config.views if augmenting else 0):
             stage = f"embedding augmented view {number + 1} of {config.views}"
             more, _ = yield from self.features(records, stage, Photos(records, self.preprocess, augmented))
             views.append(more)

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-import shutil
+import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,30 +32,50 @@ def load_data(data: str, settings: Settings, on_progress: OnProgress | None = No
     Raises DataError with one sentence when there is nothing to learn from.
     """
     if sample := SAMPLES.get(data):
-        return scan(_sample_folder(sample, settings, on_progress), settings.limits)
-    path = Path(data).expanduser()
-    if path.is_file():
-        return scan(unpacked(path, settings.data_dir / "archives", settings.limits), settings.limits)
-    if not path.exists():
+        return scan(sample_folder(sample, settings, on_progress), settings.limits)
+    path = _existing(data)
+    if path is None:
         raise DataError(
             f"There is no folder, zip or sample {data[:80]!r}: the samples are {', '.join(SAMPLES)}; "
             "a folder needs one folder per class inside."
         )
+    if path.is_file():
+        path = unpacked(path, settings.data_dir / "archives", settings.limits)
     return scan(path.resolve(), settings.limits)
+
+
+def _existing(data: str) -> Path | None:
+    """What is named, if it is there; names may be anything a person types."""
+    try:
+        path = Path(data).expanduser()
+        return path if data.strip() and path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # longer than names can be; ~nobody; a zero byte
+        return None
 
 
 def unpacked(archive: Path, parent: Path, limits: Limits) -> Path:
     """The folder with the contents of a zip, under `parent` and named by the hash, so that it is unpacked once."""
-    folder = parent / content_name(archive)
+    try:
+        folder = parent / content_name(archive)
+    except OSError as error:
+        raise DataError(f"{archive.name} cannot be read ({error.strerror}): copy it again.") from None
     if not folder.is_dir():
         _make_parent(parent)
-        unpack(archive, folder, limits)
-        try:
-            scan(folder, limits)  # what cannot be trained on leaves no files behind
-        except DataError:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        with tempfile.TemporaryDirectory(".part", ".", parent, ignore_cleanup_errors=True) as temporary:
+            partial = Path(temporary, folder.name.rpartition("-")[0])  # refusals speak of the archive's own name
+            unpack(archive, partial, limits)
+            scan(partial, limits)  # what cannot be trained on leaves no files behind
+            _publish(partial, folder, archive.name)
     return folder
+
+
+def _publish(partial: Path, folder: Path, name: str) -> None:
+    """Move what is complete to its place, at once; another process or visitor may have been faster."""
+    try:
+        os.replace(partial, folder)
+    except OSError as error:
+        if not folder.is_dir():
+            raise DataError(f"{name} could not be written ({error.strerror}): make room on the disk.") from None
 
 
 def present_folder(sample: Sample, settings: Settings) -> Path | None:
@@ -62,20 +83,19 @@ def present_folder(sample: Sample, settings: Settings) -> Path | None:
     return next((f for name in sample.folders if (f := settings.data_dir / name).is_dir()), None)
 
 
-def _sample_folder(sample: Sample, settings: Settings, on_progress: OnProgress | None) -> Path:
+def sample_folder(sample: Sample, settings: Settings, on_progress: OnProgress | None = None) -> Path:
+    """The sample's folder, made whole or not at all when it is not there yet."""
     if folder := present_folder(sample, settings):
         return folder
     _make_parent(settings.data_dir)
     folder = settings.data_dir / sample.folders[0]
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        sample.make(partial, on_progress)
-        os.replace(partial, folder)
-    except OSError as error:
-        if not folder.is_dir():  # another process may have been faster
-            raise DataError(f"The sample {sample.name} could not be written: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with tempfile.TemporaryDirectory(".part", ".", settings.data_dir, ignore_cleanup_errors=True) as temporary:
+        partial = Path(temporary, folder.name)
+        try:
+            sample.make(partial, on_progress)
+        except OSError as error:
+            raise DataError(f"The sample {sample.name} could not be written ({error.strerror}): make room.") from None
+        _publish(partial, folder, f"The sample {sample.name}")
     return folder
 
 
@@ -105,20 +125,23 @@ HYMENOPTERA_URL = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"
 HYMENOPTERA_HASH = "09b04960d40ea4c276af6130f0ef37f96d7cec47cd98d180fff2c6b5de53852f"
 
 
-def _make_hymenoptera(folder: Path, on_progress: OnProgress | None) -> None:
-    """PyTorch's ants and bees, 47 MB, with every file's bytes checked."""
+def make_hymenoptera(
+    folder: Path, on_progress: OnProgress | None, *, url: str = HYMENOPTERA_URL, tree: str = HYMENOPTERA_HASH
+) -> None:
+    """PyTorch's ants and bees, 47 MB, with every file's bytes checked against `tree`, a `tree_hash`."""
     archive = folder.with_suffix(".zip")
     try:
-        download(HYMENOPTERA_URL, archive, on_progress=on_progress)
-        unpack(archive, folder, Limits())
+        download(url, archive, on_progress=on_progress)
     except DownloadError as error:
         raise DataError(
-            f"The sample hymenoptera cannot be had here: {error}. Use the sample digits, which needs no network, "
+            f"The sample hymenoptera cannot be had here ({error}): use the sample digits, which needs no network, "
             "or put the folder hymenoptera into the data directory (--data-dir)."
         ) from None
-    finally:
-        archive.unlink(missing_ok=True)
-    if tree_hash(folder) != HYMENOPTERA_HASH:
+    # A portal's login page arrives in place of the zip.
+    if zipfile.is_zipfile(archive):
+        unpack(archive, folder, Limits())
+    archive.unlink()
+    if tree_hash(folder) != tree:
         raise DataError("The sample hymenoptera arrived changed or damaged: try again later, or use digits.")
 
 
@@ -146,7 +169,7 @@ SAMPLES = {
             name="hymenoptera",
             label="Ants and bees (398 photos, 47 MB)",
             folders=("hymenoptera", "hymenoptera_data"),
-            make=_make_hymenoptera,
+            make=make_hymenoptera,
             offline=False,
         ),
     )

@@ -6,6 +6,7 @@ path maps what the backbone gives it to something whose `flatten(1)` is those lo
 
 import copy
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -25,7 +26,7 @@ class SmallVGG(nn.Module):
         blocks = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512))
         layers: list[nn.Module] = []
         for channels in blocks:
-            for before, after in zip(channels, channels[1:], strict=False):
+            for before, after in itertools.pairwise(channels):
                 layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace=True)]
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
@@ -48,9 +49,7 @@ class SmallVGG(nn.Module):
         return logits
 
 
-def build_model(
-    architecture: Architecture, num_classes: int | None, weights: Mapping[str, Tensor] | None
-) -> nn.Module:
+def build_model(architecture: Architecture, num_classes: int | None, weights: Mapping[str, Tensor] | None) -> nn.Module:
     """A model with pretrained `weights` (None: random) and a fresh head of `num_classes` (None: the 1,000 it had).
 
     Raises WeightsError when the weights do not fit, ConfigError for a timm name that does not exist.
@@ -60,10 +59,9 @@ def build_model(
     if weights is not None:
         _load_backbone(model, weights, architecture, path, keep_head=num_classes is None)
     if num_classes is not None:
-        model.set_submodule(path, new_head(model.get_submodule(path), num_classes))
+        _replace_head(model, path, num_classes)
         if architecture.auxiliary_head:
-            auxiliary = model.get_submodule(architecture.auxiliary_head)
-            model.set_submodule(architecture.auxiliary_head, new_head(auxiliary, num_classes))
+            _replace_head(model, architecture.auxiliary_head, num_classes)
     return model
 
 
@@ -106,6 +104,22 @@ def head_of(model: nn.Module, architecture: Architecture) -> nn.Module:
     return model.get_submodule(head_path(model, architecture))
 
 
+def _replace_head(model: nn.Module, path: str, num_classes: int) -> None:
+    """Put a fresh head at `path`. What follows it in its Sequential joins it, so that its output is the logits.
+
+    SqueezeNet's ReLU and pooling do; timm's convolutional heads have no such tail and get none.
+    """
+    head, parent = new_head(model.get_submodule(path), num_classes), model.get_submodule(path.rpartition(".")[0])
+    if isinstance(parent, nn.Sequential):
+        names = list(dict(parent.named_children()))
+        after = names[names.index(path.rpartition(".")[2]) + 1 :]
+        if after:
+            head = nn.Sequential(head, *(parent.get_submodule(name) for name in after))
+            for name in after:
+                parent.set_submodule(name, nn.Identity())
+    model.set_submodule(path, head)
+
+
 def new_head(old: nn.Module, num_classes: int) -> nn.Module:
     """A fresh head like the old one with `num_classes` outputs; the only case analysis is the layer's kind."""
     match old:
@@ -122,24 +136,19 @@ def new_head(old: nn.Module, num_classes: int) -> nn.Module:
     raise ConfigError(f"A head of kind {type(old).__name__} cannot be replaced: choose another architecture.")
 
 
-def _new_convolution(old: nn.Conv2d, num_classes: int) -> nn.Sequential:
-    """SqueezeNet's head; the ReLU and pooling that follow it belong to it, so that its output is the logits.
-
-    Both do nothing to their own result, so the model's copies of them may stay. The small start is torchvision's.
-    """
+def _new_convolution(old: nn.Conv2d, num_classes: int) -> nn.Conv2d:
+    """A head on a map of features, as SqueezeNet's; the small start is torchvision's."""
     convolution = nn.Conv2d(old.in_channels, num_classes, old.kernel_size, old.stride)  # type: ignore[arg-type]
     nn.init.normal_(convolution.weight, std=0.01)
     nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
-    return nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    return convolution
 
 
 def _load_backbone(
     model: nn.Module, weights: Mapping[str, Tensor], architecture: Architecture, path: str, *, keep_head: bool
 ) -> None:
     own = model.state_dict()
-    optional = () if keep_head else tuple(f"{p}." for p in (path, architecture.auxiliary_head) if p)
-    if architecture.auxiliary_head:  # backbone-only files may lack the whole auxiliary branch
-        optional += (architecture.auxiliary_head.split(".")[0] + ".",)
+    optional = _auxiliary_branch(architecture) + (() if keep_head else (f"{path}.",))
     fitting = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
     missing = [
         name
@@ -149,9 +158,14 @@ def _load_backbone(
     if missing:
         raise WeightsError(
             f"The weights do not fit {architecture.name}: {len(missing)} tensors are missing or of another shape, "
-            f"the first is {missing[0]}. Use a file of torchvision's or timm's names for this architecture."
+            f"the first is {missing[0]}: use a file of torchvision's or timm's names for this architecture."
         )
     model.load_state_dict(fitting, strict=False)
+
+
+def _auxiliary_branch(architecture: Architecture) -> tuple[str, ...]:
+    """The prefix of all that only the auxiliary head needs; backbone-only files may lack the whole branch."""
+    return (architecture.auxiliary_head.split(".")[0] + ".",) if architecture.auxiliary_head else ()
 
 
 def head_names(model: nn.Module, architecture: Architecture) -> list[str]:
@@ -169,8 +183,11 @@ def freeze_backbone(model: nn.Module, architecture: Architecture, *, frozen: boo
 
 
 def backbone_hash(model: nn.Module, architecture: Architecture) -> str:
-    """The same for the same backbone numbers, whatever file they came from; the heads and counters do not count."""
-    skipped = tuple(f"{p}." for p in (head_path(model, architecture), architecture.auxiliary_head) if p)
+    """The same for the same backbone numbers, whatever file they came from; heads and counters do not count.
+
+    Nor does the auxiliary branch: a file without it leaves random numbers there, which no feature depends on.
+    """
+    skipped = (head_path(model, architecture) + ".", *_auxiliary_branch(architecture))
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         if not name.startswith(skipped) and not name.endswith("num_batches_tracked"):

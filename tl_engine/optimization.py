@@ -39,9 +39,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainConfig, rate
     return OPTIMIZERS[config.optimizer]([p for p in parameters if p.requires_grad], config, rate)
 
 
-def make_schedule(
-    optimizer: torch.optim.Optimizer, name: str, *, epochs: int, steps_per_epoch: int
-) -> LambdaLR:
+def make_schedule(optimizer: torch.optim.Optimizer, name: str, *, epochs: int, steps_per_epoch: int) -> LambdaLR:
     """The learning rate as a share of its peak, stepped once per batch."""
     total = epochs * steps_per_epoch
     warmup = max(1, round(total * WARMUP_SHARE))

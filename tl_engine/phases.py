@@ -87,8 +87,6 @@ def _on_features(
 def _on_photos(classifier: Classifier, data: ImageFolder, config: TrainConfig, runtime: Runtime) -> Ready:
     transform = classifier.preprocess.training_transform(config.augmentation)
     photos = Photos(data.of("train"), classifier.preprocess, transform)
-    train = photo_batches(
-        photos, config.batch_size, workers=runtime.loader_workers, training=True, seed=config.seed
-    )
+    train = photo_batches(photos, config.batch_size, workers=runtime.loader_workers, training=True, seed=config.seed)
     model, train = runtime.accelerator.prepare(runtime.place(classifier.model), train)
     return Ready(model, train, classifier.evaluation_batches(data.of("val"), runtime))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tl_engine.errors import ImageError
 
@@ -20,6 +20,16 @@ MIN_SIDE, MAX_SIDE = 8, 16_384  # pixels
 MAX_PIXELS = 50_000_000
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".mpo"))
 Source = Path | IO[bytes]
+STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")  # how the formats we read begin
+UPRIGHT = {  # EXIF orientation -> what undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def _restrict_pillow() -> None:
@@ -51,25 +61,29 @@ def _refusing(name: str) -> Iterator[None]:
     except IsADirectoryError:
         raise ImageError(f"{name} is a folder, not a picture: name the pictures in it.") from None
     except Exception as error:
-        detail = "cut short" if "truncated" in str(error).lower() else "damaged"
-        raise ImageError(f"{name} is {detail} and cannot be read: save or copy it again.") from error
+        raise ImageError(_damaged(name, "truncated" in str(error).lower())) from error
+
+
+def _damaged(name: str, cut_short: bool = False) -> str:
+    return f"{name} is {'cut short' if cut_short else 'damaged'} and cannot be read: save or copy it again."
 
 
 def _too_large(name: str) -> str:
-    return (
-        f"{name} is larger than {MAX_PIXELS // 1_000_000} megapixels or {MAX_SIDE:,} pixels a side: save it smaller."
-    )
+    return f"{name} is larger than {MAX_PIXELS // 1_000_000} megapixels or {MAX_SIDE:,} pixels a side: save it smaller."
 
 
 def _display_name(source: Source, name: str | None) -> str:
-    return name or (source.name if isinstance(source, Path) else "the picture")
+    """The name as one short line: a file's name may hold line breaks and 255 letters."""
+    name = name or (source.name if isinstance(source, Path) else "the picture")
+    line = "".join(c if c.isprintable() else "?" for c in name)
+    return line if len(line) <= 80 else f"{line[:60]}...{line[-12:]}"
 
 
 def _open(source: Source, name: str) -> Image.Image:
     """The picture with its header checked and nothing decoded yet."""
     try:
         image = Image.open(source)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError(_not_a_picture(source, name)) from None
     width, height = image.size
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
@@ -90,6 +104,8 @@ def _not_a_picture(source: Source, name: str) -> str:
         return f"{name} is empty (0 bytes): copy it again."
     if start[4:8] == b"ftyp":
         return f"{name} is a HEIC, AVIF or video file: export it as JPEG (iPhone: Settings, Camera, Most Compatible)."
+    if start.startswith(STARTS):
+        return _damaged(name)
     return f"{name} is not a picture this program reads: use JPEG, PNG, WebP, BMP or GIF."
 
 
@@ -111,8 +127,8 @@ def open_image(source: Source, *, name: str | None = None, short_side: int | Non
             # JPEG decodes to 1/2, 1/4 or 1/8 at a fraction of the cost, never below the size asked for.
             image.draft(None, _shrunk(image.size, short_side))
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        rgb = _to_rgb(upright)
+        rgb = _to_rgb(_upright(image))
+        rgb.info = {}  # it still names the old orientation and the old transparent colour
         if short_side and min(rgb.size) > short_side:
             rgb = rgb.resize(_shrunk(rgb.size, short_side), Image.Resampling.BICUBIC, reducing_gap=3.0)
         return rgb
@@ -123,24 +139,25 @@ def _shrunk(size: tuple[int, int], short_side: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says. Pillow's exif_transpose copies upright pictures too and writes the EXIF data back."""
+    turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image.transpose(turn) if turn is not None else image
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    if image.mode == "F" or image.mode.startswith("I"):
+    if image.mode.startswith("I"):
         return _rescaled(image).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        white = Image.new("RGB", rgba.size, "white")
+        white.paste(rgba, mask=rgba)  # needs half the memory of alpha_composite
+        return white
     return image.convert("RGB")
 
 
 def _rescaled(image: Image.Image) -> Image.Image:
     """Deep grey to 8 bits: Pillow's own conversion clips 16-bit pictures almost white."""
-    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    if image.mode == "F":
-        low, high = float(pixels.min()), float(pixels.max())
-    else:
-        low, high = 0.0, 65535.0 if pixels.max() > 255 else 255.0
-    scaled = (pixels - low) / max(high - low, 1e-12) * 255
-    return Image.fromarray(scaled.clip(0, 255).round().astype(np.uint8))
+    pixels = np.array(image, dtype=np.float32)
+    pixels *= 255 / (65535 if pixels.max() > 255 else 255)
+    return Image.fromarray(np.rint(pixels, out=pixels).astype(np.uint8))

@@ -5,6 +5,7 @@ Training, validation, prediction and export make their tensors here, so that wha
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +38,14 @@ class Preprocess:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        fits = 8 <= self.crop <= self.resize <= 2048 and self.interpolation in INTERPOLATIONS
-        if not (fits and self.channels in ("rgb", "bgr") and len(self.mean) == len(self.std) == 3 and all(self.std)):
+        fits = 8 <= self.crop <= self.resize <= 2048 and isinstance(self.crop, int) and isinstance(self.resize, int)
+        named = self.interpolation in INTERPOLATIONS and self.channels in ("rgb", "bgr")
+        finite = all(math.isfinite(number) for number in (self.scale, *self.mean, *self.std))
+        positive = self.scale > 0 and min(self.std, default=0) > 0
+        if not (fits and named and finite and positive and len(self.mean) == len(self.std) == 3):
             raise WeightsError(
                 f"Preprocessing {self.to_dict()} makes no sense: 8 <= crop <= resize <= 2048, interpolation "
-                "bilinear or bicubic, channels rgb or bgr, three means, three standard deviations above 0."
+                "bilinear or bicubic, channels rgb or bgr, three means, scale and three standard deviations above 0."
             )
 
     @classmethod
@@ -98,7 +102,8 @@ class Preprocess:
         steps: list[Any] = [v2.RandomResizedCrop(self.crop, interpolation=interpolation), v2.RandomHorizontalFlip()]
         if augmentation == "strong":
             steps.append(v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR))
-        return v2.Compose([*steps, self.to_tensor])
+        composed: Callable[[Image.Image], Tensor] = v2.Compose([*steps, self.to_tensor])
+        return composed
 
 
 def preprocess_for(architecture: Architecture, override: Path | None = None) -> Preprocess:
@@ -131,9 +136,10 @@ def _from_torchvision(architecture: Architecture) -> Preprocess:
 
 def _from_timm(architecture: Architecture) -> Preprocess:
     import timm
-    from timm.data import resolve_data_config
+    from timm.data.config import resolve_data_config
 
-    numbers = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(architecture.builder).to_dict())
+    published = timm.get_pretrained_cfg(architecture.builder)
+    numbers = resolve_data_config(pretrained_cfg=published.to_dict() if published else {})
     crop = numbers["input_size"][-1]
     return Preprocess(
         resize=max(crop, int(crop / numbers["crop_pct"])),

@@ -90,11 +90,12 @@ class Run:
         """Leave the flag that the training looks at between batches."""
         (self.folder / STOP).touch()
 
-    def log(self, event: Event) -> None:
-        """Append one event, stamped with the time."""
+    def log(self, event: Event) -> Event:
+        """Append one event and return it as written: stamped with the time."""
         stamped = dataclasses.replace(event, at=round(time.time(), 3))
         with (self.folder / EVENTS).open("a", encoding="utf-8") as log:
             log.write(to_json(stamped) + "\n")
+        return stamped
 
     def created(self) -> float:
         """Seconds since 1970 when the run was asked for."""

@@ -11,37 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import torch
 from accelerate.utils import set_seed
-from torch import Tensor, nn
 
-from tl_engine.batches import Batches
 from tl_engine.classifier import Classifier, prepare_classifier
 from tl_engine.config import TrainConfig, to_dict
-from tl_engine.dataset import ImageFolder, check_trainable, without
-from tl_engine.errors import EngineError, TrainingError
-from tl_engine.events import BatchEnd, EpochEnd, Event, FileSkipped, Note, RunEnded, RunStarted, TestEnd
-from tl_engine.models import classification_loss, main_logits
+from tl_engine.dataset import ImageFolder, check_trainable, split_validation, without
+from tl_engine.epochs import Score, Step, evaluate, train_epoch
+from tl_engine.errors import EngineError
+from tl_engine.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, Note, RunEnded, RunStarted
 from tl_engine.optimization import make_optimizer, make_schedule, training_criterion
 from tl_engine.phases import Phase, Ready, phases, prepare_phase
 from tl_engine.reading import unreadable
-from tl_engine.runtime import Runtime, get_runtime
+from tl_engine.runtime import get_runtime
 from tl_engine.settings import Settings
 
-BATCH_EVENT_SECONDS = 0.5  # at most one BatchEnd in this time
-DIVERGED = 1e4  # a mean loss that no working training reaches: chance is ln(classes), below 7
 
-
-class Stopped(Exception):
+class StopAsked(Exception):  # noqa: N818 - not an error
     """Somebody asked the training to end; what it saved stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Mean loss and accuracy (a fraction) over some images."""
-
-    loss: float
-    accuracy: float
 
 
 @dataclass(slots=True)
@@ -70,7 +56,7 @@ class Training:
     def check_stop(self) -> None:
         """Raise Stopped if somebody asked for it."""
         if self.stop_asked():
-            raise Stopped
+            raise StopAsked
 
 
 def train(training: Training) -> Iterator[Event]:
@@ -79,7 +65,7 @@ def train(training: Training) -> Iterator[Event]:
     state, reason = "finished", "all epochs done"
     try:
         reason = (yield from _train(training, best)) or reason
-    except Stopped:
+    except StopAsked:
         state, reason = "stopped", "stopped on request; the best epoch so far is kept"
     except EngineError as error:
         state, reason = "failed", str(error)
@@ -87,7 +73,10 @@ def train(training: Training) -> Iterator[Event]:
         state, reason = "failed", "The memory is full: choose a smaller batch-size or a smaller architecture."
     except Exception as error:  # a run must say how it ended; the traceback goes to its stderr
         traceback.print_exc()
-        state, reason = "failed", f"Unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        state, reason = (
+            "failed",
+            f"Unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        )
     yield RunEnded(
         state=state,
         reason=reason,
@@ -100,12 +89,10 @@ def train(training: Training) -> Iterator[Event]:
 
 def _train(training: Training, best: Best) -> Generator[Event, None, str | None]:
     """The training without its ending; returns why it ended early, if it did."""
-    config, data = training.config, training.data
+    config = training.config
     yield RunStarted(
         run_folder=str(training.folder),
         config=to_dict(config),
-        classes=list(data.classes),
-        counts=data.counts(),
         process_id=psutil.Process().pid,
     )
     runtime = get_runtime()
@@ -121,12 +108,12 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
         classifier.restore(training.folder / "best")
         batches = classifier.evaluation_batches(data.of("test"), runtime)
         score = evaluate(classifier.model, batches, runtime, training.check_stop)
-        yield TestEnd(test_loss=score.loss, test_accuracy=score.accuracy)
+        yield FinalTest(test_loss=score.loss, test_accuracy=score.accuracy)
     return reason
 
 
 def _readable(training: Training) -> Generator[Event, None, ImageFolder]:
-    """The data without the files that do not decode, each of them named."""
+    """The data without the files that do not decode, each of them named, and then split: a class keeps its share."""
     for file, reason in training.data.skipped:
         yield FileSkipped(file=file, reason=reason)
     for note in training.data.notes:
@@ -135,7 +122,9 @@ def _readable(training: Training) -> Generator[Event, None, ImageFolder]:
     data = without(training.data, bad)
     for file, reason in data.skipped[len(training.data.skipped) :]:
         yield FileSkipped(file=file, reason=reason)
+    data = split_validation(data, training.config.val_fraction, training.config.seed)
     check_trainable(data)
+    yield DataRead(classes=list(data.classes), counts=data.counts())
     return data
 
 
@@ -155,8 +144,8 @@ def _run_phase(
     since_best = 0
     for epoch in range(phase.first_epoch, phase.first_epoch + phase.epochs):
         started = time.monotonic()
-        rate = schedule.get_last_lr()[0]
-        train_score = yield from _train_epoch(step, ready.train, epoch, phase, training)
+        rate = float(schedule.get_last_lr()[0])
+        train_score = yield from train_epoch(step, ready.train, epoch, phase, runtime, training.check_stop)
         val_score = evaluate(ready.learner, ready.val, runtime, training.check_stop)
         improved = best.improved_by(val_score)
         if improved:
@@ -182,70 +171,3 @@ def _run_phase(
         if config.early_stopping and since_best >= config.early_stopping:
             return f"stopped early: {since_best} epochs without a better one"
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one optimisation step needs."""
-
-    learner: nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    criterion: nn.Module
-
-    def __call__(self, inputs: Tensor, labels: Tensor, runtime: Runtime) -> tuple[Tensor, Tensor]:
-        """Learn from one batch; the mean loss and the number right, both still on the device."""
-        outputs = self.learner(inputs)
-        loss = classification_loss(outputs, labels, self.criterion)
-        runtime.accelerator.backward(loss)
-        self.optimizer.step()
-        self.schedule.step()
-        self.optimizer.zero_grad()
-        return loss.detach(), (main_logits(outputs).argmax(1) == labels).sum()
-
-
-def _train_epoch(
-    step: Step, batches: Batches, epoch: int, phase: Phase, training: Training
-) -> Generator[BatchEnd, None, Score]:
-    """One pass over the training images; some of the batches are told."""
-    runtime = get_runtime()
-    step.learner.train()
-    # Sums stay on the device: reading one would wait for the step to finish.
-    loss_sum, right, seen = torch.zeros((), device=runtime.device), torch.zeros((), device=runtime.device), 0
-    started = told = time.monotonic()
-    for index, (inputs, labels) in enumerate(batches, start=1):
-        training.check_stop()
-        loss, correct = step(inputs, labels, runtime)
-        loss_sum += loss * len(labels)
-        right += correct
-        seen += len(labels)
-        now = time.monotonic()
-        if now - told >= BATCH_EVENT_SECONDS:
-            told = now
-            per_batch = (now - started) / index
-            left = per_batch * (len(batches) - index + len(batches) * (phase.last_epoch - epoch))
-            yield BatchEnd(epoch=epoch, batch=index, batches=len(batches), loss=loss.item(), seconds_left=left)
-    totals = runtime.accelerator.reduce(torch.stack((loss_sum, right, torch.tensor(float(seen), device=runtime.device))))
-    mean_loss, accuracy = (totals[:2] / totals[2]).tolist()
-    if not mean_loss <= DIVERGED:  # true for NaN as well
-        raise TrainingError(
-            f"The training diverged in epoch {epoch} (mean loss {mean_loss:.3g}): choose a learning-rate below "
-            f"{phase.learning_rate:g}; what was saved before stays."
-        )
-    return Score(mean_loss, accuracy)
-
-
-@torch.no_grad()
-def evaluate(learner: nn.Module, batches: Batches, runtime: Runtime, check_stop: Callable[[], None]) -> Score:
-    """Mean cross-entropy (unsmoothed, unweighted) and accuracy; every image counts exactly once."""
-    learner.eval()
-    losses: list[Tensor] = []
-    correct: list[Tensor] = []
-    for inputs, labels in batches:
-        check_stop()
-        logits = learner(inputs)
-        loss = nn.functional.cross_entropy(logits, labels, reduction="none")
-        loss, right = runtime.accelerator.gather_for_metrics((loss, logits.argmax(1) == labels))
-        losses.append(loss)
-        correct.append(right)
-    return Score(torch.cat(losses).mean().item(), torch.cat(correct).float().mean().item())

@@ -40,27 +40,29 @@ class WeightsSource:
 
 def find_weights(architecture: Architecture, settings: Settings) -> WeightsSource:
     """The first source that holds, in the order of design.md. Looks at files only."""
-    if not architecture.name.startswith("timm:"):
-        for folder in settings.weight_folders:
-            # vgg16_blog is VGG-16 under another head: the same file serves both.
-            for stem in dict.fromkeys((architecture.name, architecture.builder)):
-                for suffix in (".pth", ".safetensors"):
-                    path = folder / f"{stem}{suffix}"
-                    if path.is_file():
-                        json = path.with_suffix(".json")
-                        return WeightsSource(
-                            kind="file", label=path.name, path=path, preprocess=json if json.is_file() else None
-                        )
+    if path := _host_file(architecture, settings):
+        json = path.with_suffix(".json")
+        return WeightsSource(kind="file", label=path.name, path=path, preprocess=json if json.is_file() else None)
     if architecture.package and (path := _packaged(architecture.package)):
         return WeightsSource(kind="package", label=f"pip package {architecture.package}", path=path)
     if architecture.file:
         for folder in (settings.backbones, _torch_hub()):
-            if (path := folder / architecture.file).is_file():
-                return WeightsSource(kind="cache", label=f"{path.name}, downloaded before", path=path)
+            if (cached := folder / architecture.file).is_file():
+                return WeightsSource(kind="cache", label=f"{cached.name}, downloaded before", path=cached)
     if architecture.pretrained:
         size = f", {architecture.megabytes:.0f} MB" if architecture.megabytes else ""
         return WeightsSource(kind="download", label=f"download{size}")
     return WeightsSource(kind="none", label="learns from scratch, no weights needed")
+
+
+def _host_file(architecture: Architecture, settings: Settings) -> Path | None:
+    if architecture.name.startswith("timm:"):
+        return None
+    # vgg16_blog is VGG-16 under another head: the same file serves both.
+    stems = dict.fromkeys((architecture.name, architecture.builder))
+    names = [f"{stem}{suffix}" for stem in stems for suffix in (".pth", ".safetensors")]
+    paths = (folder / name for folder in settings.weight_folders for name in names)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def working_now(settings: Settings) -> list[str]:
@@ -132,8 +134,11 @@ def _read(path: Path, architecture: Architecture) -> dict[str, "Tensor"]:
             state: Any = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file raises whatever its parser likes
-        raise WeightsError(f"{path.name} is no readable weight file: {str(error).splitlines()[0][:120]}.") from None
+    except Exception:  # a damaged file raises whatever its parser likes, torch's words even advise to run its code
+        raise WeightsError(
+            f"{path.name} is no readable weight file: it is damaged, or holds more than tensors, which is refused; "
+            "save it again with torch.save(model.state_dict())."
+        ) from None
     if not (isinstance(state, dict) and state and all(isinstance(v, torch.Tensor) for v in state.values())):
         raise WeightsError(f"{path.name} holds no plain table of tensors: save it with torch.save(model.state_dict()).")
     if path.parent.parent.name == architecture.package:
@@ -159,14 +164,25 @@ def _renamed_by_order(state: dict[str, "Tensor"], architecture: Architecture) ->
 
 def _in_hub_cache(architecture: Architecture) -> str | None:
     """The file that the hub client keeps for a timm model, if it does."""
-    import timm
     from huggingface_hub import try_to_load_from_cache
 
-    if not timm.is_model(architecture.builder):
-        return None
-    hub_id = timm.get_pretrained_cfg(architecture.builder).hf_hub_id
-    path = try_to_load_from_cache(hub_id, HUB_FILE) if hub_id else None
+    path = try_to_load_from_cache(_hub_id(architecture), HUB_FILE)
     return path if isinstance(path, str) else None
+
+
+def _hub_id(architecture: Architecture) -> str:
+    """The hub repository of a timm model. Raises ConfigError for an unknown model, WeightsError if it has none."""
+    import timm
+
+    from tl_engine.models import check_timm_name
+
+    check_timm_name(architecture)
+    published = timm.get_pretrained_cfg(architecture.builder)
+    if published and published.hf_hub_id:
+        return str(published.hf_hub_id)
+    raise WeightsError(
+        f"timm publishes no weights for {architecture.builder}: choose another model or the strategy from-scratch."
+    )
 
 
 def _from_timm_hub(architecture: Architecture) -> dict[str, "Tensor"]:
@@ -183,9 +199,10 @@ def _from_timm_hub(architecture: Architecture) -> dict[str, "Tensor"]:
         raise DownloadError(f"{urlsplit(endpoint).hostname} cannot be reached from here")
     try:
         if path is None:
-            path = hf_hub_download(str(timm.get_pretrained_cfg(architecture.builder).hf_hub_id), HUB_FILE)
+            path = hf_hub_download(_hub_id(architecture), HUB_FILE)
         model = timm.create_model(architecture.builder, pretrained=True, pretrained_cfg_overlay={"file": path})
     except Exception as error:  # network, permission, disk: the hub client has its own family for each
-        raise DownloadError(f"{architecture.builder}: {str(error).splitlines()[0][:160]}") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DownloadError(f"{architecture.builder}: {reason[:160]}") from None
     state: dict[str, Tensor] = model.state_dict()
     return state

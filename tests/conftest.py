@@ -1,0 +1,40 @@
+"""Small fakes and small data that the tests share. Nothing here reaches a network."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+from tl_engine.settings import Settings
+
+COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}
+MakeImages = Callable[..., Path]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An installation of its own in a temporary folder, with the classifiers that ship."""
+    return Settings(runs=tmp_path / "runs", data_dir=tmp_path / "data", backbones=tmp_path / "backbones")
+
+
+@pytest.fixture
+def make_images(tmp_path: Path) -> MakeImages:
+    """A function that writes class folders of noisy one-colour pictures, easy to tell apart."""
+
+    def make(name: str = "colours", classes: tuple[str, ...] = ("red", "blue"), each: int = 6, side: int = 16) -> Path:
+        random = np.random.default_rng(0)
+        for label in classes:
+            folder = tmp_path / name / label
+            folder.mkdir(parents=True)
+            for index in range(each):
+                base = np.asarray(COLOURS.get(label, (120, 120, 120)))
+                pixels = base + random.integers(-25, 25, (side, side, 3))
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
+        return tmp_path / name
+
+    return make

@@ -1,0 +1,440 @@
+"""Zips from strangers: each trick is built here, and each refusal leaves the folder as it was."""
+
+import io
+import os
+import stat
+import struct
+import tarfile
+import threading
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tl_engine import archives
+from tl_engine.archives import content_name, unpack
+from tl_engine.errors import DataError
+from tl_engine.settings import MEGABYTE, SHARED, Limits
+
+LIMITS = Limits(free_bytes=0)
+HONEST = {"cats/1.jpg": b"one", "cats/2.jpg": b"two", "dogs/1.jpg": b"three"}
+
+
+def zipped(entries: Iterable[tuple[str | zipfile.ZipInfo, bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as opened:
+        for name, content in entries:
+            opened.writestr(name, content)
+    return buffer.getvalue()
+
+
+def written(folder: Path, content: bytes, name: str = "photos.zip") -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Everything in a folder, hidden files too."""
+    return {
+        str(path.relative_to(folder)): b"<folder>" if path.is_dir() else path.read_bytes() for path in folder.rglob("*")
+    }
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Path:
+    """A folder that holds somebody's earlier data, next to which archives are unpacked."""
+    parent = tmp_path / "archives"
+    (parent / "earlier" / "cats").mkdir(parents=True)
+    (parent / "earlier" / "cats" / "1.jpg").write_bytes(b"earlier")
+    return parent
+
+
+def refusal(content: bytes, parent: Path, limits: Limits = LIMITS, name: str = "photos.zip") -> str:
+    """What is said of a bad archive, after checking that nothing at all was left anywhere."""
+    archive = written(parent.parent, content, name)
+    before = tree(parent.parent)
+    with pytest.raises(DataError) as caught:
+        unpack(archive, parent / "new", limits)
+    assert tree(parent.parent) == before
+    text = str(caught.value)
+    assert str(parent.parent) not in text
+    assert "\n" not in text
+    assert text.endswith(".")
+    assert ": " in text
+    assert len(text) < 300
+    return text
+
+
+def info(name: str, mode: int = 0, method: int = zipfile.ZIP_STORED) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr, entry.compress_type = mode << 16, method
+    return entry
+
+
+def renamed(content: bytes, old: str, new: bytes) -> bytes:
+    """The zip with an entry's name replaced, byte for byte: writers clean names up, attackers do not."""
+    assert len(old) == len(new)
+    return content.replace(old.encode(), new)
+
+
+# --- what is taken ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_an_honest_zip_is_unpacked_whole(method: int, parent: Path) -> None:
+    archive = written(parent.parent, zipped(HONEST.items(), method))
+    unpack(archive, parent / "new", LIMITS)
+    assert {name: (parent / "new" / name).read_bytes() for name in HONEST} == HONEST
+    assert sorted(p.name for p in parent.iterdir()) == ["earlier", "new"]
+
+
+def test_unpacked_folders_can_be_read_by_others(parent: Path) -> None:
+    unpack(written(parent.parent, zipped(HONEST.items())), parent / "new", LIMITS)
+    (parent / "plain").mkdir()
+    assert stat.S_IMODE((parent / "new").stat().st_mode) == stat.S_IMODE((parent / "plain").stat().st_mode)
+
+
+def test_what_systems_leave_behind_vanishes(parent: Path) -> None:
+    junk = ["__MACOSX/cats/._1.jpg", "cats/.DS_Store", "cats/._2.jpg", "dogs/Thumbs.db", "dogs/desktop.ini"]
+    junk += ["dogs/.ipynb_checkpoints/1.jpg", "__MACOSX/._cats"]
+    content = zipped([*HONEST.items(), *((name, b"junk") for name in junk)])
+    unpack(written(parent.parent, content), parent / "new", LIMITS)
+    assert {n for n, c in tree(parent / "new").items() if c != b"<folder>"} == set(HONEST)
+
+
+def test_junk_does_not_count_against_the_limit(parent: Path) -> None:
+    content = zipped([*HONEST.items(), *((f"__MACOSX/._{i}", b"") for i in range(4))])
+    unpack(written(parent.parent, content), parent / "new", Limits(free_bytes=0, entries=3))
+    assert (parent / "new" / "cats" / "1.jpg").exists()
+
+
+def test_a_colon_within_a_name_is_an_honest_time_of_day(parent: Path) -> None:
+    unpack(written(parent.parent, zipped([("cats/2024-05-01 12:30:00.jpg", b"x")])), parent / "new", LIMITS)
+    assert (parent / "new" / "cats" / "2024-05-01 12:30:00.jpg").exists()
+
+
+def test_names_are_written_in_one_unicode_spelling(parent: Path) -> None:
+    unpack(written(parent.parent, zipped([("A\u0308pfel/1.jpg", b"x")])), parent / "new", LIMITS)
+    assert [p.name for p in (parent / "new").iterdir()] == ["\u00c4pfel"]
+
+
+def test_two_visitors_may_unpack_the_same_archive_at_once(parent: Path) -> None:
+    archive = written(parent.parent, zipped((f"cats/{i}.jpg", b"x" * 100) for i in range(200)))
+    errors: list[str] = []
+
+    def visit() -> None:
+        try:
+            unpack(archive, parent / "new", LIMITS)
+        except DataError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=visit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list((parent / "new" / "cats").iterdir())) == 200
+    assert sorted(p.name for p in parent.iterdir()) == ["earlier", "new"]
+    assert len(errors) == 3, "a folder that is there is not replaced"
+
+
+# --- paths -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.jpg",
+        "cats/../../evil.jpg",
+        "cats/..",
+        "/etc/evil.jpg",
+        "//host/evil.jpg",
+        "C:\\evil.jpg",
+        "C:/evil.jpg",
+        "cats/c:/evil.jpg",
+        "..\\evil.jpg",
+        "cats\\1.jpg",
+    ],
+)
+def test_a_path_that_leads_outside_is_refused(name: str, parent: Path) -> None:
+    text = refusal(zipped([*HONEST.items(), (name, b"evil")]), parent)
+    assert "leads outside" in text
+    assert name in text
+    assert not (parent.parent / "evil.jpg").exists()
+
+
+def test_a_symlink_is_refused(parent: Path) -> None:
+    link = info("cats/link.jpg", stat.S_IFLNK | 0o777)
+    assert "a link and not a file" in refusal(zipped([*HONEST.items(), (link, b"/etc/passwd")]), parent)
+
+
+def test_a_file_below_a_symlink_never_gets_outside(parent: Path) -> None:
+    link = info("cats", stat.S_IFLNK | 0o777)
+    assert "link" in refusal(zipped([(link, str(parent.parent).encode()), ("cats/evil.jpg", b"x")]), parent)
+
+
+def test_a_file_that_is_also_a_folder_is_refused(parent: Path) -> None:
+    refusal(zipped([("cats", b"x"), ("cats/1.jpg", b"y")]), parent)
+
+
+def test_an_entry_without_a_name_is_refused(parent: Path) -> None:
+    content = renamed(zipped([("abcdefgh", b"x")]), "abcdefgh", b"\0bcdefgh")
+    assert "damaged" in refusal(content, parent)
+
+
+def test_a_name_that_is_no_unicode_is_refused(parent: Path) -> None:
+    content = renamed(zipped([("äbcdefg", b"x")]), "äbcdefg"[1:], b"\xff\xfe\xfdefg")
+    refusal(content, parent)
+
+
+def test_a_folder_chain_deeper_than_six_is_refused(parent: Path) -> None:
+    assert "6 folders deep" in refusal(zipped([("/".join("abcdefgh") + ".jpg", b"x")]), parent)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 121 + ".jpg", "字" * 100 + ".jpg"])
+def test_a_name_too_long_for_disks_is_refused(name: str, parent: Path) -> None:
+    assert "shorten it" in refusal(zipped([(f"cats/{name}", b"x")]), parent)
+
+
+@pytest.mark.parametrize("name", ["cats\n/1.jpg", "cats/\x1b[31m.jpg", "cats/\x7f.jpg"])
+def test_a_name_with_control_characters_is_refused_in_one_line(name: str, parent: Path) -> None:
+    assert "control characters" in refusal(zipped([(name, b"x")]), parent)
+
+
+@pytest.mark.parametrize("twin", ["cats/1.jpg", "cats/1.JPG", "Cats/1.jpg"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_entries_for_one_file_are_refused(twin: str, parent: Path) -> None:
+    assert "twice" in refusal(zipped([("cats/1.jpg", b"x"), (twin, b"y")]), parent)
+
+
+def test_an_archive_name_with_a_line_break_is_shown_in_one_line(parent: Path) -> None:
+    assert refusal(b"no zip", parent, name="my\nphotos<b>.zip").startswith("my?photos<b>.zip is no zip")
+
+
+# --- bombs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes that unpacking writes to disk, chunk by chunk."""
+    sizes: list[int] = []
+    copy = archives._copy
+
+    def spy(source: io.BufferedIOBase, file: io.BufferedIOBase, most: int, archive: str) -> int:
+        write = file.write
+        counting = type("Counting", (), {"write": lambda _, data: (sizes.append(len(data)), write(data))[1]})()
+        return copy(source, counting, most, archive)
+
+    monkeypatch.setattr(archives, "_copy", spy)
+    return sizes
+
+
+def test_a_deflate_bomb_is_refused_before_a_megabyte_is_written(parent: Path, counted: list[int]) -> None:
+    content = zipped([*HONEST.items(), ("cats/bomb.jpg", bytes(100 * MEGABYTE))])
+    assert len(content) < MEGABYTE
+    assert "far more than photos do" in refusal(content, parent)
+    assert sum(counted) == 0
+
+
+def test_a_bomb_of_many_small_entries_is_refused(parent: Path, counted: list[int]) -> None:
+    content = zipped((f"cats/{i}.jpg", bytes(MEGABYTE)) for i in range(30))
+    assert "far more than photos do" in refusal(content, parent)
+    assert sum(counted) == 0
+
+
+def lying(content: bytes, true_size: int, told_size: int) -> bytes:
+    """The zip with its unpacked size misstated in both places, and the checksum left true."""
+    return content.replace(struct.pack("<I", true_size), struct.pack("<I", told_size))
+
+
+def test_a_bomb_that_lies_about_its_size_is_stopped_within_a_megabyte(parent: Path, counted: list[int]) -> None:
+    size = 64 * MEGABYTE + 1
+    content = lying(zipped([("cats/bomb.jpg", bytes(size))]), size, 1000)
+    refusal(content, parent)
+    assert sum(counted) < MEGABYTE
+
+
+def test_more_than_the_budget_is_refused_before_writing(parent: Path, counted: list[int]) -> None:
+    noise = np.random.default_rng(0).bytes(MEGABYTE)
+    content = zipped([("cats/1.jpg", noise), ("cats/2.jpg", noise)])
+    assert "unpacks to 2 MB" in refusal(content, parent, Limits(free_bytes=0, unpacked_bytes=int(1.5 * MEGABYTE)))
+    assert sum(counted) == 0
+
+
+def test_a_drawing_on_white_is_no_bomb(parent: Path) -> None:
+    unpack(written(parent.parent, zipped([("cats/1.bmp", b"\xff" * 3 * MEGABYTE)])), parent / "new", LIMITS)
+    assert (parent / "new" / "cats" / "1.bmp").stat().st_size == 3 * MEGABYTE
+
+
+def overlapping(count: int) -> bytes:
+    """The full-overlap bomb: one packed kernel, `count` directory entries that all point at it."""
+    data = np.random.default_rng(0).bytes(50_000)
+    packed = zlib.compressobj(1, zlib.DEFLATED, -15)
+    body = packed.compress(data) + packed.flush()
+    fields = struct.pack("<HHHIIIHH", 0, 8, 0x21, zlib.crc32(data), len(body), len(data), 5, 0)[2:]
+    sizes = struct.pack("<HHHHHIII", 20, 0, 8, 0, 0x21, zlib.crc32(data), len(body), len(data))
+    assert fields
+    local = b"PK\x03\x04" + sizes + struct.pack("<HH", 5, 0) + b"00000" + body
+    directory = b"".join(
+        b"PK\x01\x02" + struct.pack("<H", 20) + sizes + struct.pack("<HHHHHII", 5, 0, 0, 0, 0, 0, 0) + b"%05d" % i
+        for i in range(count)
+    )
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, count, count, len(directory), len(local), 0)
+    return local + directory + end
+
+
+def test_entries_that_overlap_are_refused(parent: Path, counted: list[int]) -> None:
+    content = overlapping(15)  # 750 KB: too little for any other rule
+    assert len(zipfile.ZipFile(io.BytesIO(content)).infolist()) == 15
+    assert "overlap" in refusal(content, parent)
+    assert sum(counted) == 0
+
+
+def many(count: int, told: int | None = None) -> bytes:
+    """A zip of empty files, made without zipfile, which takes seconds; `told` is the count it admits to."""
+    sizes = struct.pack("<HHHHHIII", 20, 0, 0, 0, 0x21, 0, 0, 0)
+    names = [b"a/%06d" % i for i in range(count)]
+    local = [b"PK\x03\x04" + sizes + struct.pack("<HH", 8, 0) + name for name in names]
+    head = b"PK\x01\x02" + struct.pack("<H", 20) + sizes + struct.pack("<HHHHHI", 8, 0, 0, 0, 0, 0)
+    directory = b"".join(head + struct.pack("<I", 38 * i) + name for i, name in enumerate(names))
+    told = min(count if told is None else told, 65_535)
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, told, told, len(directory), 38 * count, 0)
+    return b"".join(local) + directory + end
+
+
+@pytest.mark.parametrize("told", [None, 1])
+@pytest.mark.parametrize("limits", [LIMITS, SHARED], ids=["home", "shared"])
+def test_a_hundred_thousand_entries_are_refused_within_a_second(limits: Limits, told: int | None, parent: Path) -> None:
+    archive = written(parent.parent, many(100_000, told))
+    started = time.perf_counter()
+    with pytest.raises(DataError, match=r"holds more than [0-9,]+ entries"):
+        unpack(archive, parent / "new", limits)
+    assert time.perf_counter() - started < 1
+    assert sorted(p.name for p in parent.iterdir()) == ["earlier"]
+
+
+def test_one_file_over_the_limit_is_refused(parent: Path) -> None:
+    assert "holds 3 files" in refusal(zipped(HONEST.items()), parent, Limits(free_bytes=0, entries=2))
+
+
+def test_an_archive_over_the_limit_is_refused(parent: Path) -> None:
+    text = refusal(zipped([("a/1.jpg", bytes(10))]) + bytes(2 * MEGABYTE), parent, Limits(archive_bytes=MEGABYTE))
+    assert "has 2 MB: the largest archive taken has 1 MB" in text
+
+
+def test_new_data_is_refused_when_the_disk_is_nearly_full(parent: Path) -> None:
+    assert "make room" in refusal(zipped(HONEST.items()), parent, Limits(free_bytes=10**18))
+
+
+# --- methods and other formats ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_rare_methods_are_refused(method: int, parent: Path) -> None:
+    assert "rare method" in refusal(zipped(HONEST.items(), method), parent)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_bombs_in_rare_methods_are_refused_before_writing(method: int, parent: Path, counted: list[int]) -> None:
+    refusal(zipped([("cats/1.jpg", bytes(20 * MEGABYTE))], method), parent)
+    assert sum(counted) == 0
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".ZIP", ".tar", ".tar.gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"])
+def test_an_archive_inside_the_archive_is_refused(suffix: str, parent: Path) -> None:
+    inner = zipped(HONEST.items())
+    assert "archive inside the archive" in refusal(
+        zipped([("cats/1.jpg", b"x"), (f"dogs/more{suffix}", inner)]), parent
+    )
+
+
+def test_an_encrypted_zip_is_refused(parent: Path) -> None:
+    content = bytearray(zipped(HONEST.items(), zipfile.ZIP_STORED))
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(mark)
+        while at >= 0:
+            content[at + offset] |= 1
+            at = content.find(mark, at + 1)
+    assert "zip without a password" in refusal(bytes(content), parent)
+
+
+def tarred(mode: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as opened:
+        opened.addfile(tarfile.TarInfo("../evil.jpg"))
+    return buffer.getvalue()
+
+
+NO_ZIPS: dict[str, Callable[[], bytes]] = {
+    "tar": lambda: tarred("w"),
+    "tar.gz": lambda: tarred("w:gz"),
+    "7z": lambda: b"7z\xbc\xaf\x27\x1c\0\x04" + bytes(100),
+    "rar": lambda: b"Rar!\x1a\x07\x01\0" + bytes(100),
+    "HTML": lambda: b"<!doctype html><title>Sign in</title>",
+    "picture": lambda: b"\xff\xd8\xff\xe0" + bytes(100),
+    "end mark only": lambda: b"PK\x05\x06",
+}
+
+
+@pytest.mark.parametrize("kind", NO_ZIPS)
+def test_what_is_no_zip_is_refused_whatever_its_name(kind: str, parent: Path) -> None:
+    assert "is no zip: pack the class folders as a zip" in refusal(NO_ZIPS[kind](), parent)
+
+
+def test_an_empty_file_named_zip_is_said_to_be_empty(parent: Path) -> None:
+    assert "empty (0 bytes)" in refusal(b"", parent)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+def test_a_truncated_zip_is_said_to_be_cut_short(share: float, parent: Path) -> None:
+    content = zipped(HONEST.items())
+    assert "cut short" in refusal(content[: int(len(content) * share)], parent)
+
+
+@pytest.mark.parametrize("entries", [[], [("cats/", b"")], [("__MACOSX/._x", b"x"), (".DS_Store", b"x")]])
+def test_a_zip_without_files_is_said_to_be_empty(entries: list[tuple[str, bytes]], parent: Path) -> None:
+    assert "zip one folder per class" in refusal(zipped(entries), parent)
+
+
+def test_a_wrong_checksum_is_refused_and_nothing_stays(parent: Path) -> None:
+    content = zipped(HONEST.items(), zipfile.ZIP_STORED).replace(b"three", b"trois")
+    assert "damaged" in refusal(content, parent)
+
+
+def test_flipped_bytes_raise_nothing_but_data_errors(parent: Path) -> None:
+    content, random = zipped(HONEST.items()), np.random.default_rng(0)
+    before, refused = tree(parent), 0
+    for index in range(400):
+        broken = bytearray(content)
+        for at in random.integers(0, len(content), 3):
+            broken[at] = random.integers(0, 256)
+        target = parent / f"new{index}"
+        try:
+            unpack(written(parent.parent, bytes(broken)), target, LIMITS)
+        except DataError:
+            refused += 1
+            assert not target.exists()
+    assert refused > 200
+    assert {name: c for name, c in tree(parent).items() if not name.startswith("new")} == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said_plainly_and_leaves_nothing(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> int:
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            return file.write(b"x")
+
+    monkeypatch.setattr(archives, "_copy", full)
+    assert "No space left on device" in refusal(zipped(HONEST.items()), parent)
+
+
+def test_the_folder_name_follows_the_content(tmp_path: Path) -> None:
+    one = content_name(written(tmp_path, b"one", "../x<b>.zip".replace("../", "")))
+    assert one.startswith("x-b-")
+    assert one == content_name(written(tmp_path, b"one", "x<b>.zip"))
+    assert one != content_name(written(tmp_path, b"two", "x<b>.zip"))
