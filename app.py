@@ -1,0 +1,106 @@
+"""Serves the page: `python app.py`. Builds it, decides who may reach it, and keeps the queue of trainings moving."""
+
+import argparse
+import dataclasses
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Before Gradio is imported: no analytics, and a folder of our own for what visitors upload.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / f"tl-page-{os.getpid()}"))
+
+import tl_engine.pictures  # noqa: F401 - restricts what Pillow decodes, for Gradio too
+from tl_engine import runs
+from tl_engine.settings import SHARED, Settings
+from ui.classifier_pool import ClassifierPool
+from ui.page import CSS, THEME, build_page
+
+QUEUE_SECONDS = 5.0  # how often waiting trainings are looked after when nobody watches
+QUEUE_LENGTH = 200  # calls that may wait; more are answered "busy"
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The switches."""
+    parser = argparse.ArgumentParser(prog="python app.py", description=__doc__)
+    parser.add_argument("--host", help="Address to listen on (default 127.0.0.1: this computer only).")
+    parser.add_argument("--port", type=int, help="Port (default: the first free one from 7860).")
+    for name, text in (("data-dir", "Folder whose data sets are offered."), ("runs", "Folder of the runs."),
+                       ("weights-dir", "Folder with backbone files, such as resnet18.pth.")):  # fmt: skip
+        parser.add_argument(f"--{name}", metavar="DIR", help=text)
+    parser.add_argument("--share", action="store_true", help="Public link for a week; asks for an access code.")
+    parser.add_argument("--lan", action="store_true", help="Reachable in the local network; asks for an access code.")
+    parser.add_argument("--access-code", help="The code for --share and --lan; made and printed if left out.")
+    return parser.parse_args(argv)
+
+
+def settings_for(arguments: argparse.Namespace) -> Settings:
+    """Folders from switches and environment; a page for strangers gets the smaller limits."""
+    settings = Settings.make(runs=arguments.runs, data_dir=arguments.data_dir, weights_dir=arguments.weights_dir)
+    public = arguments.share or arguments.lan or "SPACE_ID" in os.environ
+    return dataclasses.replace(settings, limits=SHARED) if public else settings
+
+
+def access(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How visitors get in: with --share and --lan by a code, under any name."""
+    if not (arguments.share or arguments.lan):
+        return {}
+    code = arguments.access_code or secrets.token_urlsafe(9)
+    print(f"Access code: {code} (any user name)", flush=True)
+
+    def may_enter(_name: str, given: str) -> bool:
+        return secrets.compare_digest(given.encode(), code.encode())
+
+    return {"auth": may_enter, "auth_message": "Any name, and the access code as the password."}
+
+
+def address(arguments: argparse.Namespace) -> str | None:
+    """Where to listen; a Space tells Gradio itself."""
+    if arguments.host or "SPACE_ID" in os.environ:
+        host: str | None = arguments.host
+        return host
+    return "0.0.0.0" if arguments.lan else "127.0.0.1"
+
+
+def look_after_queue(settings: Settings) -> None:
+    """Start waiting trainings even when nobody watches them."""
+    while True:
+        runs.advance(settings)
+        time.sleep(QUEUE_SECONDS)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until interrupted. Trainings live on in their own processes."""
+    arguments = parse(argv)
+    settings = settings_for(arguments)
+    pool = ClassifierPool(settings)
+    page = build_page(settings, pool).queue(api_open=True, max_size=QUEUE_LENGTH)
+    threading.Thread(target=look_after_queue, args=[settings], daemon=True).start()
+    pool.warm()
+    try:
+        page.launch(
+            server_name=address(arguments),
+            server_port=arguments.port,
+            share=arguments.share,
+            theme=THEME,
+            css=CSS,
+            run_history=False,  # pupils share computers
+            footer_links=["settings"],
+            ssr_mode=False,
+            max_file_size=settings.limits.archive_bytes,
+            blocked_paths=[str(settings.runs), str(settings.uploads), str(settings.data_dir)],
+            **access(arguments),
+        )
+    finally:
+        shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

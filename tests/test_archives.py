@@ -1,7 +1,6 @@
 """Zips from strangers: each trick is built here, and each refusal leaves the folder as it was."""
 
 import io
-import os
 import stat
 import struct
 import tarfile
@@ -276,9 +275,7 @@ def overlapping(count: int) -> bytes:
     data = np.random.default_rng(0).bytes(50_000)
     packed = zlib.compressobj(1, zlib.DEFLATED, -15)
     body = packed.compress(data) + packed.flush()
-    fields = struct.pack("<HHHIIIHH", 0, 8, 0x21, zlib.crc32(data), len(body), len(data), 5, 0)[2:]
     sizes = struct.pack("<HHHHHIII", 20, 0, 8, 0, 0x21, zlib.crc32(data), len(body), len(data))
-    assert fields
     local = b"PK\x03\x04" + sizes + struct.pack("<HH", 5, 0) + b"00000" + body
     directory = b"".join(
         b"PK\x01\x02" + struct.pack("<H", 20) + sizes + struct.pack("<HHHHHII", 5, 0, 0, 0, 0, 0, 0) + b"%05d" % i
@@ -423,7 +420,7 @@ def test_flipped_bytes_raise_nothing_but_data_errors(parent: Path) -> None:
     assert {name: c for name, c in tree(parent).items() if not name.startswith("new")} == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_said_plainly_and_leaves_nothing(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_arguments: object) -> int:
         with Path("/dev/full").open("wb", buffering=0) as file:

@@ -82,12 +82,12 @@ def test_every_choice_is_allowed(name: str, choice: str) -> None:
 
 @pytest.mark.parametrize("data", ["", "   "])
 def test_data_must_be_named(data: str) -> None:
-    with pytest.raises(ConfigError, match="^data is empty"):
+    with pytest.raises(ConfigError, match=r"^data is empty"):
         TrainConfig(data=data)
 
 
 def test_missing_data_is_named() -> None:
-    with pytest.raises(ConfigError, match="^data is missing"):
+    with pytest.raises(ConfigError, match=r"^data is missing"):
         TrainConfig.from_options({"epochs": 3})
 
 
@@ -120,7 +120,7 @@ def test_head_epochs_can_be_chosen() -> None:
 
 
 def test_an_unknown_architecture_is_refused() -> None:
-    with pytest.raises(ConfigError, match="^Unknown architecture 'resnet19'"):
+    with pytest.raises(ConfigError, match=r"^Unknown architecture 'resnet19'"):
         made(architecture="resnet19")
 
 

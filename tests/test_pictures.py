@@ -366,7 +366,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "16-bit PNG": lambda: png_header(16_000, 16_000, depth=16, colour=0),
     "forged WebP": lambda: forged_webp(16_383),
     "forged GIF": lambda: b"GIF89a" + struct.pack("<HH", 60_000, 60_000) + encoded(noise(), "GIF")[10:],
-    "forged BMP": lambda: encoded(noise(), "BMP")[:18] + struct.pack("<ii", 60_000, 60_000) + encoded(noise(), "BMP")[26:],
+    "forged BMP": lambda: encoded(noise(), "BMP").replace(
+        struct.pack("<ii", 120, 90), struct.pack("<ii", 60_000, 60_000)
+    ),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from tl_engine import runs
 from tl_engine.architectures import ARCHITECTURES
-from tl_engine.classifiers import load_classifier
+from tl_engine.classifiers import classifier_folder, load_classifier
 from tl_engine.config import CHOICES, FIELDS, PRESETS
 from tl_engine.errors import ConfigError, EngineError, ImageError
 from tl_engine.run_folder import CONFIG, Run
@@ -74,7 +74,8 @@ def _settings(options: dict[str, Any]) -> Settings:
 def predict_command(arguments: argparse.Namespace) -> int:
     """One line a picture; a bad one is named and the others go on."""
     top = _top(arguments.top)
-    predictor = load_classifier(arguments.classifier, _settings(vars(arguments)))
+    settings = _settings(vars(arguments))
+    predictor = load_classifier(classifier_folder(arguments.classifier, settings), settings)
     failed = False
     for name in arguments.images:
         path = Path(name)

@@ -69,7 +69,8 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 
 
 def _aside(folder: Path, suffix: str) -> Path:
-    return folder.with_name(f".{folder.name}.{suffix}")
+    whole = folder.absolute()  # "." has no name
+    return whole.parent / f".{whole.name}.{suffix}"
 
 
 def _sync(path: Path) -> None:

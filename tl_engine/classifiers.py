@@ -21,18 +21,28 @@ def shipped(settings: Settings) -> list[str]:
     return sorted(folder.name for folder in folders if (folder / "meta.json").is_file())
 
 
-def classifier_folder(name: str, settings: Settings) -> Path:
-    """The folder (`best/`) of a run's name, a folder, or a shipped classifier, in this order. Raises RunError."""
+def named_classifier(name: str, settings: Settings) -> Path | None:
+    """The folder (`best/`) of a run or a shipped classifier; None for `imagenet`. Never a path, so safe for a page.
+
+    Raises RunError.
+    """
+    if name == IMAGENET:
+        return None
     if NAME.fullmatch(name) and (settings.runs / name).is_dir():
         return _with_classifier(settings.runs / name / "best", name)
-    folder = Path(name).expanduser().resolve()
-    if folder.is_dir():
-        best = folder / "best"
-        return _with_classifier(best if best.is_dir() or Run(folder).options() else folder, name)
     if name in shipped(settings):
         return settings.demo / name
     choices = ", ".join([IMAGENET, *shipped(settings)])
-    raise RunError(f"There is no run or folder {name[:80]!r}: name a run, a classifier's folder, or {choices}.")
+    raise RunError(f"There is no run or classifier {name[:80]!r}: name a run, or {choices}.")
+
+
+def classifier_folder(name: str, settings: Settings) -> Path | None:
+    """The same for a terminal, where a person may also name any folder."""
+    folder = Path(name).expanduser().resolve()
+    if not folder.is_dir() or (NAME.fullmatch(name) and (settings.runs / name).is_dir()):
+        return named_classifier(name, settings)
+    best = folder / "best"
+    return _with_classifier(best if best.is_dir() or Run(folder).options() else folder, name)
 
 
 def _with_classifier(folder: Path, name: str) -> Path:
@@ -41,10 +51,9 @@ def _with_classifier(folder: Path, name: str) -> Path:
     return folder
 
 
-def load_classifier(name: str, settings: Settings) -> "Predictor":
-    """The classifier of that name, ready to predict. Raises RunError or WeightsError."""
-    folder = None if name == IMAGENET else classifier_folder(name, settings)
-    from tl_engine.predictor import Predictor  # torch takes seconds; what is not there is said at once
+def load_classifier(folder: Path | None, settings: Settings) -> "Predictor":
+    """The classifier of a folder (None: the default backbone as it comes). Raises RunError or WeightsError."""
+    from tl_engine.predictor import Predictor  # torch takes seconds, so whoever names nothing real never waits for it
 
     if folder is None:
         return Predictor.imagenet(settings)

@@ -1,5 +1,6 @@
 """Downloads that fail fast: a probe with a deadline first, then a stream into a temporary file, its hash checked."""
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -60,7 +61,8 @@ def download(url: str, path: Path, *, sha256_prefix: str = "", on_progress: OnPr
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise DownloadError(f"{path.name} could not be downloaded from {host} ({_why(error)})") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may not be there, nor its folder
+            partial.unlink()
 
 
 def _proxied(url: str) -> bool:
@@ -74,7 +76,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return str(error)
     reason = getattr(error, "reason", None) or error
-    return getattr(reason, "strerror", None) or str(reason)
+    return " ".join(str(getattr(reason, "strerror", None) or reason).split())[:160]
 
 
 def _stream(url: str, partial: Path, on_progress: OnProgress | None) -> str:

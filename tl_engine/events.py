@@ -184,9 +184,8 @@ def _described(event: Event) -> str:
             )
         case EpochEnd():
             return (
-                f"epoch {event.epoch}/{event.epochs}  train loss {_number(event.train_loss)} accuracy "
-                f"{event.train_accuracy:.3f}  val loss {_number(event.val_loss)} accuracy {event.val_accuracy:.3f}"
-                f"{'  best so far, saved' if event.best else ''}"
+                f"epoch {event.epoch}/{event.epochs}  train {event.train_accuracy:.1%} loss {_number(event.train_loss)}  "
+                f"val {event.val_accuracy:.1%} loss {_number(event.val_loss)}{'  best, saved' if event.best else ''}"
             )
         case FinalTest():
             return f"test loss {_number(event.test_loss)} accuracy {event.test_accuracy:.3f}"

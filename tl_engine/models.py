@@ -87,7 +87,9 @@ def check_timm_name(architecture: Architecture) -> None:
     """Raise ConfigError unless timm can build it."""
     import timm
 
-    if not timm.is_model(architecture.builder):
+    name = architecture.builder
+    # is_model looks at the part before the dot; a tag of weights that do not exist would raise later.
+    if not timm.is_model(name) or ("." in name and not timm.models.is_model_pretrained(name)):
         raise ConfigError(f"timm knows no model {architecture.builder[:60]!r}: timm.list_models() lists them.")
 
 

@@ -52,6 +52,7 @@ class Settings:
     data_dir: Path = PROJECT / "data"
     backbones: Path = PROJECT / "weights" / "backbones"
     demo: Path = PROJECT / "weights" / "demo"
+    uploads: Path = PROJECT / "weights" / "uploads"  # what visitors brought, a folder for each workspace
     weights_dir: Path | None = None
     limits: Limits = HOME
 
@@ -63,6 +64,7 @@ class Settings:
             runs=Path(runs).resolve() if runs else _from_environment("TL_RUNS", PROJECT / "weights" / "runs"),
             data_dir=Path(data_dir).resolve() if data_dir else _from_environment("TL_DATA_DIR", PROJECT / "data"),
             weights_dir=Path(weights).expanduser().resolve() if weights else None,
+            uploads=_from_environment("TL_UPLOADS", PROJECT / "weights" / "uploads"),
         )
 
     @property

@@ -1,0 +1,87 @@
+"""A real Chromium on the page. Skipped with a reason where there is none; .ci/run makes that a failure."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.serving import Server
+
+# Without the background flags Chromium looks for hosts of its own at every start.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HARMLESS = ("127.0.0.1", "data:", "blob:")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        assert not os.environ.get("TL_BROWSER_REQUIRED"), "no chromium on the PATH"
+        pytest.skip("no chromium on the PATH: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One page for the tests that do not kill it."""
+    running = Server(tmp_path_factory.mktemp("server"))
+    make_data(running.folder / "data" / "colours")
+    yield running.start()
+    running.stop()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens the page as a visitor; afterwards nothing may have been asked of another host, nor said in the console."""
+    contexts: list[BrowserContext] = []
+    foreign: list[str] = []
+    said: list[str] = []
+
+    def open_page(url: str, context: BrowserContext | None = None, **options: object) -> Page:
+        if context is None:
+            context = browser.new_context(viewport={"width": 1280, "height": 1000}, **options)  # type: ignore[arg-type]
+            contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda r: None if any(h in r.url for h in HARMLESS) else foreign.append(r.url))
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(url)
+        page.locator("#go").wait_for()
+        page.locator("#summary table").wait_for()  # what the page loads with has arrived
+        return page
+
+    open_page.said = said  # type: ignore[attr-defined]
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not foreign
+    assert not said
+
+
+def make_data(folder: Path, each: int = 6, classes: tuple[str, ...] = ("blue", "red")) -> None:
+    """Pictures of one colour in class folders."""
+    import numpy as np
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for index, label in enumerate(classes):
+        (folder / label).mkdir(parents=True)
+        for number in range(each):
+            pixels = random.integers(0, 90, (32, 32, 3))
+            pixels[:, :, index % 3] += 150
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{number}.png")

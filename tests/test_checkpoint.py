@@ -1,0 +1,151 @@
+"""A classifier's folder is there whole or not at all, and says in one sentence what is wrong with it."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tl_engine import checkpoint
+from tl_engine.checkpoint import META, TENSORS
+from tl_engine.errors import RunError
+
+
+def tensors(value: float = 1.0) -> dict[str, Tensor]:
+    return {"head.weight": torch.full((2, 3), value), "head.counter": torch.tensor(7)}
+
+
+@pytest.fixture
+def best(tmp_path: Path) -> Path:
+    """A saved classifier, version 1."""
+    folder = tmp_path / "run" / "best"
+    checkpoint.save(folder, tensors(1.0), {"version": 1})
+    return folder
+
+
+def version(folder: Path) -> tuple[int, float]:
+    """What both files of a classifier say, which must be the same."""
+    return checkpoint.read_meta(folder)["version"], checkpoint.read_tensors(folder)["head.weight"][0, 0].item()
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(RunError) as refused:
+        version(folder)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_what_is_saved_comes_back(best: Path) -> None:
+    meta = {"classes": ["größe", "漢字"], "version": 2}
+    checkpoint.save(best, tensors(), meta)
+    assert checkpoint.read_meta(best) == {"format": checkpoint.FORMAT, **meta}
+    read = checkpoint.read_tensors(best)
+    assert read.keys() == tensors().keys()
+    assert all(torch.equal(read[name], tensor) for name, tensor in tensors().items())
+
+
+def test_channels_last_and_views_are_saved(best: Path) -> None:
+    laid_out = torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last)
+    storage = torch.randn(1000)
+    checkpoint.save(best, {"conv": laid_out, "view": storage[:2], "same": storage[:2].view(2, 1)}, {})
+    read = checkpoint.read_tensors(best)
+    assert torch.equal(read["conv"], laid_out)
+    assert torch.equal(read["view"], storage[:2])
+    assert (best / TENSORS).stat().st_size < 2000
+
+
+def test_a_folder_holds_two_files_and_nothing_lies_beside(best: Path) -> None:
+    checkpoint.save(best, tensors(2.0), {"version": 2})
+    assert sorted(p.name for p in best.iterdir()) == [META, TENSORS]
+    assert [p.name for p in best.parent.iterdir()] == ["best"]
+    assert version(best) == (2, 2.0)
+
+
+def test_a_half_written_successor_changes_nothing(best: Path) -> None:
+    new = best.with_name(".best.new")
+    new.mkdir()
+    (new / TENSORS).write_bytes(b"half")
+    assert version(best) == (1, 1.0)
+    checkpoint.save(best, tensors(2.0), {"version": 2})
+    assert version(best) == (2, 2.0)
+
+
+def test_a_save_that_fails_leaves_the_old_one(best: Path) -> None:
+    with pytest.raises(TypeError):
+        checkpoint.save(best, tensors(2.0), {"version": object()})
+    assert version(best) == (1, 1.0)
+
+
+@pytest.fixture
+def between_renames(best: Path) -> Path:
+    """As a process leaves it that dies when the old one is aside and the new one not yet in place."""
+    shutil.copytree(best, best.with_name(".best.new"))
+    best.rename(best.with_name(".best.old"))
+    return best
+
+
+def test_the_predecessor_is_read_when_a_process_died_between_the_renames(between_renames: Path) -> None:
+    assert not between_renames.exists()
+    assert version(between_renames) == (1, 1.0)
+
+
+def test_the_next_save_after_such_a_death_cleans_up(between_renames: Path) -> None:
+    checkpoint.save(between_renames, tensors(2.0), {"version": 2})
+    assert version(between_renames) == (2, 2.0)
+    assert [p.name for p in between_renames.parent.iterdir()] == ["best"]
+
+
+def test_the_new_one_is_read_when_a_process_died_before_removing_the_old(best: Path) -> None:
+    shutil.copytree(best, best.with_name(".best.old"))
+    checkpoint.save(best, tensors(2.0), {"version": 2})
+    shutil.copytree(best, best.with_name(".best.old"))
+    assert version(best) == (2, 2.0)
+
+
+def test_a_classifier_is_read_from_inside_its_folder(best: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(best)
+    assert version(Path()) == (1, 1.0)
+
+
+@pytest.mark.parametrize("missing", [META, TENSORS])
+def test_a_folder_that_lacks_a_file_holds_no_classifier(best: Path, missing: str) -> None:
+    (best / missing).unlink()
+    assert checkpoint.saved_folder(best) is None
+    assert refusal(best).startswith("best holds no classifier")
+
+
+def test_an_empty_place_holds_no_classifier(tmp_path: Path) -> None:
+    assert refusal(tmp_path).endswith("train one, or name another folder.")
+    assert refusal(tmp_path / "nowhere").startswith("nowhere holds no classifier")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"format": 1'])
+def test_a_damaged_meta_is_told(best: Path, content: bytes) -> None:
+    (best / META).write_bytes(content)
+    assert refusal(best) == "meta.json in best is damaged: use another copy of this classifier."
+
+
+@pytest.mark.parametrize("content", [[], {}, {"format": 2}, "text", None])
+def test_a_meta_of_another_format_is_told(best: Path, content: object) -> None:
+    (best / META).write_text(json.dumps(content))
+    assert refusal(best) == "meta.json in best is not of format 1: it was made by another version."
+
+
+@pytest.mark.parametrize("length", [0, 4, 40, 100])
+def test_damaged_tensors_are_told(best: Path, length: int) -> None:
+    whole = (best / TENSORS).read_bytes()
+    assert length < len(whole)
+    (best / TENSORS).write_bytes(whole[:length])
+    assert refusal(best) == "model.safetensors in best is damaged: use another copy of this classifier."
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_tensors_that_are_not_finite_are_refused(best: Path, number: float) -> None:
+    bad = tensors()
+    bad["head.weight"][1, 2] = number
+    save_file(bad, best / TENSORS)
+    assert refusal(best) == "model.safetensors in best holds NaN or infinite numbers: use another copy."

@@ -1,0 +1,56 @@
+"""Classifiers for the Predict tab: which a visitor may use, each loaded once and shared by all sessions."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tl_engine.classifiers import IMAGENET, load_classifier, named_classifier, shipped
+from tl_engine.settings import Settings
+from ui.run_view import label
+from ui.session import visible_runs
+from ui.wording import IMAGENET_LABEL, SHIPPED_LABELS
+
+if TYPE_CHECKING:
+    from tl_engine.predictor import Predictor
+
+HOST = "The host's"
+KEPT = 4  # loaded classifiers; a large backbone has half a gigabyte
+
+
+class ClassifierPool:
+    """Loads a classifier when it is first asked for and keeps the ones used last."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._loaded: OrderedDict[tuple[Path | None, int], Predictor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> "Predictor":
+        """The classifier of a run, or one that ships. Raises RunError or WeightsError."""
+        folder = named_classifier(name, self.settings)
+        # A run still training replaces its best classifier: the time of writing is part of its identity.
+        key = (folder, (folder / "meta.json").stat().st_mtime_ns if folder and (folder / "meta.json").exists() else 0)
+        with self._lock:
+            predictor = self._loaded.pop(key, None) or load_classifier(folder, self.settings)
+            self._loaded[key] = predictor
+            while len(self._loaded) > KEPT:
+                self._loaded.popitem(last=False)
+            return predictor
+
+    def warm(self) -> None:
+        """Load the default classifier in the background, so that the first visitor does not wait for torch."""
+        threading.Thread(target=lambda: self.get(IMAGENET), daemon=True).start()
+
+
+def choices(settings: Settings, workspace: str, token: str = "") -> list[tuple[str, str]]:
+    """(label, name) of all a visitor may predict with; `token` is a run opened by its link."""
+    listed = [(IMAGENET_LABEL, IMAGENET)]
+    listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(settings)]
+    for run in visible_runs(settings, workspace):
+        if run.best.is_dir():
+            own = run.options().get("workspace") == workspace
+            listed.append((f"{'Yours' if own else HOST}, {label(run)}", run.name))
+    if token and token not in [name for _, name in listed]:
+        listed.append(("The run of your link", token))
+    return listed

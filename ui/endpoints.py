@@ -1,0 +1,83 @@
+"""Small endpoints for programs: /predict, /start_training, /follow_run, /stop_training. Their inputs are hidden
+components, since files are safe only through components (gradio_facts.md, section 5)."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tl_engine import runs
+from tl_engine.errors import EngineError
+from tl_engine.settings import Settings
+from ui import training
+from ui.classifier_pool import ClassifierPool
+from ui.predict_tab import PARALLEL, refused
+from ui.run_view import READER
+from ui.session import new_token, open_run, stoppable
+
+
+def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> dict[str, float]:
+    """{class: probability} of all classes."""
+    try:
+        if not image:
+            raise EngineError("image is missing: send a picture file.")
+        predictor = pool.get(classifier or "imagenet")
+        return predictor.probabilities(predictor.open(Path(image)))
+    except EngineError as error:
+        raise refused(error) from None
+
+
+def start_training(settings: Settings, config: Any) -> dict[str, str]:
+    """{"run": token} of a new run that only its token opens."""
+    try:
+        if not isinstance(config, dict):
+            raise EngineError("config must be a json object with the terminal's long option names.")
+        run, _ = training.start(config, settings, new_token())
+        return {"run": run.name}
+    except EngineError as error:
+        raise refused(error) from None
+
+
+def follow_run(settings: Settings, run: str) -> dict[str, Any]:
+    """{"state", "events"} of a run; the folder's path stays here."""
+    try:
+        found = open_run(run, settings)
+    except EngineError as error:
+        raise refused(error) from None
+    if found.state() == "queued":
+        runs.advance(settings)
+    events = [{"kind": event.kind} | dataclasses.asdict(event) for event in READER.read(found)]
+    for event in events:
+        if "run_folder" in event:
+            event["run_folder"] = found.name
+    return {"state": found.state(), "events": events}
+
+
+def stop_training(settings: Settings, run: str) -> dict[str, str]:
+    """{"state"} after stopping."""
+    try:
+        found = stoppable(run, settings)
+        runs.stop(found, settings)
+        return {"state": found.state()}
+    except EngineError as error:
+        raise refused(error) from None
+
+
+def add_endpoints(settings: Settings, pool: ClassifierPool) -> None:
+    """Register them in the page being built."""
+    with gr.Group(visible=False):
+        image = gr.Image(type="filepath", image_mode=None, label="image")
+        classifier = gr.Textbox("imagenet", label="classifier")
+        config, run, answer = gr.JSON(label="config"), gr.Textbox(label="run"), gr.JSON(label="answer")
+        trigger = gr.Button("endpoint")
+    public: dict[str, Any] = {"api_visibility": "public", "show_progress": "hidden"}
+    trigger.click(
+        lambda file, name: predict(pool, file, name), [image, classifier], answer,
+        api_name="predict", concurrency_limit=PARALLEL, concurrency_id="predict", **public,
+    )  # fmt: skip
+    trigger.click(
+        lambda options: start_training(settings, options), config, answer, api_name="start_training", **public
+    )
+    trigger.click(lambda token: follow_run(settings, token), run, answer, api_name="follow_run", **public)
+    trigger.click(lambda token: stop_training(settings, token), run, answer, api_name="stop_training", **public)

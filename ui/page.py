@@ -1,0 +1,58 @@
+"""The page: two tabs, a workspace kept in the browser, endpoints for programs."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tl_engine.settings import Settings
+from ui import classifier_pool, data_choices
+from ui.classifier_pool import ClassifierPool
+from ui.endpoints import add_endpoints
+from ui.predict_tab import build_predict_tab
+from ui.session import TOKEN, new_token
+from ui.train_form import QUIET
+from ui.train_tab import TrainTab
+from ui.wording import INTRO, TITLE
+
+# The browser keeps the workspace under this key. The secret only has to be the same after a restart:
+# every client gets it, what protects a workspace is that its name cannot be guessed.
+STORAGE_KEY, STORAGE_SECRET = "tl-workspace", "kept the same, so that a restart can read it"
+CACHE_SECONDS = (3600, 24 * 3600)  # how often Gradio's file cache is cleaned, and of what age
+# Fonts of the system: the page asks no other host for anything.
+FONTS = ["system-ui", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+THEME = gr.themes.Default(
+    primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=["ui-monospace", "Consolas", "monospace"]
+)
+CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+
+
+def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
+    """The whole page over one installation."""
+    page: gr.Blocks
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
+        gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="intro")
+        workspace = gr.BrowserState("", storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            train = TrainTab(settings, workspace)
+            predict = build_predict_tab(settings, pool, workspace)
+        add_endpoints(settings, pool)
+        train.connect(tabs, predict)
+
+        def restore(known: str, request: gr.Request) -> list[Any]:
+            """What this visitor had: their workspace, their data, their newest run or the one of the link."""
+            owner = known if isinstance(known, str) and TOKEN.fullmatch(known) else new_token()
+            listed = data_choices.choices(settings, owner)
+            chosen = data_choices.default_choice(settings)
+            return [
+                owner,
+                gr.Dropdown(choices=listed, value=chosen),
+                train.form.describe(chosen, owner),
+                train.restored(owner, request.query_params.get("run")),
+                gr.Dropdown(choices=classifier_pool.choices(settings, owner)),
+            ]
+
+        outputs = [workspace, train.form.data, train.form.summary, train.run, predict.classifier]
+        loaded = page.load(restore, workspace, outputs, **QUIET)
+        loaded.then(train.follow_anew, [train.run, train.others, workspace], train.shown, **QUIET)
+    return page

@@ -1,0 +1,44 @@
+"""Who sees what: a workspace kept in the browser owns runs and uploads; a run's token opens it for whoever has it."""
+
+import re
+import secrets
+
+from tl_engine import runs
+from tl_engine.errors import EngineError, RunError
+from tl_engine.run_folder import Run
+from tl_engine.settings import Settings
+
+TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+def new_token() -> str:
+    """An unguessable name for a workspace or a run; whoever knows it may see what it names."""
+    return secrets.token_hex(16)
+
+
+def checked_workspace(workspace: object) -> str:
+    """The workspace, safe to become a folder's name. Raises EngineError for anything but a token of ours."""
+    if not isinstance(workspace, str) or not TOKEN.fullmatch(workspace):
+        raise EngineError("This page has lost its workspace: reload it.")
+    return workspace
+
+
+def visible_runs(settings: Settings, workspace: str) -> list[Run]:
+    """The visitor's own runs and the host's, the newest first."""
+    return [run for run in runs.list_runs(settings) if run.options().get("workspace") in (workspace, None)]
+
+
+def open_run(token: str, settings: Settings) -> Run:
+    """The run of a token, or one of the host's by name. Raises RunError."""
+    try:
+        return runs.find_run(token, settings)
+    except RunError:
+        raise RunError("There is no such run here: it may have been deleted, or the link is incomplete.") from None
+
+
+def stoppable(token: str, settings: Settings) -> Run:
+    """The run, if this page may stop it: the host's own runs are stopped in the terminal. Raises RunError."""
+    run = open_run(token, settings)
+    if run.options().get("workspace") is None:
+        raise RunError("This run was started by the host: it can be stopped in the host's terminal.")
+    return run

@@ -1,0 +1,85 @@
+"""What the Train tab and the programs' endpoints do: start, follow, stop. No Gradio here but for types."""
+
+import secrets
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tl_engine import runs
+from tl_engine.architectures import get_architecture
+from tl_engine.config import TrainConfig
+from tl_engine.errors import ConfigError, RunError
+from tl_engine.intake import SAMPLES
+from tl_engine.run_folder import Run
+from tl_engine.settings import Settings
+from tl_engine.weights import check_weights
+from ui import data_choices
+from ui.session import new_token, visible_runs
+
+MOST_WAITING = 20  # runs in the queue; more are refused
+HOST_ONLY = ("runs", "name", "config", "data_dir", "weights_dir", "workspace")
+
+
+def start(options: Mapping[str, Any], settings: Settings, workspace: str) -> tuple[Run, bool]:
+    """Start a training, or give back the one this workspace has going: (run, whether it is new).
+
+    Everything is checked before a folder is made. Raises EngineError in words for the person who asked.
+    """
+    going = next((run for run in _own(settings, workspace) if run.state() in runs.OPEN_STATES), None)
+    if going:
+        return going, False
+    config = checked_config(options, settings, workspace)
+    waiting = sum(run.state() == "queued" for run in runs.list_runs(settings))
+    if waiting >= MOST_WAITING:
+        raise RunError(f"{waiting} trainings are waiting already: try again when some have ended.")
+    return runs.start(config, settings, new_token(), workspace), True
+
+
+def checked_config(options: Mapping[str, Any], settings: Settings, workspace: str | None) -> TrainConfig:
+    """The options as a config whose data this visitor may read and whose weights can be had. Raises EngineError."""
+    given = {key.replace("-", "_"): value for key, value in options.items()}
+    if forbidden := [key for key in HOST_ONLY if key in given]:
+        raise ConfigError(f"{forbidden[0].replace('_', '-')} is the host's to set, in the terminal: leave it out.")
+    preset = given.pop("preset", None)
+    config = TrainConfig.from_options(given, preset)
+    data_choices.described(config.data, settings, workspace)
+    if config.strategy != "from-scratch":
+        check_weights(get_architecture(config.architecture), settings)
+    return TrainConfig.from_options(given | {"data": data_choices.resolve(config.data, settings, workspace)}, preset)
+
+
+def data_name(config_data: str) -> str:
+    """What to call a run's data: a sample's name or the last part of its path."""
+    return config_data if config_data in SAMPLES else Path(config_data).name
+
+
+def latest(settings: Settings, workspace: str) -> Run | None:
+    """The visitor's newest run."""
+    return next(iter(_own(settings, workspace)), None)
+
+
+def _own(settings: Settings, workspace: str) -> list[Run]:
+    return [run for run in visible_runs(settings, workspace) if run.options().get("workspace") == workspace]
+
+
+def packed(run: Run) -> Path | None:
+    """The classifier of a run as a zip, made once: best/ with a name that says what it is."""
+    meta = run.best / "meta.json"
+    if not meta.is_file():
+        return None
+    options = run.options()
+    name = f"{data_name(str(options.get('data', 'data')))[:30]}-{options.get('architecture', '')}"
+    plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in name)
+    stamp = meta.stat().st_mtime_ns
+    folder = Path(tempfile.gettempdir()) / "tl-downloads" / f"{run.name}-{stamp}"
+    archive = folder / f"{plain}.zip"
+    if not archive.is_file():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial = folder / f".{secrets.token_hex(4)}"  # two viewers may pack at once; the last one stays
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as opened:
+            for file in sorted(run.best.iterdir()):
+                opened.write(file, file.name)
+        partial.replace(archive)
+    return archive
