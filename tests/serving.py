@@ -1,5 +1,6 @@
 """A page in a process of its own for tests: started on a free port of 127.0.0.1, stopped by its process id."""
 
+import contextlib
 import json
 import os
 import socket
@@ -71,6 +72,7 @@ class Server:
         """End it and every training it started."""
         self.kill()
         for file in self.runs.glob("*/process.json"):
-            pid = json.loads(file.read_text())["pid"]
-            if psutil.pid_exists(pid) and "tl_engine" in " ".join(psutil.Process(pid).cmdline()):
-                psutil.Process(pid).kill()
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(json.loads(file.read_text())["pid"])
+                if "tl_engine" in " ".join(process.cmdline()):
+                    process.kill()

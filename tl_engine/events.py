@@ -184,7 +184,8 @@ def _described(event: Event) -> str:
             )
         case EpochEnd():
             return (
-                f"epoch {event.epoch}/{event.epochs}  train {event.train_accuracy:.1%} loss {_number(event.train_loss)}  "
+                f"epoch {event.epoch}/{event.epochs}  "
+                f"train {event.train_accuracy:.1%} loss {_number(event.train_loss)}  "
                 f"val {event.val_accuracy:.1%} loss {_number(event.val_loss)}{'  best, saved' if event.best else ''}"
             )
         case FinalTest():
@@ -193,7 +194,7 @@ def _described(event: Event) -> str:
             best = "no epoch ended"
             if event.best_val_accuracy is not None:
                 best = f"best validation accuracy {event.best_val_accuracy:.3f} in epoch {event.best_epoch}"
-            return f"{event.state} after {event.seconds:.1f} s: {event.reason} ({best}); {event.run_folder}"
+            return f"{event.state} after {event.seconds:.1f} s: {event.reason} ({best})"
     return ""
 
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from tl_engine.events import BatchEnd, Event, Progress, describe, to_json
+from tl_engine.events import BatchEnd, Event, Progress, RunEnded, describe, to_json
 
 
 class Printer(Protocol):
@@ -41,6 +41,8 @@ class ReadableLog:
                     self.bar = None
                 if line := describe(event):
                     print(line, flush=True)
+                if isinstance(event, RunEnded):
+                    print(f"run folder: {event.run_folder}", flush=True)
 
     def _move(self, stage: str, done: int, total: int) -> None:
         if self.bar is None or self.bar.desc.rstrip(": ") != stage:

@@ -12,7 +12,7 @@ from tl_engine.errors import EngineError
 from tl_engine.settings import Settings
 from ui import training
 from ui.classifier_pool import ClassifierPool
-from ui.predict_tab import PARALLEL, refused
+from ui.predict_tab import PARALLEL, photo_input, refused
 from ui.run_view import READER
 from ui.session import new_token, open_run, stoppable
 
@@ -48,9 +48,11 @@ def follow_run(settings: Settings, run: str) -> dict[str, Any]:
     if found.state() == "queued":
         runs.advance(settings)
     events = [{"kind": event.kind} | dataclasses.asdict(event) for event in READER.read(found)]
-    for event in events:
+    for event in events:  # names instead of this machine's paths
         if "run_folder" in event:
             event["run_folder"] = found.name
+        if "config" in event:
+            event["config"] = event["config"] | {"data": training.data_name(event["config"]["data"])}
     return {"state": found.state(), "events": events}
 
 
@@ -67,7 +69,7 @@ def stop_training(settings: Settings, run: str) -> dict[str, str]:
 def add_endpoints(settings: Settings, pool: ClassifierPool) -> None:
     """Register them in the page being built."""
     with gr.Group(visible=False):
-        image = gr.Image(type="filepath", image_mode=None, label="image")
+        image = photo_input(label="image")
         classifier = gr.Textbox("imagenet", label="classifier")
         config, run, answer = gr.JSON(label="config"), gr.Textbox(label="run"), gr.JSON(label="answer")
         trigger = gr.Button("endpoint")

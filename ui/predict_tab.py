@@ -32,6 +32,17 @@ class PredictTab:
     classifier: gr.Dropdown
 
 
+def photo_input(**options: Any) -> gr.Image:
+    """Gradio's Image, but the file reaches the handler unopened, so that our one door can refuse it in words.
+
+    Gradio itself would open it first and answer a bare "Error". Not a subclass: Gradio writes a .pyi for each.
+    """
+    image = gr.Image(type="filepath", **options)
+    # The path lies in Gradio's cache; Gradio has checked that before.
+    image.preprocess = lambda payload: str(payload.path) if payload and payload.path else None  # type: ignore[method-assign]
+    return image
+
+
 def example_pictures() -> list[str]:
     """Photos that installed packages bring along; those that are not there are left out."""
     import sklearn
@@ -44,7 +55,7 @@ def example_pictures() -> list[str]:
 
 def refused(error: EngineError) -> gr.Error:
     """The engine's own words as a toast. Toasts render HTML, so names in it are escaped."""
-    return gr.Error(html.escape(str(error)), title="This did not work", duration=None)
+    return gr.Error(html.escape(str(error)), title="This did not work", duration=20, print_exception=False)
 
 
 def predict_one(
@@ -116,11 +127,10 @@ def build_predict_tab(settings: Settings, pool: ClassifierPool, workspace: gr.Br
         )
         with gr.Row():
             with gr.Column(min_width=300):
-                picture = gr.Image(
-                    type="filepath",
-                    image_mode=None,
+                picture = photo_input(
                     sources=["upload", "webcam", "clipboard"],
-                    label="Photo: drop, paste or choose one, or use the camera",
+                    label="Photo",
+                    placeholder="Drop, paste or choose a photo,\nor use the camera",
                     height=320,
                     elem_id="photo",
                     buttons=[],

@@ -127,10 +127,11 @@ def _result(shown: RunView, ended: RunEnded) -> tuple[str, str]:
     right = f"{round(ended.best_val_accuracy * photos)} of {photos} validation photos right"
     tested = next((event for event in shown.events if isinstance(event, FinalTest)), None)
     test = f" On the test photos it reached {percent(tested.test_accuracy)}." if tested else ""
+    folder = f"{shown.run.folder.parent.name}/{shown.run.name}/best"
     return (
         f"{STATE_WORDS[shown.state]}: {percent(ended.best_val_accuracy)}",
         f"{right}, in epoch {ended.best_epoch} of {shown.epochs[-1].epochs}, after {duration(ended.seconds)}.{test} "
-        f"The classifier lies in <code>{text(shown.run.folder.parent.name)}/{text(shown.run.name, 80)}/best</code> on this computer.",
+        f"The classifier lies in <code>{text(folder, 120)}</code> on this computer.",
     )
 
 

@@ -45,7 +45,7 @@ class TrainTab:
         with gr.Row(visible=False, elem_id="result") as self.result:
             self.use = gr.Button("Try it in Predict", variant="primary", elem_id="use")
             self.download = gr.DownloadButton("Download the classifier", elem_id="download")
-        with gr.Row():
+        with gr.Row(elem_id="plots"):
             self.accuracy = gr.HTML(accuracy_plot([]), elem_id="accuracy", min_width=280)
             self.loss = gr.HTML(loss_plot([]), elem_id="loss", min_width=280)
         self.others = gr.Dropdown(

@@ -1,0 +1,134 @@
+"""The endpoints for programs over raw HTTP, against a page in its own process."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.browser.conftest import make_data
+from tests.serving import Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("server"))
+    make_data(running.folder / "data" / "colours")
+    yield running.start()
+    running.stop()
+
+
+def call(server: Server, name: str, *inputs: Any) -> tuple[str, Any]:
+    """The last event of a queued call and its data: ("complete", output) or ("error", message)."""
+    base = f"{server.url}/gradio_api/call/{name}"
+    event = httpx.post(base, json={"data": list(inputs)}, timeout=60).json()["event_id"]
+    kind, data = "", "null"
+    with httpx.stream("GET", f"{base}/{event}", timeout=120) as stream:
+        for line in stream.iter_lines():
+            kind = line.removeprefix("event: ") if line.startswith("event: ") else kind
+            data = line.removeprefix("data: ") if line.startswith("data: ") else data
+    value = json.loads(data)
+    return kind, value[0] if kind == "complete" else value
+
+
+def upload(server: Server, path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        answer = httpx.post(f"{server.url}/gradio_api/upload", files={"files": (path.name, file)}, timeout=60)
+    return {"path": answer.json()[0], "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
+
+
+def wait_until_ended(server: Server, run: str) -> dict[str, Any]:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        _, answer = call(server, "follow_run", run)
+        if answer["state"] not in ("queued", "running"):
+            return dict(answer)
+        time.sleep(0.3)
+    raise AssertionError("the run did not end")
+
+
+def test_a_program_trains_follows_and_predicts(server: Server, tmp_path: Path) -> None:
+    kind, started = call(server, "start_training", {"data": "colours", "epochs": 6, "batch-size": 4})
+    assert kind == "complete"
+    ended = wait_until_ended(server, started["run"])
+    assert ended["state"] == "finished"
+    kinds = [event["kind"] for event in ended["events"]]
+    assert kinds[0] == "run_started"
+    assert kinds[-1] == "run_ended"
+    assert kinds.count("epoch_end") == 6
+    assert str(server.folder) not in json.dumps(ended)
+    red = tmp_path / "red.png"
+    Image.new("RGB", (40, 40), (40, 40, 200)).save(red)
+    kind, answer = call(server, "predict", upload(server, red), started["run"])
+    assert kind == "complete"
+    assert set(answer) == {"blue", "red"}
+    assert sum(answer.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_predict_gives_all_thousand_classes_by_default(server: Server) -> None:
+    import sklearn
+
+    china = Path(sklearn.__file__).parent / "datasets" / "images" / "china.jpg"
+    kind, answer = call(server, "predict", upload(server, china), "imagenet")
+    assert kind == "complete"
+    assert len(answer) == 1000
+    assert max(answer, key=answer.get) == "palace"
+
+
+def test_a_run_is_stopped_by_its_token(server: Server) -> None:
+    _, started = call(server, "start_training", {"data": "colours", "epochs": 10_000})
+    kind, answer = call(server, "stop_training", started["run"])
+    assert (kind, answer) == ("complete", {"state": "stopped"})
+
+
+WRONG: list[tuple[str, list[Any], str]] = [
+    ("start_training", [{"data": "colours", "epochs": 0}], "epochs must lie between 1 and 10000"),
+    ("start_training", [{"data": "/etc"}], "There is no data set"),
+    ("start_training", [{"data": "../colours"}], "There is no data set"),
+    ("start_training", [{"data": "colours", "runs": "/tmp/x"}], "runs is the host"),
+    ("start_training", [{"data": "colours", "weights-dir": "/"}], "weights-dir is the host"),
+    ("start_training", ["no object"], "config must be a json object"),
+    ("follow_run", ["../../etc"], "There is no such run"),
+    ("follow_run", ["0" * 32], "There is no such run"),
+    ("stop_training", ["0" * 32], "There is no such run"),
+    ("predict", [None, "imagenet"], "image is missing"),
+]
+
+
+@pytest.mark.parametrize(("name", "inputs", "sentence"), WRONG)
+def test_wrong_calls_get_one_sentence(name: str, inputs: list[Any], sentence: str, server: Server) -> None:
+    kind, message = call(server, name, *inputs)
+    assert kind == "error"
+    assert sentence in json.dumps(message)
+    assert "Traceback" not in json.dumps(message)
+    assert str(server.folder) not in json.dumps(message)
+
+
+@pytest.mark.parametrize("classifier", ["/etc", "../weights", "nope", "0" * 32])
+def test_a_classifier_is_never_a_path(classifier: str, server: Server, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (40, 40)).save(photo)
+    kind, message = call(server, "predict", upload(server, photo), classifier)
+    assert kind == "error"
+    assert "There is no run or classifier" in json.dumps(message)
+
+
+def test_a_file_outside_the_uploads_is_not_read(server: Server) -> None:
+    kind, message = call(server, "predict", {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}, "imagenet")
+    assert kind == "error"
+    assert "hostname is not" not in json.dumps(message)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/proc/self/environ", "../app.py", "{runs}", "{data}"])
+def test_files_of_the_host_are_not_served(path: str, server: Server) -> None:
+    path = path.format(runs=server.runs, data=server.folder / "data" / "colours" / "red" / "0.png")
+    assert httpx.get(f"{server.url}/gradio_api/file={path}").status_code in (403, 404)
+
+
+def test_the_pages_own_events_are_not_offered_to_programs(server: Server) -> None:
+    info = httpx.get(f"{server.url}/gradio_api/info").json()
+    assert set(info["named_endpoints"]) == {"/predict", "/start_training", "/follow_run", "/stop_training"}
