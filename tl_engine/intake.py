@@ -160,14 +160,14 @@ SAMPLES = {
     for sample in (
         Sample(
             name="digits",
-            label="Handwritten digits (1,797 tiny pictures, 10 classes)",
+            label="Handwritten digits (1,797)",
             folders=("digits",),
             make=_make_digits,
             offline=True,
         ),
         Sample(
             name="hymenoptera",
-            label="Ants and bees (398 photos, 47 MB)",
+            label="Ants and bees (398 photos)",
             folders=("hymenoptera", "hymenoptera_data"),
             make=make_hymenoptera,
             offline=False,

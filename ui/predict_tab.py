@@ -149,7 +149,12 @@ def build_predict_tab(settings: Settings, pool: ClassifierPool, workspace: gr.Br
         with gr.Accordion("Many photos at once", open=False, elem_id="many"):
             files = gr.File(file_count="multiple", label="Photos", height=160, elem_id="files")
             table = gr.Dataframe(
-                headers=COLUMNS, datatype=["str", "str", "number", "str"], interactive=False, wrap=True, label="Answers"
+                headers=COLUMNS,
+                datatype=["str", "str", "number", "str"],
+                column_widths=["25%", "20%", "15%", "40%"],
+                interactive=False,
+                wrap=True,
+                label="Answers",
             )
             download = gr.DownloadButton("Download as CSV", visible=False)
     _connect(settings, pool, workspace, tab, classifier, picture, (answer, seen), files, (table, download))

@@ -82,9 +82,10 @@ def label(run: Run) -> str:
     """A run in a list: when, on what, with what, how well."""
     options, ended, state = run.options(), run.ended(), run.state()
     data = str(options.get("data", "?")).rstrip("/").rsplit("/", 1)[-1]
-    best = f", {percent(ended.best_val_accuracy)}" if ended and ended.best_val_accuracy is not None else ""
-    what = f"{data[:30]}, {options.get('architecture')}, {options.get('strategy')}"
-    return f"{clock(run.created())}: {what}, {STATE_WORDS[state].lower()}{best}"
+    outcome = STATE_WORDS[state].lower()
+    if ended and ended.best_val_accuracy is not None:
+        outcome += f" {percent(ended.best_val_accuracy)}"
+    return f"{clock(run.created())}: {data[:30]}, {outcome}, {options.get('architecture')}, {options.get('strategy')}"
 
 
 def status_html(shown: RunView | None) -> str:
