@@ -19,7 +19,9 @@ MakeImages = Callable[..., Path]
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """An installation of its own in a temporary folder, with the classifiers that ship."""
-    return Settings(runs=tmp_path / "runs", data_dir=tmp_path / "data", backbones=tmp_path / "backbones")
+    return Settings(
+        runs=tmp_path / "runs", data_dir=tmp_path / "data", backbones=tmp_path / "backbones", cache=tmp_path / "cache"
+    )
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_an_end_is_told_with_the_best_epoch_or_without() -> None:
     event = example(RunEnded, state="finished", reason="done", run_folder="r", seconds=2.0, best_val_accuracy=0.5)
     assert describe(event) == "finished after 2.0 s: done (best validation accuracy 0.500 in epoch 2)"
     without = dataclasses.replace(event, best_val_accuracy=None, best_epoch=None)
-    assert describe(without) == "finished after 2.0 s: done (no epoch ended); r"
+    assert describe(without) == "finished after 2.0 s: done (no epoch ended)"
 
 
 def test_an_event_cannot_be_changed() -> None:

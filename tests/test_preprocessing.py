@@ -15,10 +15,11 @@ from torchvision.models import get_model_weights
 
 from tests.test_every_architecture import one_thread as one_thread
 from tl_engine.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, ROWS, get_architecture
-from tl_engine.batches import FeatureBatches, Photos, photo_batches
+from tl_engine.batches import FeatureBatches
 from tl_engine.config import AUGMENTATIONS
 from tl_engine.dataset import Record
 from tl_engine.errors import WeightsError
+from tl_engine.photos import Photos, PhotoStore, photo_batches
 from tl_engine.preprocessing import SHRINK, Preprocess, preprocess_for
 
 CAFFE = {
@@ -192,7 +193,7 @@ def photos(folder: Path, count: int) -> Photos:
         path = folder / f"{index}.png"
         Image.new("RGB", (40, 40), (index, 0, 0)).save(path)
         records.append(Record(path, index, "train"))
-    return Photos(records, NUMBERS, NUMBERS)
+    return Photos(records, PhotoStore(NUMBERS, "none"))
 
 
 @pytest.mark.parametrize(("count", "size", "sizes"), [(5, 4, [4]), (6, 4, [4, 2]), (4, 4, [4]), (3, 1, [1, 1, 1])])

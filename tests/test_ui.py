@@ -73,6 +73,8 @@ def shown(run: Run, state: str, *events: Event, place: int = 0) -> RunView:
 class FakePredictor:
     """Knows two classes and refuses what the real door refuses."""
 
+    predictor: "FakePredictor"
+
     class preprocess:  # noqa: N801
         @staticmethod
         def view(image: Image.Image) -> Image.Image:
@@ -91,7 +93,9 @@ class FakePool:
     def get(self, name: str) -> FakePredictor:
         if name == "gone":
             raise RunError("There is no run or classifier 'gone': name a run.")
-        return FakePredictor()
+        fake = FakePredictor()
+        fake.predictor = fake
+        return fake
 
 
 def test_status_says_how_it_went_in_words(here: Settings) -> None:

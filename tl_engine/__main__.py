@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,7 +16,7 @@ from tl_engine.config import CHOICES, FIELDS, PRESETS
 from tl_engine.errors import ConfigError, EngineError, ImageError
 from tl_engine.run_folder import CONFIG, Run
 from tl_engine.settings import Settings
-from tl_engine.train_command import train_command
+from tl_engine.train_command import ASKED_AT, train_command
 from tl_engine.weights import find_weights
 
 FINISHED, FAILED, WRONG = 0, 1, 2
@@ -39,7 +41,7 @@ def make_parser() -> Parser:
             added.add_argument(f"--{option}", metavar="DIR")
         return added
 
-    train = command("train", train_command, "Train a classifier.", "runs", "data-dir", "weights-dir")
+    train = command("train", train_command, "Train a classifier.", "runs", "data-dir", "weights-dir", "cache-dir")
     for field in FIELDS:
         allowed = f" One of {', '.join(CHOICES[field])}." if field in CHOICES else ""
         train.add_argument(f"--{field.replace('_', '-')}", metavar="X", help=f"{HELP.get(field, '')}{allowed}")
@@ -53,9 +55,24 @@ def make_parser() -> Parser:
     listing = command("architectures", architectures_command, "List the backbones.", "weights-dir")
     runs_list = command("runs", runs_command, "List the runs.", "runs")
     command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs").add_argument("run")
+    command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
     for added in (train, predict, listing, runs_list):
         added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
     return parser
+
+
+def spare_command(_arguments: argparse.Namespace) -> int:
+    """Import all that training needs, wait for a line with arguments on stdin, and run them as this process."""
+    import tl_engine.trainer  # noqa: F401
+
+    line = sys.stdin.readline()
+    if not line:  # whoever would have used this process is gone
+        return FINISHED
+    job = json.loads(line)
+    with Path(job["errors"]).open("ab") as errors:
+        os.dup2(errors.fileno(), sys.stderr.fileno())
+    os.environ[ASKED_AT] = str(time.time())
+    return main(job["arguments"])
 
 
 HELP = {

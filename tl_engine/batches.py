@@ -1,18 +1,10 @@
-"""What a training loop iterates over: batches of pictures, or of features already computed. Both give
-(inputs, labels) and know their length."""
+"""What a training loop iterates over: batches of pictures (photos.py) or of features already computed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch
-from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-
-from tl_engine.dataset import Record
-from tl_engine.preprocessing import Preprocess
-
-Transform = Callable[[Image.Image], Tensor]
 
 
 class Batches(Protocol):
@@ -20,40 +12,6 @@ class Batches(Protocol):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: ...
     def __len__(self) -> int: ...
-
-
-class Photos(Dataset[tuple[Tensor, int]]):
-    """Records as (tensor (3, H, W), label), decoded when asked for."""
-
-    def __init__(self, records: Sequence[Record], preprocess: Preprocess, transform: Transform) -> None:
-        self.records = records
-        self.preprocess = preprocess
-        self.transform = transform
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        record = self.records[index]
-        return self.transform(self.preprocess.open(record.path)), record.label
-
-
-def photo_batches(
-    photos: Photos, batch_size: int, *, workers: int, training: bool = False, seed: int = 0
-) -> DataLoader[tuple[Tensor, int]]:
-    """Batches of pictures (B, 3, H, W); shuffled for training, where a last batch of one is dropped.
-
-    Batch norm cannot learn from one picture.
-    """
-    return DataLoader(
-        photos,
-        batch_size=batch_size,
-        shuffle=training,
-        drop_last=training and batch_size > 1 and len(photos) % batch_size == 1,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        generator=torch.Generator().manual_seed(seed),
-    )
 
 
 class FeatureBatches:

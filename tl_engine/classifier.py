@@ -11,19 +11,16 @@ from torch import Tensor, nn
 
 from tl_engine import checkpoint
 from tl_engine.architectures import Architecture, get_architecture
-from tl_engine.batches import Batches, Photos, photo_batches
 from tl_engine.config import TrainConfig, to_dict
 from tl_engine.dataset import ImageFolder
 from tl_engine.events import Event, ModelBuilt
 from tl_engine.models import backbone_hash, build_model, count_parameters, head_names, head_of
 from tl_engine.preprocessing import Preprocess, preprocess_for
 from tl_engine.progress import reporting
-from tl_engine.runtime import Runtime
 from tl_engine.settings import Settings
 from tl_engine.weights import find_weights, load_weights
 
 NAMES_TOLD = 4  # learning tensors listed by name
-EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +80,6 @@ class Classifier:
     def restore(self, folder: Path) -> None:
         """Take back the tensors of a saved classifier of this very model."""
         self.model.load_state_dict(checkpoint.read_tensors(folder), strict=False)
-
-    def evaluation_batches(self, records: list[Any], runtime: Runtime) -> Batches:
-        """The records as the network sees them when it predicts."""
-        photos = Photos(records, self.preprocess, self.preprocess)
-        batches: Batches = runtime.accelerator.prepare(
-            photo_batches(photos, EVALUATION_BATCH, workers=runtime.loader_workers)
-        )
-        return batches
 
 
 def prepare_classifier(

@@ -1,79 +1,176 @@
 """Embed once: a frozen backbone gives the same numbers in every epoch, so it runs once and the head learns on them."""
 
-from collections.abc import Callable, Generator
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from accelerate.utils import broadcast_object_list, gather_object
+from numpy.typing import NDArray
+from torch import Tensor
 
-from tl_engine.batches import Photos, photo_batches
-from tl_engine.config import TrainConfig
+from tl_engine.classifier import Classifier
 from tl_engine.dataset import Record
-from tl_engine.events import Progress
+from tl_engine.errors import ImageError
+from tl_engine.events import Event, Note
+from tl_engine.feature_cache import FeatureCache
 from tl_engine.models import backbone_outputs
-from tl_engine.preprocessing import Preprocess
+from tl_engine.parallel import batched, in_order
 from tl_engine.progress import Stage
 from tl_engine.runtime import Runtime
+from tl_engine.settings import Settings
 
 EMBED_BATCH = 32  # pictures; larger ones were no faster on two CPU cores
+SHARD = 512  # rows written at once, so what an interrupted embedding can lose
+RANDOM = threading.Lock()  # torchvision's transforms draw from torch's one generator
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class Found:
+    """What looking at files gave: rows by key, the key of each file, and the files that cannot be read."""
+
+    rows: dict[str, Tensor] = field(default_factory=dict)
+    keys: dict[Path, str] = field(default_factory=dict)
+    unreadable: dict[Path, str] = field(default_factory=dict)
 
 
 class Embedder:
-    """Runs the frozen backbone over records: features as float32, labels, and progress on the way."""
+    """Runs the frozen backbone over files it has not seen yet, and keeps what comes out."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        head: nn.Module,
-        preprocess: Preprocess,
-        runtime: Runtime,
-        check_stop: Callable[[], None],
+        self, classifier: Classifier, runtime: Runtime, settings: Settings, check_stop: Callable[[], None]
     ) -> None:
-        self.model = runtime.place(model).eval()
-        self.head = head
-        self.preprocess = preprocess
+        self.model = runtime.place(classifier.model).eval()
+        self.head = classifier.head
+        self.preprocess = classifier.preprocess
         self.runtime = runtime
         self.check_stop = check_stop
+        # Whatever changes a feature belongs to the name of the pair; a changed number never meets an old row.
+        numbers = {**classifier.preprocess.to_dict(), "short_side": classifier.preprocess.short_side}
+        pair = [classifier.weights_hash, classifier.architecture.name, numbers, runtime.precision]
+        self.cache = FeatureCache(settings.cache / "features", json.dumps(pair), settings.cache_bytes)
+        self.found = Found()
 
-    def training_features(
-        self, records: list[Record], config: TrainConfig
-    ) -> Generator[Progress, None, tuple[Tensor, Tensor]]:
-        """Features (V, N, ...) of the plain view and, with augmentation, of `config.views` augmented ones.
+    def look(self, records: Sequence[Record]) -> Generator[Event, None, dict[Path, str]]:
+        """Embed the plain view of every file; returns the files that do not decode, each with one sentence."""
+        self.found.keys = {r.path: key for r, key in zip(records, in_order(_content_hash, records), strict=True)}
+        yield from self._embed(records, "embedding photos", self.found.keys, self._view)
+        return self.found.unreadable
 
-        Before a fine-tuning the head only has to be sensible, so there the plain view alone is worth its pass.
-        """
-        plain, labels = yield from self.features(records, "embedding training photos")
-        views = [plain]
-        augmented = self.preprocess.training_transform(config.augmentation)
-        augmenting = config.strategy == "feature-extraction" and config.augmentation != "none"
-        for number in range(config.views if augmenting else 0):
-            stage = f"embedding augmented view {number + 1} of {config.views}"
-            more, _ = yield from self.features(records, stage, Photos(records, self.preprocess, augmented))
-            views.append(more)
-        return torch.stack(views), labels
+    def plain(self, records: Sequence[Record]) -> Tensor:
+        """The features (N, ...) of records that were looked at, on the device."""
+        rows = [self.found.rows[self.found.keys[record.path]] for record in records]
+        return torch.stack(rows).to(self.runtime.device)
 
-    def features(
-        self, records: list[Record], stage: str, photos: Photos | None = None
-    ) -> Generator[Progress, None, tuple[Tensor, Tensor]]:
-        """What the backbone gives for each record, (N, ...) float32, and the labels (N,), both on the device."""
-        photos = photos or Photos(records, self.preprocess, self.preprocess)
-        accelerator = self.runtime.accelerator
-        # Under torchrun each process embeds its share, and all of them get everything.
-        loader = accelerator.prepare(photo_batches(photos, EMBED_BATCH, workers=self.runtime.loader_workers))
-        clock = Stage(stage, len(records))
-        features: list[Tensor] = []
-        labels: list[Tensor] = []
-        done = 0
-        for images, batch_labels in loader:
+    def augmented(
+        self, records: Sequence[Record], augmentation: str, views: int
+    ) -> Generator[Event, None, list[Tensor]]:
+        """The features (N, ...) of `views` augmented copies, the same for the same file in every run."""
+        transform = self.preprocess.random_view(augmentation)
+        stacked = []
+        for number in range(1, views + 1):
+            keys = {r.path: f"{self.found.keys[r.path]}:{augmentation}:{number}" for r in records}
+
+            def draw(record: Record, keys: dict[Path, str] = keys) -> Pixels:
+                picture = self.preprocess.open(record.path)
+                with RANDOM, torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(int(hashlib.sha256(keys[record.path].encode()).hexdigest()[:12], 16))
+                    return np.asarray(transform(picture))
+
+            yield from self._embed(records, f"embedding augmented view {number} of {views}", keys, draw)
+            rows = [self.found.rows[keys[record.path]] for record in records]
+            stacked.append(torch.stack(rows).to(self.runtime.device))
+        return stacked
+
+    def _view(self, record: Record) -> Pixels:
+        return np.asarray(self.preprocess.view(self.preprocess.open(record.path)))
+
+    def _embed(
+        self, records: Sequence[Record], stage: str, keys: dict[Path, str], draw: Callable[[Record], Pixels]
+    ) -> Generator[Event, None, None]:
+        """Fill `found.rows` for these records: from the cache, else by running the backbone, shared by processes."""
+        self.found.rows |= self.cache.rows([keys[record.path] for record in records])
+        first = {keys[r.path]: r for r in reversed(records) if keys[r.path] not in self.found.rows}
+        missing = _agreed(list(first.values()))
+        mine = missing[self.runtime.accelerator.process_index :: self.runtime.accelerator.num_processes]
+        computed: dict[str, Tensor] = {}
+        clock = Stage(stage, len(missing))
+        for shard in batched(mine, SHARD):
+            # Another run may have embedded the same files since: what is there is not computed twice.
+            known = self.cache.rows([keys[record.path] for record in shard])
+            rest = [record for record in shard if keys[record.path] not in known]
+            fresh = yield from self._run(rest, keys, draw, clock, len(computed))
+            self.cache.add(list(fresh), torch.stack(list(fresh.values())) if fresh else torch.empty(0))
+            computed |= known | fresh
+        if self.cache.problem:
+            yield Note(message=f"the feature cache is off: {self.cache.problem}; the training goes on without it")
+        self._share(computed, records, keys)
+
+    def _run(
+        self,
+        records: Sequence[Record],
+        keys: dict[Path, str],
+        draw: Callable[[Record], Pixels],
+        clock: Stage,
+        before: int,
+    ) -> Generator[Event, None, dict[str, Tensor]]:
+        """The backbone over one shard, decoding ahead in threads."""
+        rows: dict[str, Tensor] = {}
+        pictures = zip(records, in_order(lambda record: _tried(draw, record), records), strict=True)
+        for batch in batched(pictures, EMBED_BATCH):
             self.check_stop()
-            outputs, known = accelerator.gather_for_metrics((self._embed(images), batch_labels))
-            features.append(outputs)
-            labels.append(known)
-            done += len(known)
-            if event := clock.due(done):
+            good = [(record, pixels) for record, pixels in batch if not isinstance(pixels, ImageError)]
+            for record, pixels in batch:
+                if isinstance(pixels, ImageError):
+                    self.found.unreadable[record.path] = str(pixels)
+            if good:
+                features = self._forward(np.stack([pixels for _, pixels in good]))
+                rows |= {keys[record.path]: row for (record, _), row in zip(good, features, strict=True)}
+            share = self.runtime.accelerator.num_processes
+            if event := clock.due(min(clock.total, (before + len(rows)) * share)):
                 yield event
-        return torch.cat(features), torch.cat(labels)
+        return rows
 
-    def _embed(self, images: Tensor) -> Tensor:
-        images = images.to(memory_format=torch.channels_last)
+    def _forward(self, pixels: Pixels) -> Tensor:
+        """(B, H, W, 3) bytes to features (B, ...) float32 on the CPU, where they are kept and cached."""
+        images = self.preprocess.normalised(torch.from_numpy(pixels).to(self.runtime.device))
         with self.runtime.accelerator.autocast():
-            return backbone_outputs(self.model, self.head, images).float()
+            return backbone_outputs(self.model, self.head, images).float().cpu()
+
+    def _share(self, computed: dict[str, Tensor], records: Sequence[Record], keys: dict[Path, str]) -> None:
+        """Give every process the rows and refusals of all; files with the same bytes share a row or a refusal."""
+        if self.runtime.accelerator.num_processes > 1:
+            computed = dict(gather_object(list(computed.items())))
+            self.found.unreadable = dict(gather_object(list(self.found.unreadable.items())))
+        self.found.rows |= computed
+        reasons = {keys[path]: reason for path, reason in self.found.unreadable.items() if path in keys}
+        for record in records:
+            if keys[record.path] in reasons:
+                self.found.unreadable.setdefault(record.path, reasons[keys[record.path]])
+
+
+def _agreed(records: list[Record]) -> list[Record]:
+    """The first process's list, so that all share the same work even if the cache changed in between."""
+    holder = [records]
+    broadcast_object_list(holder)
+    return holder[0]
+
+
+def _content_hash(record: Record) -> str:
+    try:
+        with record.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return f"unreadable {record.path}"  # decoding will say why
+
+
+def _tried(draw: Callable[[Record], Pixels], record: Record) -> Pixels | ImageError:
+    try:
+        return draw(record)
+    except ImageError as error:
+        return error

@@ -16,15 +16,15 @@ WARMUP_SHARE = 0.05  # of all steps, linear, before the cosine; https://arxiv.or
 
 
 def _sgd(parameters: list[nn.Parameter], config: TrainConfig, rate: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, rate, momentum=config.momentum, weight_decay=config.weight_decay)
+    return torch.optim.SGD(parameters, rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=True)
 
 
 def _adam(parameters: list[nn.Parameter], config: TrainConfig, rate: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, rate, weight_decay=config.weight_decay)
+    return torch.optim.Adam(parameters, rate, weight_decay=config.weight_decay, fused=True)
 
 
 def _adamw(parameters: list[nn.Parameter], config: TrainConfig, rate: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, rate, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(parameters, rate, weight_decay=config.weight_decay, fused=True)
 
 
 OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], TrainConfig, float], torch.optim.Optimizer]] = {

@@ -2,17 +2,24 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 
+import torch
 from torch import nn
 
-from tl_engine.batches import Batches, FeatureBatches, Photos, photo_batches
+from tl_engine.batches import Batches, FeatureBatches
 from tl_engine.classifier import Classifier
 from tl_engine.config import TrainConfig
-from tl_engine.dataset import ImageFolder
+from tl_engine.dataset import ImageFolder, Record
 from tl_engine.events import Event
 from tl_engine.features import Embedder
 from tl_engine.models import freeze_backbone
+from tl_engine.photos import Photos, PhotoStore, photo_batches
 from tl_engine.runtime import Runtime
+from tl_engine.settings import Settings
+
+EVALUATION_BATCH = 64  # pictures
+EVALUATION_FEATURES = 1024  # rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,39 +61,71 @@ def phases(config: TrainConfig) -> list[Phase]:
     return [Phase(name="all", first_epoch=1, epochs=epochs, learning_rate=rate)]
 
 
-def prepare_phase(
-    phase: Phase,
-    classifier: Classifier,
-    data: ImageFolder,
-    config: TrainConfig,
-    runtime: Runtime,
-    check_stop: Callable[[], None],
-) -> Generator[Event, None, Ready]:
-    """Freeze or free the backbone, say what learns, and get the inputs: features computed once, or pictures."""
-    freeze_backbone(classifier.model, classifier.architecture, frozen=phase.name == "head")
-    yield classifier.describe()
-    if phase.name == "head":
-        return (yield from _on_features(classifier, data, config, runtime, check_stop))
-    return _on_photos(classifier, data, config, runtime)
+class Preparation:
+    """Looks at every file once and has the inputs of each phase ready: features, or pictures in memory."""
 
+    def __init__(
+        self,
+        classifier: Classifier,
+        config: TrainConfig,
+        settings: Settings,
+        runtime: Runtime,
+        check_stop: Callable[[], None],
+    ) -> None:
+        self.classifier = classifier
+        self.config = config
+        self.runtime = runtime
+        self.check_stop = check_stop
+        self.store = PhotoStore(classifier.preprocess, config.augmentation)
+        self.embedder = None
+        if phases(config)[0].name == "head":
+            self.embedder = Embedder(classifier, runtime, settings, check_stop)
 
-def _on_features(
-    classifier: Classifier, data: ImageFolder, config: TrainConfig, runtime: Runtime, check_stop: Callable[[], None]
-) -> Generator[Event, None, Ready]:
-    head = classifier.head
-    embedder = Embedder(classifier.model, head, classifier.preprocess, runtime, check_stop)
-    train, train_labels = yield from embedder.training_features(data.of("train"), config)
-    val, val_labels = yield from embedder.features(data.of("val"), "embedding validation photos")
-    return Ready(
-        nn.Sequential(head, nn.Flatten(1)),
-        FeatureBatches(train, train_labels, config.batch_size, shuffle_seed=config.seed),
-        FeatureBatches(val[None], val_labels, 1024),
-    )
+    def look(self, data: ImageFolder) -> Generator[Event, None, dict[Path, str]]:
+        """Decode every file, once: into features, or into memory. Returns those that cannot be read, and why."""
+        if self.embedder:
+            return (yield from self.embedder.look(data.records))
+        return (yield from self.store.fill(data.records, self.check_stop))
 
+    def ready(self, phase: Phase, data: ImageFolder) -> Generator[Event, None, Ready]:
+        """Freeze or free the backbone, say what learns, and give the phase its inputs."""
+        freeze_backbone(self.classifier.model, self.classifier.architecture, frozen=phase.name == "head")
+        yield self.classifier.describe()
+        if phase.name == "head" and self.embedder:
+            return (yield from self._on_features(self.embedder, data))
+        if self.embedder:
+            yield from self.store.fill([r for r in data.records if r.split != "test"], self.check_stop)
+        return self._on_photos(data)
 
-def _on_photos(classifier: Classifier, data: ImageFolder, config: TrainConfig, runtime: Runtime) -> Ready:
-    transform = classifier.preprocess.training_transform(config.augmentation)
-    photos = Photos(data.of("train"), classifier.preprocess, transform)
-    train = photo_batches(photos, config.batch_size, workers=runtime.loader_workers, training=True, seed=config.seed)
-    model, train = runtime.accelerator.prepare(runtime.place(classifier.model), train)
-    return Ready(model, train, classifier.evaluation_batches(data.of("val"), runtime))
+    def _on_features(self, embedder: Embedder, data: ImageFolder) -> Generator[Event, None, Ready]:
+        config, device = self.config, self.runtime.device
+        train, val = data.of("train"), data.of("val")
+        views = [embedder.plain(train)]
+        # Before a fine-tuning the head only has to be sensible, so there the plain view alone is worth its pass.
+        if config.strategy == "feature-extraction" and config.augmentation != "none":
+            views += yield from embedder.augmented(train, config.augmentation, config.views)
+        train_labels, val_labels = (torch.tensor([r.label for r in rs], device=device) for rs in (train, val))
+        return Ready(
+            nn.Sequential(self.classifier.head, nn.Flatten(1)),
+            FeatureBatches(torch.stack(views), train_labels, config.batch_size, shuffle_seed=config.seed),
+            FeatureBatches(embedder.plain(val)[None], val_labels, EVALUATION_FEATURES),
+        )
+
+    def _on_photos(self, data: ImageFolder) -> Ready:
+        config, runtime = self.config, self.runtime
+        train = photo_batches(
+            Photos(data.of("train"), self.store),
+            max(1, config.batch_size // runtime.accelerator.num_processes),  # the batch is that of all together
+            workers=runtime.loader_workers,
+            training=True,
+            seed=config.seed,
+        )
+        model, train = runtime.accelerator.prepare(runtime.place(self.classifier.model), train)
+        return Ready(model, train, self.evaluation_batches(data.of("val")))
+
+    def evaluation_batches(self, records: list[Record]) -> Batches:
+        """The records as the network sees them when it predicts."""
+        batches: Batches = self.runtime.accelerator.prepare(
+            photo_batches(Photos(records, self.store), EVALUATION_BATCH, workers=self.runtime.loader_workers)
+        )
+        return batches

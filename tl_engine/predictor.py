@@ -70,19 +70,27 @@ class Predictor:
         """A picture as `__call__` expects it. Raises ImageError."""
         return self.preprocess.open(source, name)
 
-    @torch.inference_mode()
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Probabilities (N, C) for N opened pictures."""
-        rows = []
+        rows = [np.zeros((0, len(self.classes)), np.float32)]
         for start in range(0, len(images), BATCH):
-            batch = torch.stack([self.preprocess(image) for image in images[start : start + BATCH]])
-            batch = batch.to(self.device, memory_format=torch.channels_last)
-            rows.append(self.model(batch).float().softmax(1).cpu().numpy())
-        return np.concatenate(rows) if rows else np.zeros((0, len(self.classes)), np.float32)
+            views = [np.array(self.preprocess.view(image)) for image in images[start : start + BATCH]]
+            rows.append(self.of_views(np.stack(views)))
+        return np.concatenate(rows)
+
+    @torch.inference_mode()
+    def of_views(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities (N, C) for what the network sees of N pictures, bytes (N, H, W, 3)."""
+        images = self.preprocess.normalised(torch.from_numpy(pixels).to(self.device))
+        probabilities: NDArray[np.float32] = self.model(images).float().softmax(1).cpu().numpy()
+        return probabilities
 
     def probabilities(self, image: Image.Image) -> dict[str, float]:
         """{class: probability} of one opened picture, the likeliest first."""
-        row = self([image])[0]
+        return self.named(self([image])[0])
+
+    def named(self, row: NDArray[np.float32]) -> dict[str, float]:
+        """One row of probabilities (C,) by class, the likeliest first."""
         return {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
 
 

@@ -79,31 +79,41 @@ class Preprocess:
         resized = image.resize(size, INTERPOLATIONS[self.interpolation])
         return resized.crop((left, top, left + self.crop, top + self.crop))
 
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """Bytes (B, H, W, 3) as the network's numbers, (B, 3, H, W) float32 in channels_last."""
+        if self.channels == "bgr":
+            pixels = pixels.flip(-1)
+        batch, height, width, _ = pixels.shape
+        mean, std = (torch.tensor(v, device=pixels.device).repeat(width) for v in (self.mean, self.std))
+        # Whole rows at a time: three numbers at a time would leave the vector units idle.
+        rows = pixels.reshape(batch, height, width * 3).float().mul_(self.scale / 255 / std).sub_(mean / std)
+        return rows.view(batch, height, width, 3).permute(0, 3, 1, 2)
+
     def to_tensor(self, view: Image.Image) -> Tensor:
         """An RGB picture as the network's numbers, (3, H, W) float32."""
-        pixels = np.asarray(view, dtype=np.float32)
-        if self.channels == "bgr":
-            pixels = pixels[:, :, ::-1]
-        std = np.asarray(self.std, dtype=np.float32)
-        mean = np.asarray(self.mean, dtype=np.float32)
-        pixels = pixels * (np.float32(self.scale / 255) / std) - mean / std
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        return self.normalised(torch.from_numpy(np.array(view))[None])[0]
 
     def __call__(self, image: Image.Image) -> Tensor:
         """The evaluation transform: an RGB picture to (3, crop, crop) float32."""
         return self.to_tensor(self.view(image))
 
+    def random_view(self, augmentation: str) -> v2.Compose:
+        """Picture to a random (crop, crop) picture, the tutorial's way; "strong" adds TrivialAugment.
+
+        TrivialAugment: https://arxiv.org/abs/2103.10158.
+        """
+        interpolation = v2.InterpolationMode(self.interpolation)
+        steps: list[Any] = [v2.RandomResizedCrop(self.crop, interpolation=interpolation), v2.RandomHorizontalFlip()]
+        if augmentation == "strong":
+            steps.append(v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR))
+        return v2.Compose(steps)
+
     def training_transform(self, augmentation: str) -> Callable[[Image.Image], Tensor]:
         """Picture to (3, crop, crop) float32, drawn anew each time unless `augmentation` is "none"."""
         if augmentation == "none":
             return self
-        interpolation = v2.InterpolationMode(self.interpolation)
-        # The tutorial's transforms; "strong" adds TrivialAugment (https://arxiv.org/abs/2103.10158).
-        steps: list[Any] = [v2.RandomResizedCrop(self.crop, interpolation=interpolation), v2.RandomHorizontalFlip()]
-        if augmentation == "strong":
-            steps.append(v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR))
-        composed: Callable[[Image.Image], Tensor] = v2.Compose([*steps, self.to_tensor])
-        return composed
+        transform: Callable[[Image.Image], Tensor] = v2.Compose([self.random_view(augmentation), self.to_tensor])
+        return transform
 
 
 def preprocess_for(architecture: Architecture, override: Path | None = None) -> Preprocess:

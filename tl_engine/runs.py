@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 from filelock import FileLock
@@ -21,6 +22,7 @@ from tl_engine.errors import RunError
 from tl_engine.events import EpochEnd, Event, RunEnded
 from tl_engine.run_folder import CONFIG, EVENTS, Run
 from tl_engine.settings import PROJECT, Settings
+from tl_engine.spare import SPARE
 
 ERRORS = "stderr.txt"
 OPEN_STATES = ("queued", "running")
@@ -65,6 +67,7 @@ def create(
     facts = {
         **to_dict(config),
         "data_dir": str(settings.data_dir),
+        "cache_dir": str(settings.cache),
         "weights_dir": str(settings.weights_dir) if settings.weights_dir else None,
         "workspace": workspace,
         "created": time.time(),
@@ -95,31 +98,56 @@ def claim(run: Run) -> None:
     run.record_process(os.getpid())
 
 
-def advance(settings: Settings) -> None:
-    """Start the run that waits longest, unless one is running. Anybody may call this at any time."""
+def advance(settings: Settings) -> bool:
+    """Start the run that waits longest, unless one is running; returns whether one is now. Anybody may call this."""
     if not settings.runs.is_dir():
-        return
+        return False
     with FileLock(settings.runs / ".lock", timeout=10):
         runs = [(run, run.state()) for run in reversed(list_runs(settings))]
         if any(state == "running" for _, state in runs):
-            return
+            return True
         waiting = next((run for run, state in runs if state == "queued"), None)
         if waiting:
             waiting.record_process(_launch(waiting, settings))
+        return waiting is not None
+
+
+def prepare_spare() -> None:
+    """Keep a process ready for the next run; on several GPUs torchrun starts one for each, so there is none."""
+    if gpus() < 2:
+        SPARE.prepare(_environment())
+
+
+def gpus() -> int:
+    """How many NVIDIA GPUs this process may use, without asking torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
 
 
 def _launch(run: Run, settings: Settings) -> int:
-    """Start the training process of a queued run; returns its number."""
-    command = [sys.executable, "-m", "tl_engine", "train", "--config", str(run.folder / CONFIG)]
-    command += ["--runs", str(settings.runs), "--name", run.name, "--json"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
-    with (run.folder / ERRORS).open("ab") as errors:
+    """Start the training process of a queued run, or hand it to the spare one; returns its number."""
+    arguments = ["train", "--config", str(run.folder / CONFIG), "--runs", str(settings.runs), "--name", run.name]
+    arguments.append("--json")
+    errors = run.folder / ERRORS
+    if (spare := SPARE.hand_over(arguments, str(errors))) is not None:
+        return spare
+    command = [sys.executable, "-m", "tl_engine", *arguments]
+    if gpus() > 1:
+        torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(gpus())]
+        command = [sys.executable, "-m", *torchrun, "-m", "tl_engine", *arguments]
+    with errors.open("ab") as stderr:
         process = subprocess.Popen(
             command,
-            env=environment,
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=errors,
+            stderr=stderr,
             start_new_session=True,  # the training outlives the server that started it
         )
     return process.pid

@@ -8,6 +8,7 @@ from typing import Self
 PROJECT = Path(__file__).resolve().parent.parent
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000_000_000
+CACHE = PROJECT / "weights" / "cache"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +55,26 @@ class Settings:
     demo: Path = PROJECT / "weights" / "demo"
     uploads: Path = PROJECT / "weights" / "uploads"  # what visitors brought, a folder for each workspace
     weights_dir: Path | None = None
+    cache: Path = CACHE  # what can be computed again: features
+    cache_bytes: int = 2 * GIGABYTE
     limits: Limits = HOME
 
     @classmethod
-    def make(cls, *, runs: str | None = None, data_dir: str | None = None, weights_dir: str | None = None) -> Self:
-        """Settings from flags, else from TL_RUNS, TL_DATA_DIR, TL_WEIGHTS_DIR, else the project's own folders."""
+    def make(
+        cls,
+        *,
+        runs: str | None = None,
+        data_dir: str | None = None,
+        weights_dir: str | None = None,
+        cache_dir: str | None = None,
+    ) -> Self:
+        """Settings from flags, else from TL_RUNS, TL_DATA_DIR, TL_WEIGHTS_DIR, TL_CACHE_DIR, else the project's own."""
         weights = weights_dir or os.environ.get("TL_WEIGHTS_DIR")
         return cls(
             runs=Path(runs).resolve() if runs else _from_environment("TL_RUNS", PROJECT / "weights" / "runs"),
             data_dir=Path(data_dir).resolve() if data_dir else _from_environment("TL_DATA_DIR", PROJECT / "data"),
             weights_dir=Path(weights).expanduser().resolve() if weights else None,
+            cache=Path(cache_dir).resolve() if cache_dir else _from_environment("TL_CACHE_DIR", CACHE),
             uploads=_from_environment("TL_UPLOADS", PROJECT / "weights" / "uploads"),
         )
 

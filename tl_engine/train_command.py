@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tl_engine import runs
 from tl_engine.architectures import get_architecture
 from tl_engine.config import TrainConfig
@@ -24,8 +26,9 @@ from tl_engine.terminal import JsonLines, Printer, ReadableLog
 from tl_engine.weights import check_weights
 
 FAILED = 1
+ASKED_AT = "TL_ASKED_AT"  # when a process in waiting got its work, seconds since 1970
 EXIT_CODES = {"finished": 0, "failed": FAILED, "stopped": 130}
-FOLDERS = ("runs", "data_dir", "weights_dir")
+FOLDERS = ("runs", "data_dir", "weights_dir", "cache_dir")
 RUN_FACTS = ("workspace", "created")  # in a run's config.json, no settings of a training
 NO_OPTIONS = ("function", "json", "config")
 
@@ -73,8 +76,11 @@ def _queued_run(config_file: str | None, settings: Settings, name: str) -> Run |
     """The run that waits to be started with its own config.json, now claimed by this process."""
     run = Run(settings.runs / name)
     if config_file and run.folder.is_dir() and Path(config_file).resolve() == (run.folder / CONFIG).resolve():
-        runs.claim(run)
+        if _first_process():
+            runs.claim(run)
         return run
+    if not _first_process():
+        return None
     if run.folder.exists():
         raise ConfigError(f"A run named {name!r} is already there: choose another --name or --runs.")
     return None
@@ -99,8 +105,13 @@ def _checked_data(config: TrainConfig, settings: Settings, printer: Printer, que
         printer.show(queued.log(event) if queued else event)
 
 
+def _first_process() -> bool:
+    """Whether this process makes the folder and tells the story; under torchrun the others only help."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _new_run(config: TrainConfig, settings: Settings, name: str) -> Run:
-    if os.environ.get("RANK", "0") != "0":  # under torchrun the first process makes the folder and tells the story
+    if not _first_process():
         return Run(settings.runs / name)
     return runs.create(config, settings, name, process=os.getpid())
 
@@ -123,9 +134,12 @@ def _failed(run: Run, reason: str, printer: Printer) -> int:
 def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, printer: Printer) -> int:
     from tl_engine.trainer import Training, train
 
-    training = Training(config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked)
+    asked_at = float(os.environ.get(ASKED_AT) or psutil.Process().create_time())
+    training = Training(
+        config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked, started=asked_at
+    )
     state = "failed"
-    tells = os.environ.get("RANK", "0") == "0"
+    tells = _first_process()
     for event in train(training):
         if isinstance(event, RunEnded):
             state = event.state

@@ -4,13 +4,13 @@ The strategies differ only in their phases: a "head" phase trains the head on fe
 trains every layer on pictures. Both run the same loop below.
 """
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 from accelerate.utils import set_seed
 
 from tl_engine.classifier import Classifier, prepare_classifier
@@ -20,8 +20,7 @@ from tl_engine.epochs import Score, Step, evaluate, train_epoch
 from tl_engine.errors import EngineError
 from tl_engine.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, Note, RunEnded, RunStarted
 from tl_engine.optimization import make_optimizer, make_schedule, training_criterion
-from tl_engine.phases import Phase, Ready, phases, prepare_phase
-from tl_engine.reading import unreadable
+from tl_engine.phases import Phase, Preparation, Ready, phases
 from tl_engine.runtime import get_runtime
 from tl_engine.settings import Settings
 
@@ -52,6 +51,7 @@ class Training:
     folder: Path  # of the run; `best/` is written inside
     settings: Settings
     stop_asked: Callable[[], bool] = lambda: False
+    started: float = field(default_factory=time.time)  # seconds since 1970, when this training was asked for
 
     def check_stop(self) -> None:
         """Raise Stopped if somebody asked for it."""
@@ -83,7 +83,7 @@ def train(training: Training) -> Iterator[Event]:
         run_folder=str(training.folder),
         best_val_accuracy=best.score.accuracy if best.score else None,
         best_epoch=best.epoch,
-        seconds=time.time() - psutil.Process().create_time(),
+        seconds=time.time() - training.started,
     )
 
 
@@ -93,36 +93,42 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
     yield RunStarted(
         run_folder=str(training.folder),
         config=to_dict(config),
-        process_id=psutil.Process().pid,
+        process_id=os.getpid(),
     )
-    runtime = get_runtime()
-    yield Note(message=runtime.reason)
+    for file, why in training.data.skipped:
+        yield FileSkipped(file=file, reason=why)
+    for note in training.data.notes:
+        yield Note(message=note)
     set_seed(config.seed)
-    data = yield from _readable(training)
-    classifier = yield from prepare_classifier(config, data.classes, training.settings)
+    classifier = yield from prepare_classifier(config, training.data.classes, training.settings)
+    plan = phases(config)
+    runtime = get_runtime(
+        classifier.model, image_size=classifier.preprocess.crop, learning=any(phase.name == "all" for phase in plan)
+    )
+    yield Note(message=runtime.reason)
+    preparation = Preparation(classifier, config, training.settings, runtime, training.check_stop)
+    data = yield from _readable(training, preparation)
     reason = None
-    for phase in phases(config):
-        ready = yield from prepare_phase(phase, classifier, data, config, runtime, training.check_stop)
+    for phase in plan:
+        ready = yield from preparation.ready(phase, data)
         reason = yield from _run_phase(phase, ready, training, classifier, data, best)
     if data.of("test"):
+        runtime.accelerator.wait_for_everyone()  # the first process may still be saving
         classifier.restore(training.folder / "best")
-        batches = classifier.evaluation_batches(data.of("test"), runtime)
+        batches = preparation.evaluation_batches(data.of("test"))
         score = evaluate(classifier.model, batches, runtime, training.check_stop)
         yield FinalTest(test_loss=score.loss, test_accuracy=score.accuracy)
     return reason
 
 
-def _readable(training: Training) -> Generator[Event, None, ImageFolder]:
+def _readable(training: Training, preparation: Preparation) -> Generator[Event, None, ImageFolder]:
     """The data without the files that do not decode, each of them named, and then split: a class keeps its share."""
-    for file, reason in training.data.skipped:
+    config, given = training.config, training.data
+    bad = yield from preparation.look(split_validation(given, config.val_fraction, config.seed))
+    data = without(given, bad)
+    for file, reason in data.skipped[len(given.skipped) :]:
         yield FileSkipped(file=file, reason=reason)
-    for note in training.data.notes:
-        yield Note(message=note)
-    bad = yield from unreadable(training.data, training.check_stop)
-    data = without(training.data, bad)
-    for file, reason in data.skipped[len(training.data.skipped) :]:
-        yield FileSkipped(file=file, reason=reason)
-    data = split_validation(data, training.config.val_fraction, training.config.seed)
+    data = split_validation(data, config.val_fraction, config.seed)
     check_trainable(data)
     yield DataRead(classes=list(data.classes), counts=data.counts())
     return data

@@ -5,6 +5,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from tl_engine.classifiers import IMAGENET, load_classifier, named_classifier, shipped
 from tl_engine.settings import Settings
 from ui.run_view import label
@@ -12,7 +14,7 @@ from ui.session import visible_runs
 from ui.wording import IMAGENET_LABEL, SHIPPED_LABELS
 
 if TYPE_CHECKING:
-    from tl_engine.predictor import Predictor
+    from tl_engine.batcher import BatchingPredictor
 
 HOST = "The host's"
 KEPT = 4  # loaded classifiers; a large backbone has half a gigabyte
@@ -23,20 +25,27 @@ class ClassifierPool:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._loaded: OrderedDict[tuple[Path | None, int], Predictor] = OrderedDict()
+        self._loaded: OrderedDict[tuple[Path | None, int], BatchingPredictor] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: str) -> "Predictor":
+    def get(self, name: str) -> "BatchingPredictor":
         """The classifier of a run, or one that ships. Raises RunError or WeightsError."""
         folder = named_classifier(name, self.settings)
         # A run still training replaces its best classifier: the time of writing is part of its identity.
         key = (folder, (folder / "meta.json").stat().st_mtime_ns if folder and (folder / "meta.json").exists() else 0)
         with self._lock:
-            predictor = self._loaded.pop(key, None) or load_classifier(folder, self.settings)
+            predictor = self._loaded.pop(key, None) or self._load(folder)
             self._loaded[key] = predictor
             while len(self._loaded) > KEPT:
                 self._loaded.popitem(last=False)
             return predictor
+
+    def _load(self, folder: Path | None) -> "BatchingPredictor":
+        from tl_engine.batcher import BatchingPredictor
+
+        predictor = load_classifier(folder, self.settings)
+        predictor([Image.new("RGB", (64, 64))])  # the first pass sets things up; no visitor should wait for that
+        return BatchingPredictor(predictor)
 
     def warm(self) -> None:
         """Load the default classifier in the background, so that the first visitor does not wait for torch."""

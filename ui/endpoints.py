@@ -22,8 +22,8 @@ def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> 
     try:
         if not image:
             raise EngineError("image is missing: send a picture file.")
-        predictor = pool.get(classifier or "imagenet")
-        return predictor.probabilities(predictor.open(Path(image)))
+        shared = pool.get(classifier or "imagenet")
+        return shared.probabilities(shared.predictor.open(Path(image)))
     except EngineError as error:
         raise refused(error) from None
 

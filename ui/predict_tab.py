@@ -65,9 +65,9 @@ def predict_one(
     if not file:
         return None, None
     try:
-        predictor = pool.get(name)
-        picture = predictor.open(Path(file))
-        return predictor.probabilities(picture), predictor.preprocess.view(picture)
+        shared = pool.get(name)
+        picture = shared.predictor.open(Path(file))
+        return shared.probabilities(picture), shared.predictor.preprocess.view(picture)
     except EngineError as error:
         raise refused(error) from None
 
@@ -78,7 +78,7 @@ def predict_many(
     """A row for each picture: its likeliest class, or the sentence why there is none; and the table as a file."""
     rows: list[dict[str, Any]] = []
     try:
-        predictor = pool.get(name)
+        shared = pool.get(name)
     except EngineError as error:
         raise refused(error) from None
     chosen = (files or [])[:MOST_FILES]
@@ -87,7 +87,7 @@ def predict_many(
         if progress:
             progress((index, len(chosen)), desc="Looking at photos")
         try:
-            likeliest, probability = next(iter(predictor.probabilities(predictor.open(path)).items()))
+            likeliest, probability = next(iter(shared.probabilities(shared.predictor.open(path)).items()))
             rows.append({"file": path.name, "class": likeliest, "probability": round(probability, 4), "note": ""})
         except EngineError as error:
             rows.append({"file": path.name, "class": "", "probability": None, "note": str(error)})

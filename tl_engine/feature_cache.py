@@ -1,0 +1,108 @@
+"""Features on disk, so that a second run, another head or ten new photos cost only what is new.
+
+A cache is a folder for each pair of backbone and preprocessing, holding shards: safetensors files with some rows of
+features and, in their header, the keys of the rows and a checksum. Shards are written whole or not at all under
+names of their own, so any number of runs may read and write at once.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+FORMAT = "1"  # of shards; another one is never read
+USED = "used"  # a file whose time of change says when the pair was last used
+
+
+class FeatureCache:
+    """The rows of one pair. Never raises for what lies on disk: what cannot be read is computed again."""
+
+    def __init__(self, root: Path, pair: str, most_bytes: int) -> None:
+        """`pair` names backbone and preprocessing; `most_bytes` bounds everything under `root`."""
+        self.root = root
+        self.folder = root / hashlib.sha256(pair.encode()).hexdigest()[:32]
+        self.most_bytes = most_bytes
+        self.problem: str | None = None  # why nothing more is written, once that is so
+        self._rows: dict[str, Tensor] = {}
+        self._seen: set[str] = set()
+
+    def rows(self, keys: Sequence[str]) -> dict[str, Tensor]:
+        """The cached rows of these keys; shards that others wrote in the meantime are found too."""
+        try:
+            fresh = [path for path in sorted(self.folder.glob("*.safetensors")) if path.name not in self._seen]
+        except OSError:
+            fresh = []
+        for path in fresh:
+            self._seen.add(path.name)
+            self._rows |= _read(path)
+        return {key: self._rows[key] for key in keys if key in self._rows}
+
+    def add(self, keys: Sequence[str], features: Tensor) -> None:
+        """Keep rows (N, ...) float32. A full disk turns the cache off and leaves the reason in `problem`."""
+        if self.problem or not keys:
+            return
+        name = f"{secrets.token_hex(8)}.safetensors"
+        partial = self.folder / f".{name}.part"
+        features = features.cpu().contiguous()
+        header = {"format": FORMAT, "keys": json.dumps(list(keys)), "sha256": _digest(features)}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / USED).touch()
+            self._make_room(features.nbytes)
+            save_file({"features": features}, partial, metadata=header)
+            os.replace(partial, self.folder / name)
+            self._seen.add(name)
+        except (OSError, SafetensorError) as error:
+            self.problem = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _make_room(self, size: int) -> None:
+        """Delete the pairs unused longest until `size` more bytes fit; the pair in use stays."""
+        pairs = {path: _bytes(path) for path in self.root.iterdir() if path.is_dir()}
+        too_much = sum(pairs.values()) + size - self.most_bytes
+        for pair in sorted(pairs, key=_last_used):
+            if too_much <= 0:
+                return
+            if pair != self.folder:
+                shutil.rmtree(pair, ignore_errors=True)
+                too_much -= pairs[pair]
+        if too_much > 0:
+            raise OSError(0, f"the cache has reached its {self.most_bytes / 1e9:.1f} GB")
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The rows of a shard; a damaged one is deleted."""
+    try:
+        with safe_open(path, framework="pt") as shard:
+            header = shard.metadata() or {}
+            features = shard.get_tensor("features")
+        keys = json.loads(header["keys"])
+        if header["format"] != FORMAT or header["sha256"] != _digest(features) or len(keys) != len(features):
+            raise ValueError
+        return dict(zip(keys, features, strict=True))
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        path.unlink(missing_ok=True)
+        return {}
+
+
+def _digest(features: Tensor) -> str:
+    return hashlib.sha256(features.numpy().tobytes()).hexdigest()
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _last_used(folder: Path) -> float:
+    try:
+        return (folder / USED).stat().st_mtime
+    except OSError:
+        return 0.0
