@@ -1,6 +1,7 @@
 """Our own trainings, started as a person would start them and timed by the events they tell."""
 
 import functools
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -89,7 +90,7 @@ def fine_tuning_rate(run: Told, batch_size: int) -> float:
     """
     images, seconds = 0, 0.0
     ends = run.all_of(EpochEnd)
-    for before, after in zip(ends, ends[1:], strict=False):
+    for before, after in itertools.pairwise(ends):
         batches = [event for event in run.all_of(BatchEnd) if event.epoch == after.epoch]
         last: Event = batches[-1] if batches else after
         images += min(batches[-1].batch * batch_size, run.training_images) if batches else run.training_images
@@ -104,7 +105,7 @@ def seconds_per_photo(run: Told) -> float:
     """
     spans: dict[str, tuple[float, int]] = {}
     events = run.all_of(Progress)
-    for before, after in zip(events, events[1:], strict=False):
+    for before, after in itertools.pairwise(events):
         if before.stage == after.stage:
             kind = after.stage.split()[0]
             seconds, photos = spans.get(kind, (0.0, 0))

@@ -184,3 +184,29 @@ def test_killed_at_any_moment_the_best_classifier_loads(make_images: MakeImages,
         assert process is not None
         process.kill()
         assert Predictor.load(run.best, clean).classes == ("blue", "red")
+
+
+def test_a_spare_process_makes_a_run_start_within_a_second(make_images: MakeImages, clean: Settings) -> None:
+    runs.SPARE.prepare(dict(os.environ))
+    time.sleep(15)  # its imports; there is nothing to ask it
+    try:
+        asked = time.time()
+        run = runs.start(config(make_images()), clean, "spared")
+        events = list(runs.follow(run, poll=0.05))
+        assert isinstance(events[0], RunStarted)
+        assert events[0].at is not None
+        assert events[0].at - asked < 3  # 1 s on a quiet machine; starting anew takes 5 and more
+        assert isinstance(events[-1], RunEnded)
+        assert events[-1].state == "finished"
+        assert events[-1].seconds < time.time() - asked + 1  # waiting idle does not count
+    finally:
+        runs.SPARE.dismiss()
+
+
+def test_a_spare_process_ends_with_whoever_kept_it() -> None:
+    runs.SPARE.prepare(dict(os.environ))
+    process = runs.SPARE._process
+    assert process is not None
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(60) == 0

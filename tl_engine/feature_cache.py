@@ -5,6 +5,7 @@ features and, in their header, the keys of the rows and a checksum. Shards are w
 names of their own, so any number of runs may read and write at once.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -59,10 +60,12 @@ class FeatureCache:
             save_file({"features": features}, partial, metadata=header)
             os.replace(partial, self.folder / name)
             self._seen.add(name)
+            self._rows |= dict(zip(keys, features, strict=True))
         except (OSError, SafetensorError) as error:
             self.problem = getattr(error, "strerror", None) or str(error).splitlines()[0]
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
         """Delete the pairs unused longest until `size` more bytes fit; the pair in use stays."""

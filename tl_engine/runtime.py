@@ -47,7 +47,9 @@ def get_runtime(model: nn.Module | None = None, *, image_size: int = 224, learni
 
 def _decide(model: nn.Module | None, image_size: int, learning: bool) -> Runtime:
     precision, why = _precision(model, image_size, learning)
-    accelerator = Accelerator(mixed_precision=precision)
+    # Without cpu=True Accelerate overlooks torchrun's processes on a machine without GPUs.
+    without_gpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    accelerator = Accelerator(mixed_precision=precision, cpu=without_gpu)
     device = accelerator.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     processes = f", {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""

@@ -24,6 +24,8 @@ from tl_engine.phases import Phase, Preparation, Ready, phases
 from tl_engine.runtime import get_runtime
 from tl_engine.settings import Settings
 
+STOPPED = "stopped on request; the best epoch so far is kept"
+
 
 class StopAsked(Exception):  # noqa: N818 - not an error
     """Somebody asked the training to end; what it saved stays."""
@@ -66,17 +68,18 @@ def train(training: Training) -> Iterator[Event]:
     try:
         reason = (yield from _train(training, best)) or reason
     except StopAsked:
-        state, reason = "stopped", "stopped on request; the best epoch so far is kept"
+        state, reason = "stopped", STOPPED
     except EngineError as error:
         state, reason = "failed", str(error)
     except MemoryError:
         state, reason = "failed", "The memory is full: choose a smaller batch-size or a smaller architecture."
     except Exception as error:  # a run must say how it ended; the traceback goes to its stderr
-        traceback.print_exc()
-        state, reason = (
-            "failed",
-            f"Unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-        )
+        if training.stop_asked():  # under torchrun the process that saw the flag first leaves the others in a lurch
+            state, reason = "stopped", STOPPED
+        else:
+            traceback.print_exc()
+            words = str(error).splitlines()[0] if str(error) else ""
+            state, reason = "failed", f"Unexpected {type(error).__name__}: {words}"
     yield RunEnded(
         state=state,
         reason=reason,
