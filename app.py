@@ -20,6 +20,7 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / f"tl-
 import tl_engine.pictures  # noqa: F401 - restricts what Pillow decodes, for Gradio too
 from tl_engine import runs
 from tl_engine.settings import SHARED, Settings
+from tl_engine.spare import SPARE
 from ui.classifier_pool import ClassifierPool
 from ui.page import CSS, THEME, build_page
 
@@ -33,7 +34,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", help="Address to listen on (default 127.0.0.1: this computer only).")
     parser.add_argument("--port", type=int, help="Port (default: the first free one from 7860).")
     for name, text in (("data-dir", "Folder whose data sets are offered."), ("runs", "Folder of the runs."),
-                       ("weights-dir", "Folder with backbone files, such as resnet18.pth.")):  # fmt: skip
+                       ("weights-dir", "Folder with backbone files, such as resnet18.pth."),
+                       ("cache-dir", "Folder for what can be computed again.")):  # fmt: skip
         parser.add_argument(f"--{name}", metavar="DIR", help=text)
     parser.add_argument("--share", action="store_true", help="Public link for a week; asks for an access code.")
     parser.add_argument("--lan", action="store_true", help="Reachable in the local network; asks for an access code.")
@@ -44,7 +46,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def settings_for(arguments: argparse.Namespace) -> Settings:
     """Folders from switches and environment; a page for strangers gets the smaller limits."""
-    settings = Settings.make(runs=arguments.runs, data_dir=arguments.data_dir, weights_dir=arguments.weights_dir)
+    folders = {name: getattr(arguments, name) for name in ("runs", "data_dir", "weights_dir", "cache_dir")}
+    settings = Settings.make(**folders)
     public = arguments.share or arguments.lan or "SPACE_ID" in os.environ
     return dataclasses.replace(settings, limits=SHARED) if public else settings
 
@@ -84,9 +87,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = settings_for(arguments)
     pool = ClassifierPool(settings)
     page = build_page(settings, pool).queue(api_open=True, max_size=QUEUE_LENGTH)
-    duty: dict[str, Any] = {"settings": settings, "spare": not arguments.no_spare}
-    threading.Thread(target=look_after_queue, kwargs=duty, daemon=True).start()
-    pool.warm()
     try:
         page.launch(
             server_name=address(arguments),
@@ -99,9 +99,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             ssr_mode=False,
             max_file_size=settings.limits.archive_bytes,
             blocked_paths=[str(settings.runs), str(settings.uploads), str(settings.data_dir)],
+            prevent_thread_lock=True,
             **access(arguments),
         )
+        # Only now, so that the page's first answer does not share the processor with torch's imports.
+        duty: dict[str, Any] = {"settings": settings, "spare": not arguments.no_spare}
+        threading.Thread(target=look_after_queue, kwargs=duty, daemon=True).start()
+        pool.warm()
+        page.block_thread()
     finally:
+        SPARE.dismiss()
         shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.page import PATIENCE, call, upload
+from benchmarks.page import PATIENCE, direct, upload
 from benchmarks.predicting import medians
 from tl_engine.predictor import Predictor
 from tl_engine.settings import Settings
@@ -26,7 +26,7 @@ def main() -> None:
     predictor = Predictor.imagenet(Settings.make(weights_dir=options.weights_dir))
     with httpx.Client(base_url=options.url, timeout=PATIENCE) as client:
         calls = {
-            "/predict": lambda: call(client, "predict", upload(client, options.photo), "imagenet"),
+            "/predict": lambda: direct(client, "predict", upload(client, options.photo), "imagenet"),
             "Predictor beside the page": lambda: predictor.probabilities(predictor.open(options.photo)),
         }
         print(json.dumps(medians(calls, options.calls)))

@@ -19,6 +19,7 @@ from tl_engine.errors import RunError
 from tl_engine.events import EpochEnd, Note, RunEnded, RunStarted
 from tl_engine.run_folder import EVENTS, PROCESS, Run
 from tl_engine.settings import Settings
+from tl_engine.spare import SPARE
 
 
 def config(folder: Path, **options: object) -> TrainConfig:
@@ -187,7 +188,7 @@ def test_killed_at_any_moment_the_best_classifier_loads(make_images: MakeImages,
 
 
 def test_a_spare_process_makes_a_run_start_within_a_second(make_images: MakeImages, clean: Settings) -> None:
-    runs.SPARE.prepare(dict(os.environ))
+    SPARE.prepare(dict(os.environ))
     time.sleep(15)  # its imports; there is nothing to ask it
     try:
         asked = time.time()
@@ -200,12 +201,12 @@ def test_a_spare_process_makes_a_run_start_within_a_second(make_images: MakeImag
         assert events[-1].state == "finished"
         assert events[-1].seconds < time.time() - asked + 1  # waiting idle does not count
     finally:
-        runs.SPARE.dismiss()
+        SPARE.dismiss()
 
 
 def test_a_spare_process_ends_with_whoever_kept_it() -> None:
-    runs.SPARE.prepare(dict(os.environ))
-    process = runs.SPARE._process
+    SPARE.prepare(dict(os.environ))
+    process = SPARE._process
     assert process is not None
     assert process.stdin is not None
     process.stdin.close()

@@ -120,7 +120,7 @@ class Preparation:
             training=True,
             seed=config.seed,
         )
-        model, train = runtime.accelerator.prepare(runtime.place(self.classifier.model), train)
+        model, train = runtime.accelerator.prepare(runtime.place_to_learn(self.classifier.model), train)
         return Ready(model, train, self.evaluation_batches(data.of("val")))
 
     def evaluation_batches(self, records: list[Record]) -> Batches:

@@ -2,6 +2,7 @@
 
 import csv
 import html
+import importlib.util
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,10 +46,9 @@ def photo_input(**options: Any) -> gr.Image:
 
 def example_pictures() -> list[str]:
     """Photos that installed packages bring along; those that are not there are left out."""
-    import sklearn
-
     media = Path(gr.__file__).parent / "media_assets" / "images"
-    photos = Path(sklearn.__file__).parent / "datasets" / "images"
+    sklearn = importlib.util.find_spec("sklearn")  # found, not imported: that takes a second
+    photos = Path(sklearn.origin).parent / "datasets" / "images" if sklearn and sklearn.origin else media
     wanted = [media / "lion.jpg", media / "cheetah1.jpg", photos / "china.jpg", photos / "flower.jpg"]
     return [str(path) for path in wanted if path.is_file()]
 
