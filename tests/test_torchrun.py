@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from tests.conftest import MakeImages
+from tl_engine import runs
+from tl_engine.config import TrainConfig
+from tl_engine.events import Note
+from tl_engine.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def run(folder: Path, tmp_path: Path, processes: int, strategy: str) -> list[dict[str, Any]]:
+def trained(folder: Path, tmp_path: Path, processes: int, strategy: str) -> list[dict[str, Any]]:
     name = f"{strategy}-{processes}"
     options = ["--data", str(folder), "--strategy", strategy, "--epochs", "3", "--batch-size", "8", "--json"]
     folders = ["--runs", str(tmp_path / "runs"), "--cache-dir", str(tmp_path / name), "--name", name]
@@ -30,7 +34,7 @@ def run(folder: Path, tmp_path: Path, processes: int, strategy: str) -> list[dic
 @pytest.mark.parametrize("strategy", ["feature-extraction", "fine-tuning"])
 def test_two_processes_give_the_accuracy_of_one(strategy: str, make_images: MakeImages, tmp_path: Path) -> None:
     folder = make_images(each=10, side=32)
-    one, two = (run(folder, tmp_path, processes, strategy) for processes in (1, 2))
+    one, two = (trained(folder, tmp_path, processes, strategy) for processes in (1, 2))
     notes = [event["message"] for event in two if event["kind"] == "note"]
     assert any("2 processes" in note for note in notes)  # else this would compare one with one
     assert not any("processes" in event["message"] for event in one if event["kind"] == "note")
@@ -44,3 +48,19 @@ def test_two_processes_give_the_accuracy_of_one(strategy: str, make_images: Make
         assert losses[0] == pytest.approx(losses[1], abs=1e-4)
     files = {path.name for path in (tmp_path / "runs" / f"{strategy}-2" / "best").iterdir()}
     assert files == {"meta.json", "model.safetensors"}
+
+
+@pytest.mark.slow
+def test_the_page_uses_all_gpus_and_the_next_run_starts_clean(
+    make_images: MakeImages, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two GPUs are claimed that are not there: torchrun then starts two processes on the CPU, by the same code."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    config = TrainConfig.from_options({"data": str(make_images(each=10, side=32)), "epochs": 2})
+    first, second = (runs.start(config, settings, name) for name in ("first", "second"))
+    for run in (first, second):  # the second one is started by the first as it ends, out of torchrun's environment
+        events = list(runs.follow(run))
+        while run.state() == "queued":
+            events = list(runs.follow(run))
+        assert run.state() == "finished", (run.folder / "stderr.txt").read_text()[-2000:]
+        assert any("2 processes" in event.message for event in events if isinstance(event, Note))

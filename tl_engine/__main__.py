@@ -16,7 +16,7 @@ from tl_engine.config import CHOICES, FIELDS, PRESETS
 from tl_engine.errors import ConfigError, EngineError, ImageError
 from tl_engine.run_folder import CONFIG, Run
 from tl_engine.settings import Settings
-from tl_engine.train_command import ASKED_AT, train_command
+from tl_engine.train_command import train_command
 from tl_engine.weights import find_weights
 
 FINISHED, FAILED, WRONG = 0, 1, 2
@@ -71,7 +71,7 @@ def spare_command(_arguments: argparse.Namespace) -> int:
     job = json.loads(line)
     with Path(job["errors"]).open("ab") as errors:
         os.dup2(errors.fileno(), sys.stderr.fileno())
-    os.environ[ASKED_AT] = str(time.time())
+    os.environ[runs.ASKED_AT] = str(time.time())
     return main(job["arguments"])
 
 

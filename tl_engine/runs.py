@@ -25,6 +25,10 @@ from tl_engine.settings import PROJECT, Settings
 from tl_engine.spare import SPARE
 
 ERRORS = "stderr.txt"
+ASKED_AT = "TL_ASKED_AT"  # when a process in waiting got its work, seconds since 1970
+TORCHRUN = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
+            "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT")  # fmt: skip
+OF_ONE_RUN = frozenset((ASKED_AT, *TORCHRUN))
 OPEN_STATES = ("queued", "running")
 PATIENCE = (2.0, 0.7, 2.0)  # seconds given to the stop flag, to SIGTERM, to SIGKILL
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -127,7 +131,11 @@ def gpus() -> int:
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
+    """This process's environment without what belongs to its own run: a run that ends starts the next one."""
+    kept = {k: v for k, v in os.environ.items() if k not in OF_ONE_RUN and not k.startswith("TORCHELASTIC_")}
+    if "RANK" in os.environ:
+        kept.pop("OMP_NUM_THREADS", None)  # torchrun's choice, not the host's
+    return kept | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
 
 
 def _launch(run: Run, settings: Settings) -> int:

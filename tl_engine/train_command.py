@@ -26,7 +26,6 @@ from tl_engine.terminal import JsonLines, Printer, ReadableLog
 from tl_engine.weights import check_weights
 
 FAILED = 1
-ASKED_AT = "TL_ASKED_AT"  # when a process in waiting got its work, seconds since 1970
 EXIT_CODES = {"finished": 0, "failed": FAILED, "stopped": 130}
 FOLDERS = ("runs", "data_dir", "weights_dir", "cache_dir")
 RUN_FACTS = ("workspace", "created")  # in a run's config.json, no settings of a training
@@ -134,7 +133,7 @@ def _failed(run: Run, reason: str, printer: Printer) -> int:
 def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, printer: Printer) -> int:
     from tl_engine.trainer import Training, train
 
-    asked_at = float(os.environ.get(ASKED_AT) or psutil.Process().create_time())
+    asked_at = float(os.environ.get(runs.ASKED_AT) or psutil.Process().create_time())
     training = Training(
         config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked, started=asked_at
     )

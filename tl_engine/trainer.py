@@ -137,6 +137,13 @@ def _readable(training: Training, preparation: Preparation) -> Generator[Event, 
     return data
 
 
+def _save(training: Training, classifier: Classifier, phase: Phase, data: ImageFolder, best: Best) -> None:
+    """Keep the classifier as it is now as the best; under torchrun one process does."""
+    if best.score and get_runtime().accelerator.is_main_process:
+        figures = {"epoch": best.epoch, "val_accuracy": best.score.accuracy, "val_loss": best.score.loss}
+        classifier.save(training.folder / "best", phase.name, training.config, data, figures)
+
+
 def _run_phase(
     phase: Phase, ready: Ready, training: Training, classifier: Classifier, data: ImageFolder, best: Best
 ) -> Generator[Event, None, str | None]:
@@ -159,9 +166,7 @@ def _run_phase(
         improved = best.improved_by(val_score)
         if improved:
             best.epoch, best.score = epoch, val_score
-            figures = {"epoch": epoch, "val_accuracy": val_score.accuracy, "val_loss": val_score.loss}
-            if runtime.accelerator.is_main_process:
-                classifier.save(training.folder / "best", phase.name, config, data, figures)
+            _save(training, classifier, phase, data, best)
         since_best = 0 if improved else since_best + 1
         seconds = time.monotonic() - started
         yield EpochEnd(
