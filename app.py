@@ -4,23 +4,16 @@ import argparse
 import dataclasses
 import os
 import secrets
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-# Before Gradio is imported: no analytics, and a folder of our own for what visitors upload.
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / f"tl-page-{os.getpid()}"))
 
 import tl_engine.pictures  # noqa: F401 - restricts what Pillow decodes, for Gradio too
 from tl_engine import runs
 from tl_engine.settings import SHARED, Settings
 from tl_engine.spare import SPARE
+from ui import scratch
 from ui.classifier_pool import ClassifierPool
 from ui.page import CSS, THEME, build_page
 
@@ -85,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Serve until interrupted. Trainings live on in their own processes."""
     arguments = parse(argv)
     settings = settings_for(arguments)
+    scratch.sweep()
     pool = ClassifierPool(settings)
     page = build_page(settings, pool).queue(api_open=True, max_size=QUEUE_LENGTH)
     try:
@@ -109,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         page.block_thread()
     finally:
         SPARE.dismiss()
-        shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+        scratch.release()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,9 @@
+"""Everything that knows Gradio. What Gradio reads from the environment when it is imported is set here, before that."""
+
+import os
+
+from ui.scratch import VARIABLE, own_folder
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault(VARIABLE, str(own_folder()))

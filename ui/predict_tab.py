@@ -3,7 +3,7 @@
 import csv
 import html
 import importlib.util
-import tempfile
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from PIL import Image
 from tl_engine.errors import EngineError
 from tl_engine.settings import Settings
 from ui.classifier_pool import ClassifierPool, choices
+from ui.scratch import new_folder
 from ui.session import checked_workspace
 from ui.wording import IMAGENET_LABEL
 
@@ -100,7 +101,7 @@ def predict_many(
 
 def write_csv(table: pd.DataFrame) -> str:
     """The table as a CSV file whose cells no spreadsheet takes for a formula."""
-    folder = Path(tempfile.mkdtemp(prefix="tl-csv-"))
+    folder = new_folder("csv", secrets.token_hex(8))
     with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(table.columns)

@@ -1,7 +1,6 @@
 """What the Train tab and the programs' endpoints do: start, follow, stop. No Gradio here but for types."""
 
 import secrets
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from tl_engine.run_folder import Run
 from tl_engine.settings import Settings
 from tl_engine.weights import check_weights
 from ui import data_choices
+from ui.scratch import new_folder
 from ui.session import new_token, visible_runs
 
 MOST_WAITING = 20  # runs in the queue; more are refused
@@ -73,10 +73,9 @@ def packed(run: Run) -> Path | None:
     name = f"{data_name(str(options.get('data', 'data')))[:30]}-{options.get('architecture', '')}"
     plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in name)
     stamp = meta.stat().st_mtime_ns
-    folder = Path(tempfile.gettempdir()) / "tl-downloads" / f"{run.name}-{stamp}"
+    folder = new_folder("zip", f"{run.name}-{stamp}")
     archive = folder / f"{plain}.zip"
     if not archive.is_file():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = folder / f".{secrets.token_hex(4)}"  # two viewers may pack at once; the last one stays
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as opened:
             for file in sorted(run.best.iterdir()):

@@ -1,0 +1,43 @@
+"""A folder of this server's own for what it hands out: uploads Gradio keeps, CSV tables, zips of classifiers."""
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+PREFIX = "tl-page-"  # followed by the number of the process it belongs to
+VARIABLE = "GRADIO_TEMP_DIR"
+KEPT_SECONDS = 24 * 3600
+
+
+def own_folder() -> Path:
+    """Where this process puts them; Gradio makes it when it is needed."""
+    return Path(tempfile.gettempdir()) / f"{PREFIX}{os.getpid()}"
+
+
+def sweep() -> None:
+    """Remove the folders of servers that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        number = folder.name.removeprefix(PREFIX)
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def release() -> None:
+    """Remove the folder."""
+    shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
+
+
+def new_folder(kind: str, name: str) -> Path:
+    """A folder for one thing to hand out; those of the kind that are a day old go."""
+    parent = Path(os.environ.get(VARIABLE) or tempfile.gettempdir()) / f"made-{kind}"
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in parent.iterdir():
+        if old.name != name and time.time() - old.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    folder = parent / name
+    folder.mkdir(exist_ok=True)
+    return folder
