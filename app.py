@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,8 +70,11 @@ def address(arguments: argparse.Namespace) -> str | None:
 def look_after_queue(settings: Settings, *, spare: bool) -> None:
     """Start waiting trainings even when nobody watches them; keep a process ready while none is at work."""
     while True:
-        if not runs.advance(settings) and spare:
-            runs.prepare_spare()
+        try:
+            if not runs.advance(settings) and spare:
+                runs.prepare_spare()
+        except Exception:  # whatever it was, those who wait must not wait for ever
+            traceback.print_exc()
         time.sleep(QUEUE_SECONDS)
 
 
@@ -91,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             run_history=False,  # pupils share computers
             footer_links=["settings"],
             ssr_mode=False,
+            state_session_capacity=1000,  # of 0.13 MB each
             max_file_size=settings.limits.archive_bytes,
             blocked_paths=[str(settings.runs), str(settings.uploads), str(settings.data_dir)],
             prevent_thread_lock=True,

@@ -92,6 +92,8 @@ WRONG: list[tuple[str, list[Any], str]] = [
     ("start_training", [{"data": "colours", "runs": "/tmp/x"}], "runs is the host"),
     ("start_training", [{"data": "colours", "weights-dir": "/"}], "weights-dir is the host"),
     ("start_training", ["no object"], "config must be a json object"),
+    ("start_training", [{"data": "colours", "preset": 3}], "preset must be one of"),
+    ("follow_run", [None], "There is no such run"),
     ("follow_run", ["../../etc"], "There is no such run"),
     ("follow_run", ["0" * 32], "There is no such run"),
     ("stop_training", ["0" * 32], "There is no such run"),

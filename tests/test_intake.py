@@ -127,7 +127,7 @@ def test_visitors_with_the_same_zip_all_get_its_folder(make_images: MakeImages, 
 def test_a_data_directory_that_cannot_be_made_is_a_sentence(settings: Settings) -> None:
     (settings.runs.parent / "file").write_bytes(b"")
     blocked = replace(settings, data_dir=settings.runs.parent / "file" / "data")
-    with pytest.raises(DataError, match="name another with --data-dir"):
+    with pytest.raises(DataError, match="name another data directory"):
         load_data("digits", blocked)
 
 

@@ -431,3 +431,7 @@ def test_a_jpeg_decodes_to_a_fraction_and_never_below_the_size_asked_for(monkeyp
 def test_a_shrunk_picture_looks_like_the_whole_one() -> None:
     content = encoded(quadrants(STORED_CORNERS[1], 1200, 800), "JPEG", quality=95)
     assert near(corners(open_image(io.BytesIO(content), short_side=50)), CORNERS)
+
+
+def test_a_long_strip_is_refused_before_it_is_resized(tmp_path: Path) -> None:
+    assert "at most 50 times as long as wide" in refusal(encoded(Image.new("L", (8, 16_000)), "PNG"), "s.png", tmp_path)

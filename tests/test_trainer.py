@@ -221,3 +221,22 @@ def test_feature_batches_draw_each_picture_once_per_epoch() -> None:
     assert sorted(y for _, y in drawn) == list(range(10))
     assert all(x % 10 == y for x, y in drawn)
     assert len(batches) == 3
+
+
+def test_the_test_folder_is_measured_on_what_was_saved(
+    make_images: MakeImages, settings: Settings, tmp_path: Path
+) -> None:
+    """A best head belongs on the backbone it was trained on, not on the one that fine-tuning left behind."""
+    for split in ("train", "val", "test"):
+        make_images(f"splits/{split}", each=8)
+    options = {"strategy": "head-then-all", "epochs": 9, "head_epochs": 8, "learning_rate": 0.3, "optimizer": "sgd"}
+    training = make_training(tmp_path / "splits", settings, **options)
+    events = list(train(training))
+    assert ended(events).best_epoch in range(1, 9)
+    measured = next(event for event in events if isinstance(event, FinalTest))
+    predictor = Predictor.load(training.folder / "best", settings)
+    right = [
+        predictor.classes[predictor([predictor.open(r.path)])[0].argmax()] == training.data.classes[r.label]
+        for r in training.data.of("test")
+    ]
+    assert measured.test_accuracy == sum(right) / len(right)

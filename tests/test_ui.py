@@ -14,7 +14,7 @@ from app import access, parse, settings_for
 from tests.conftest import MakeImages
 from tl_engine import runs
 from tl_engine.config import TrainConfig
-from tl_engine.errors import ConfigError, DataError, EngineError, ImageError, RunError
+from tl_engine.errors import ConfigError, DataError, EngineError, ImageError, RunError, without_paths
 from tl_engine.events import DataRead, EpochEnd, Event, FileSkipped, Note, Progress, RunEnded, RunStarted
 from tl_engine.run_folder import Run
 from tl_engine.settings import HOME, SHARED, Settings
@@ -303,3 +303,60 @@ def test_a_page_for_others_asks_for_a_code_and_has_the_smaller_limits(capsys: py
     assert access(parse(["--share", "--access-code", "ants"]))["auth"]("", "ants")
     assert settings_for(parse(["--lan"])).limits is SHARED
     assert settings_for(parse([])).limits is HOME
+
+
+def test_nobodys_token_is_in_the_page_that_everybody_gets(make_images: MakeImages, here: Settings) -> None:
+    import json
+    import shutil
+
+    from ui.classifier_pool import ClassifierPool
+    from ui.page import build_page
+
+    shutil.copytree(make_images("in"), here.uploads / OWNER / "photos-0123456789abcdef")
+    a_run(here, "c" * 32)
+    config = json.dumps(build_page(here, ClassifierPool(here)).get_config_file(), default=str)
+    assert OWNER not in config
+    assert "c" * 32 not in config
+
+
+def test_a_run_whose_upload_was_deleted_does_not_tell_whose_it_was(here: Settings) -> None:
+    from tl_engine.intake import load_data
+
+    with pytest.raises(DataError) as error:
+        load_data(str(here.uploads / OWNER / "photos-1"), here)
+    assert "photos-1" in str(error.value)
+    assert OWNER not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown_words"),
+    [
+        ("FileNotFoundError: '/home/me/secret/x.pth'", "FileNotFoundError: 'x.pth'"),
+        ("no path / here, 3/4 of it", "no path / here, 3/4 of it"),
+        ("at /a/b: gone", "at b: gone"),
+    ],
+)
+def test_words_for_strangers_hold_no_paths(said: str, shown_words: str) -> None:
+    assert without_paths(said) == shown_words
+
+
+def test_simultaneous_presses_are_one_run(make_images: MakeImages, here: Settings) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    make_images("data/colours")
+    with ThreadPoolExecutor(6) as pool:
+        started = [pool.submit(training.start, {"data": "colours", "epochs": 9999}, here, OWNER) for _ in range(6)]
+        tokens = {future.result()[0].name for future in started}
+    assert len(tokens) == len(runs.list_runs(here)) == 1
+
+
+def test_the_queue_survives_a_disk_that_takes_nothing(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run(here, "1" * 32)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tl_engine.runs._launch", full)
+        assert runs.advance(here) is False
+    assert run.state() == "queued"

@@ -24,7 +24,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
     new.mkdir(parents=True)
     # safetensors refuses channels_last tensors, and a view would drag its whole storage along.
     save_file({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, new / TENSORS)
-    text = json.dumps({"format": FORMAT, **meta}, ensure_ascii=False, indent=1)
+    text = json.dumps({"format": FORMAT, **meta}, indent=1)
     (new / META).write_text(text + "\n", encoding="utf-8")
     for path in (new / TENSORS, new / META, new):
         _sync(path)

@@ -1,7 +1,7 @@
 """A classifier while it is made: model, classes and preprocessing together, and how it is saved and restored."""
 
 import datetime
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,12 +13,13 @@ from tl_engine import checkpoint
 from tl_engine.architectures import Architecture, get_architecture
 from tl_engine.config import TrainConfig, to_dict
 from tl_engine.dataset import ImageFolder
+from tl_engine.download import OnProgress
 from tl_engine.events import Event, ModelBuilt
 from tl_engine.models import backbone_hash, build_model, count_parameters, head_names, head_of
 from tl_engine.preprocessing import Preprocess, preprocess_for
 from tl_engine.progress import reporting
 from tl_engine.settings import Settings
-from tl_engine.weights import find_weights, load_weights
+from tl_engine.weights import WeightsSource, find_weights, load_weights
 
 NAMES_TOLD = 4  # learning tensors listed by name
 
@@ -77,13 +78,19 @@ class Classifier:
         }
         checkpoint.save(folder, self.learned(phase), meta)
 
-    def restore(self, folder: Path) -> None:
-        """Take back the tensors of a saved classifier of this very model."""
+    def copied_state(self) -> dict[str, Tensor]:
+        """All tensors as they are now, on the CPU."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+
+    def restore(self, folder: Path, before: dict[str, Tensor] | None = None) -> None:
+        """Take back the tensors of a saved classifier of this very model; what it does not hold comes from `before`."""
+        if before is not None:
+            self.model.load_state_dict(before)
         self.model.load_state_dict(checkpoint.read_tensors(folder), strict=False)
 
 
 def prepare_classifier(
-    config: TrainConfig, classes: tuple[str, ...], settings: Settings
+    config: TrainConfig, classes: tuple[str, ...], settings: Settings, check_stop: Callable[[], None]
 ) -> Generator[Event, None, Classifier]:
     """Build the model for these classes with its weights, downloaded if need be. Raises WeightsError."""
     architecture = get_architecture(config.architecture)
@@ -91,7 +98,15 @@ def prepare_classifier(
     weights, label = None, "none, from scratch"
     if config.strategy != "from-scratch":
         stage = f"downloading the weights of {architecture.name}"
-        weights, source = yield from reporting(stage, lambda told: load_weights(architecture, settings, told))
+
+        def load(told: OnProgress) -> tuple[dict[str, Tensor], WeightsSource]:
+            def told_unless_stopped(done: int, total: int) -> None:
+                check_stop()  # raised here, it ends the download, which then leaves nothing behind
+                told(done, total)
+
+            return load_weights(architecture, settings, told_unless_stopped)
+
+        weights, source = yield from reporting(stage, load)
         label = source.label
     model = build_model(architecture, len(classes), weights)
     return Classifier(

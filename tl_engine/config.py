@@ -131,8 +131,8 @@ class TrainConfig:
         given = {key.replace("-", "_"): value for key, value in options.items() if value is not None}
         _refuse_unknown(given)
         strategy = str(given.get("strategy", "feature-extraction"))
-        if preset is not None and preset not in PRESETS:
-            raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {preset[:60]!r}.")
+        if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
+            raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {str(preset)[:60]!r}.")
         values = STRATEGY_DEFAULTS.get(strategy, {}) | (PRESETS[preset] if preset else {}) | given
         if "data" not in values:
             raise ConfigError("data is missing: name a sample (digits, hymenoptera), a folder or a zip.")

@@ -126,11 +126,16 @@ def check_trainable(data: ImageFolder) -> None:
             raise DataError(f"The class {name!r} has no photo in the validation folder: add one there.")
 
 
+def printable(name: str) -> str:
+    """A file's name with `?` for bytes that are no UTF-8, as old archives have them."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 def clean_class_name(folder: str) -> str:
     """A folder's name as text: NFC, one line, no control, bidi or zero-width characters."""
     plain = "".join(
         " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c
-        for c in unicodedata.normalize("NFC", folder)
+        for c in unicodedata.normalize("NFC", printable(folder))
         if unicodedata.category(c) != "Cf"
     )
     return re.sub(r"\s+", " ", plain).strip()
@@ -203,7 +208,7 @@ def _records(
         for name, paths in folders.items():
             for path in (file for folder in paths for file in _files(folder)):
                 if reason := _unusable(path, limits):
-                    skipped.append((str(path.relative_to(top)), reason))
+                    skipped.append((printable(str(path.relative_to(top))), printable(reason)))
                 else:
                     records.append(Record(path, classes.index(name), split))
                 if len(records) > limits.images:  # now, not after an hour of reading headers

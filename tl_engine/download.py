@@ -48,7 +48,7 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
 def download(url: str, path: Path, *, sha256_prefix: str = "", on_progress: OnProgress | None = None) -> None:
     """Fetch `url` into `path`, whole or not at all. Raises DownloadError within seconds when there is no network."""
     host = urllib.parse.urlsplit(url).hostname
-    if not _proxied(url) and not reachable(url):
+    if not proxied(url) and not reachable(url):
         raise DownloadError(f"{host} cannot be reached from here")
     # Two visitors who want the same file are two threads of one process.
     partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
@@ -65,7 +65,7 @@ def download(url: str, path: Path, *, sha256_prefix: str = "", on_progress: OnPr
             partial.unlink()
 
 
-def _proxied(url: str) -> bool:
+def proxied(url: str) -> bool:
     """Whether a proxy connects for us: then the probe would test the wrong thing. `no_proxy` alone is no proxy."""
     parts = urllib.parse.urlsplit(url)
     return parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.netloc)

@@ -64,7 +64,8 @@ def train_epoch(
         if now - told >= BATCH_EVENT_SECONDS:
             told = now
             per_batch = (now - started) / index
-            left = per_batch * (len(batches) - index + len(batches) * (phase.last_epoch - epoch))
+            steps = len(batches) - index + len(batches) * (phase.last_epoch - epoch)
+            left = per_batch * steps if phase.last else None
             yield BatchEnd(epoch=epoch, batch=index, batches=len(batches), loss=loss.item(), seconds_left=left)
     loss_total, right_total, count = runtime.accelerator.reduce(torch.stack((loss_sum, right, seen))).tolist()
     mean_loss, accuracy = loss_total / count, right_total / count

@@ -1,5 +1,12 @@
 """What a person can mend. Each message is one sentence: the value, what is allowed, and the remedy."""
 
+import re
+
+
+def without_paths(text: str) -> str:
+    """The text with absolute paths cut to their last name: what a page may show."""
+    return re.sub(r"(?<![\w.])(?:/[^\s/:'\"]+)+/([^\s/:'\"]*)", r"\1", text)
+
 
 class EngineError(Exception):
     """Anything the engine refuses; its text is shown to people as it is."""

@@ -32,18 +32,23 @@ class FeatureCache:
         self.most_bytes = most_bytes
         self.problem: str | None = None  # why nothing more is written, once that is so
         self._rows: dict[str, Tensor] = {}
-        self._seen: set[str] = set()
+        self._listed: dict[str, list[str]] = {}  # the keys in each shard
 
     def rows(self, keys: Sequence[str]) -> dict[str, Tensor]:
         """The cached rows of these keys; shards that others wrote in the meantime are found too."""
-        try:
-            fresh = [path for path in sorted(self.folder.glob("*.safetensors")) if path.name not in self._seen]
-        except OSError:
-            fresh = []
-        for path in fresh:
-            self._seen.add(path.name)
-            self._rows |= _read(path)
-        return {key: self._rows[key] for key in keys if key in self._rows}
+        with contextlib.suppress(OSError):
+            for path in sorted(self.folder.glob("*.safetensors")):
+                if path.name not in self._listed:
+                    self._listed[path.name] = _keys(path)
+        missing = set(keys) - self._rows.keys()
+        for name, listed in self._listed.items():
+            if wanted := missing.intersection(listed):
+                self._rows |= _read(self.folder / name, wanted)
+        found = {key: self._rows[key] for key in keys if key in self._rows}
+        if found:
+            with contextlib.suppress(OSError):
+                (self.folder / USED).touch()
+        return found
 
     def add(self, keys: Sequence[str], features: Tensor) -> None:
         """Keep rows (N, ...) float32. A full disk turns the cache off and leaves the reason in `problem`."""
@@ -59,7 +64,7 @@ class FeatureCache:
             self._make_room(features.nbytes)
             save_file({"features": features}, partial, metadata=header)
             os.replace(partial, self.folder / name)
-            self._seen.add(name)
+            self._listed[name] = list(keys)
             self._rows |= dict(zip(keys, features, strict=True))
         except (OSError, SafetensorError) as error:
             self.problem = getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -69,6 +74,8 @@ class FeatureCache:
 
     def _make_room(self, size: int) -> None:
         """Delete the pairs unused longest until `size` more bytes fit; the pair in use stays."""
+        if _bytes(self.folder) + size > self.most_bytes:
+            raise OSError(0, f"the cache has reached its {self.most_bytes / 1e9:.1f} GB")
         pairs = {path: _bytes(path) for path in self.root.iterdir() if path.is_dir()}
         too_much = sum(pairs.values()) + size - self.most_bytes
         for pair in sorted(pairs, key=_last_used):
@@ -77,12 +84,21 @@ class FeatureCache:
             if pair != self.folder:
                 shutil.rmtree(pair, ignore_errors=True)
                 too_much -= pairs[pair]
-        if too_much > 0:
-            raise OSError(0, f"the cache has reached its {self.most_bytes / 1e9:.1f} GB")
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The rows of a shard; a damaged one is deleted."""
+def _keys(path: Path) -> list[str]:
+    """The keys of a shard, from its header; none if it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as shard:
+            keys: list[str] = json.loads((shard.metadata() or {})["keys"])
+            return keys
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        _delete(path)
+        return []
+
+
+def _read(path: Path, wanted: set[str]) -> dict[str, Tensor]:
+    """The wanted rows of a shard; a damaged one is deleted."""
     try:
         with safe_open(path, framework="pt") as shard:
             header = shard.metadata() or {}
@@ -90,10 +106,15 @@ def _read(path: Path) -> dict[str, Tensor]:
         keys = json.loads(header["keys"])
         if header["format"] != FORMAT or header["sha256"] != _digest(features) or len(keys) != len(features):
             raise ValueError
-        return dict(zip(keys, features, strict=True))
+        return {key: row.clone() for key, row in zip(keys, features, strict=True) if key in wanted}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        path.unlink(missing_ok=True)
+        _delete(path)
         return {}
+
+
+def _delete(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _digest(features: Tensor) -> str:
@@ -101,7 +122,11 @@ def _digest(features: Tensor) -> str:
 
 
 def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with contextlib.suppress(OSError):  # another run may be deleting this pair
+            total += path.stat().st_size
+    return total
 
 
 def _last_used(folder: Path) -> float:

@@ -36,7 +36,7 @@ def load_data(data: str, settings: Settings, on_progress: OnProgress | None = No
     path = _existing(data)
     if path is None:
         raise DataError(
-            f"There is no folder, zip or sample {data[:80]!r}: the samples are {', '.join(SAMPLES)}; "
+            f"There is no folder, zip or sample {Path(data).name[:80]!r}: the samples are {', '.join(SAMPLES)}; "
             "a folder needs one folder per class inside."
         )
     if path.is_file():
@@ -61,7 +61,7 @@ def unpacked(archive: Path, parent: Path, limits: Limits) -> Path:
         raise DataError(f"{archive.name} cannot be read ({error.strerror}): copy it again.") from None
     if not folder.is_dir():
         _make_parent(parent)
-        with tempfile.TemporaryDirectory(".part", ".", parent, ignore_cleanup_errors=True) as temporary:
+        with _temporary(parent) as temporary:
             partial = Path(temporary, folder.name.rpartition("-")[0])  # refusals speak of the archive's own name
             unpack(archive, partial, limits)
             scan(partial, limits)  # what cannot be trained on leaves no files behind
@@ -89,7 +89,7 @@ def sample_folder(sample: Sample, settings: Settings, on_progress: OnProgress | 
         return folder
     _make_parent(settings.data_dir)
     folder = settings.data_dir / sample.folders[0]
-    with tempfile.TemporaryDirectory(".part", ".", settings.data_dir, ignore_cleanup_errors=True) as temporary:
+    with _temporary(settings.data_dir) as temporary:
         partial = Path(temporary, folder.name)
         try:
             sample.make(partial, on_progress)
@@ -99,12 +99,23 @@ def sample_folder(sample: Sample, settings: Settings, on_progress: OnProgress | 
     return folder
 
 
+def _temporary(parent: Path) -> "tempfile.TemporaryDirectory[str]":
+    """A folder for what is not complete yet. Raises DataError where nothing can be written."""
+    try:
+        return tempfile.TemporaryDirectory(".part", ".", parent, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise DataError(
+            f"Nothing can be written to the folder {parent.name} ({error.strerror}): make room, or name another "
+            "data directory (--data-dir)."
+        ) from None
+
+
 def _make_parent(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(
-            f"The data directory {folder} cannot be made ({error.strerror}): name another with --data-dir."
+            f"The folder {folder.name} cannot be made ({error.strerror}): name another data directory (--data-dir)."
         ) from None
 
 

@@ -30,6 +30,7 @@ class Phase:
     first_epoch: int  # counted from 1 through the whole training
     epochs: int
     learning_rate: float
+    last: bool = True  # whether the training ends with it
 
     @property
     def last_epoch(self) -> int:
@@ -55,7 +56,7 @@ def phases(config: TrainConfig) -> list[Phase]:
         case "head-then-all":
             head = config.head_epochs
             return [
-                Phase(name="head", first_epoch=1, epochs=head, learning_rate=config.head_learning_rate),
+                Phase(name="head", first_epoch=1, epochs=head, learning_rate=config.head_learning_rate, last=False),
                 Phase(name="all", first_epoch=head + 1, epochs=epochs - head, learning_rate=rate),
             ]
     return [Phase(name="all", first_epoch=1, epochs=epochs, learning_rate=rate)]

@@ -1,5 +1,6 @@
 """Pictures for training every layer: decoded and shrunk once, kept in memory, then augmented from there each epoch."""
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
@@ -30,7 +31,8 @@ class PhotoStore:
         self.augmentation = augmentation
         self._augmented = preprocess.training_transform(augmentation)
         self._kept: dict[tuple[Path, bool], NDArray[np.uint8]] = {}
-        self._room = int(psutil.virtual_memory().available * MEMORY_SHARE)
+        beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's processes on this machine share its memory
+        self._room = int(psutil.virtual_memory().available * MEMORY_SHARE / beside)
 
     def fill(
         self, records: Sequence[Record], check_stop: Callable[[], None]

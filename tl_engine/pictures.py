@@ -18,6 +18,7 @@ from tl_engine.errors import ImageError
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF")
 MIN_SIDE, MAX_SIDE = 8, 16_384  # pixels
 MAX_PIXELS = 50_000_000
+MOST_ELONGATED = 50  # long side : short side; resizing a longer strip would take gigabytes
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".mpo"))
 Source = Path | IO[bytes]
 STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")  # how the formats we read begin
@@ -90,6 +91,10 @@ def _open(source: Source, name: str) -> Image.Image:
         raise ImageError(_too_large(name))
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{name} is {width} x {height} pixels: the smallest picture taken is {MIN_SIDE} x {MIN_SIDE}.")
+    if max(width, height) > MOST_ELONGATED * min(width, height):
+        raise ImageError(
+            f"{name} is {width} x {height} pixels: at most {MOST_ELONGATED} times as long as wide is taken; crop it."
+        )
     return image
 
 

@@ -51,6 +51,13 @@ class Run:
         events = (from_json(line) for line in whole.decode("utf-8", "replace").splitlines())
         return [event for event in events if event is not None], offset + len(whole)
 
+    def logged_bytes(self) -> int:
+        """The size of the event log."""
+        try:
+            return (self.folder / EVENTS).stat().st_size
+        except OSError:
+            return 0
+
     def ended(self) -> RunEnded | None:
         """The last event, if the run told its end; reads the tail of the log only."""
         try:
@@ -66,11 +73,19 @@ class Run:
         """queued, running, finished, stopped, failed or interrupted (its process died without a word)."""
         if ended := self.ended():
             return ended.state
-        if (self.folder / PROCESS).exists():
-            return "running" if self.process() else "interrupted"
-        if (self.folder / EVENTS).exists():
-            return "interrupted"
-        return "stopped" if self.stop_asked() else "queued"
+        if not (self.folder / PROCESS).exists() and not (self.folder / EVENTS).exists():
+            return "stopped" if self.stop_asked() else "queued"
+        if self.process() or self._just_claimed():
+            return "running"
+        # It may have told its end since we looked first.
+        return ended.state if (ended := self.ended()) else "interrupted"
+
+    def _just_claimed(self) -> bool:
+        """Whether a process opened the log this moment and has not written down yet who it is."""
+        try:
+            return not (self.folder / PROCESS).exists() and time.time() - (self.folder / EVENTS).stat().st_mtime < 5
+        except OSError:
+            return False
 
     def process(self) -> psutil.Process | None:
         """The living process of this run; a number that the system gave to another process does not count."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from tl_engine.config import TrainConfig, to_dict
 from tl_engine.errors import RunError
@@ -36,10 +36,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 def check_name(name: str) -> None:
     """Raise RunError unless the name is safe as a folder's."""
-    if not NAME.fullmatch(name) or name in (".", ".."):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise RunError(
             f"A run's name has 1 to 80 letters, digits, dots, dashes or underscores and begins with a letter or digit, "
-            f"got {name[:60]!r}."
+            f"got {str(name)[:60]!r}."
         )
 
 
@@ -78,7 +78,7 @@ def create(
     }
     try:
         partial.mkdir(parents=True)
-        (partial / CONFIG).write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
+        (partial / CONFIG).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         if process is not None:
             Run(partial).record_process(process)
         # mkdir claims the name; renaming onto the empty folder fills it in one step.
@@ -103,17 +103,25 @@ def claim(run: Run) -> None:
 
 
 def advance(settings: Settings) -> bool:
-    """Start the run that waits longest, unless one is running; returns whether one is now. Anybody may call this."""
+    """Start the run that waits longest, unless one is running; returns whether one is now.
+
+    Anybody may call this at any time. A full disk or a process that dies at once is no error of theirs: it is tried
+    again at the next call.
+    """
     if not settings.runs.is_dir():
         return False
-    with FileLock(settings.runs / ".lock", timeout=10):
-        runs = [(run, run.state()) for run in reversed(list_runs(settings))]
-        if any(state == "running" for _, state in runs):
-            return True
-        waiting = next((run for run, state in runs if state == "queued"), None)
-        if waiting:
-            waiting.record_process(_launch(waiting, settings))
-        return waiting is not None
+    try:
+        with FileLock(settings.runs / ".lock", timeout=10):
+            runs = [(run, run.state()) for run in reversed(list_runs(settings))]
+            if any(state == "running" for _, state in runs):
+                return True
+            waiting = next((run for run, state in runs if state == "queued"), None)
+            if waiting:
+                waiting.record_process(_launch(waiting, settings))
+            return waiting is not None
+    except (Timeout, OSError, psutil.Error) as error:
+        print(f"the queue could not move: {error}", file=sys.stderr)
+        return False
 
 
 def prepare_spare() -> None:

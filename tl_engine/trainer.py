@@ -4,6 +4,7 @@ The strategies differ only in their phases: a "head" phase trains the head on fe
 trains every layer on pictures. Both run the same loop below.
 """
 
+import math
 import os
 import time
 import traceback
@@ -17,7 +18,7 @@ from tl_engine.classifier import Classifier, prepare_classifier
 from tl_engine.config import TrainConfig, to_dict
 from tl_engine.dataset import ImageFolder, check_trainable, split_validation, without
 from tl_engine.epochs import Score, Step, evaluate, train_epoch
-from tl_engine.errors import EngineError
+from tl_engine.errors import EngineError, TrainingError, without_paths
 from tl_engine.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, Note, RunEnded, RunStarted
 from tl_engine.optimization import make_optimizer, make_schedule, training_criterion
 from tl_engine.phases import Phase, Preparation, Ready, phases
@@ -78,8 +79,7 @@ def train(training: Training) -> Iterator[Event]:
             state, reason = "stopped", STOPPED
         else:
             traceback.print_exc()
-            words = str(error).splitlines()[0] if str(error) else ""
-            state, reason = "failed", f"Unexpected {type(error).__name__}: {words}"
+            state, reason = "failed", f"Unexpected {type(error).__name__}: {_in_words(error)}"
     yield RunEnded(
         state=state,
         reason=reason,
@@ -88,6 +88,13 @@ def train(training: Training) -> Iterator[Event]:
         best_epoch=best.epoch,
         seconds=time.time() - training.started,
     )
+
+
+def _in_words(error: Exception) -> str:
+    """The first line of an error, without this machine's paths: a page shows it to strangers."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return without_paths(str(error).split("\n", 1)[0])
 
 
 def _train(training: Training, best: Best) -> Generator[Event, None, str | None]:
@@ -103,7 +110,7 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
     for note in training.data.notes:
         yield Note(message=note)
     set_seed(config.seed)
-    classifier = yield from prepare_classifier(config, training.data.classes, training.settings)
+    classifier = yield from prepare_classifier(config, training.data.classes, training.settings, training.check_stop)
     plan = phases(config)
     runtime = get_runtime(
         classifier.model, image_size=classifier.preprocess.crop, learning=any(phase.name == "all" for phase in plan)
@@ -112,12 +119,14 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
     preparation = Preparation(classifier, config, training.settings, runtime, training.check_stop)
     data = yield from _readable(training, preparation)
     reason = None
+    # The best may be the head of the first phase, on a backbone that the second one then changes.
+    untouched = classifier.copied_state() if len(plan) > 1 and data.of("test") else None
     for phase in plan:
         ready = yield from preparation.ready(phase, data)
         reason = yield from _run_phase(phase, ready, training, classifier, data, best)
     if data.of("test"):
         runtime.accelerator.wait_for_everyone()  # the first process may still be saving
-        classifier.restore(training.folder / "best")
+        classifier.restore(training.folder / "best", untouched)
         batches = preparation.evaluation_batches(data.of("test"))
         score = evaluate(classifier.model, batches, runtime, training.check_stop)
         yield FinalTest(test_loss=score.loss, test_accuracy=score.accuracy)
@@ -163,6 +172,11 @@ def _run_phase(
         rate = float(schedule.get_last_lr()[0])
         train_score = yield from train_epoch(step, ready.train, epoch, phase, runtime, training.check_stop)
         val_score = evaluate(ready.learner, ready.val, runtime, training.check_stop)
+        if not math.isfinite(val_score.loss):
+            raise TrainingError(
+                f"The training diverged in epoch {epoch} (validation loss {val_score.loss}): choose a learning-rate "
+                f"below {phase.learning_rate:g}; what was saved before stays."
+            )
         improved = best.improved_by(val_score)
         if improved:
             best.epoch, best.score = epoch, val_score
@@ -180,7 +194,7 @@ def _run_phase(
             learning_rate=rate,
             best=improved,
             seconds=seconds,
-            seconds_left=seconds * (phase.last_epoch - epoch),
+            seconds_left=seconds * (phase.last_epoch - epoch) if phase.last else None,
         )
         if config.early_stopping and since_best >= config.early_stopping:
             return f"stopped early: {since_best} epochs without a better one"

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from tl_engine.architectures import ARCHITECTURES, Architecture
-from tl_engine.download import DownloadError, OnProgress, download, reachable
+from tl_engine.download import DownloadError, OnProgress, download, proxied, reachable
 from tl_engine.errors import WeightsError
 from tl_engine.settings import Settings
 
@@ -73,7 +72,7 @@ def working_now(settings: Settings) -> list[str]:
 def check_weights(architecture: Architecture, settings: Settings) -> None:
     """Raise WeightsError within 5 seconds if the weights need a download and there is no network; loads nothing."""
     url = TORCHVISION_URL if architecture.library == "torchvision" else os.environ.get("HF_ENDPOINT", HUB_URL)
-    if find_weights(architecture, settings).available or getproxies() or reachable(url):
+    if find_weights(architecture, settings).available or proxied(url) or reachable(url):
         return
     if architecture.library == "timm" and _in_hub_cache(architecture):
         return
@@ -195,7 +194,7 @@ def _from_timm_hub(architecture: Architecture) -> dict[str, "Tensor"]:
 
     endpoint = os.environ.get("HF_ENDPOINT", HUB_URL)
     path = _in_hub_cache(architecture)
-    if path is None and not getproxies() and not reachable(endpoint):
+    if path is None and not proxied(endpoint) and not reachable(endpoint):
         raise DownloadError(f"{urlsplit(endpoint).hostname} cannot be reached from here")
     try:
         if path is None:

@@ -20,12 +20,20 @@ HOST = "The host's"
 KEPT = 4  # loaded classifiers; a large backbone has half a gigabyte
 
 
+class Loading:
+    """The place of one classifier: empty until the first who asked has loaded it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.predictor: BatchingPredictor | None = None
+
+
 class ClassifierPool:
     """Loads a classifier when it is first asked for and keeps the ones used last."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._loaded: OrderedDict[tuple[Path | None, int], BatchingPredictor] = OrderedDict()
+        self._loaded: OrderedDict[tuple[Path | None, int], Loading] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, name: str) -> "BatchingPredictor":
@@ -34,11 +42,14 @@ class ClassifierPool:
         # A run still training replaces its best classifier: the time of writing is part of its identity.
         key = (folder, (folder / "meta.json").stat().st_mtime_ns if folder and (folder / "meta.json").exists() else 0)
         with self._lock:
-            predictor = self._loaded.pop(key, None) or self._load(folder)
-            self._loaded[key] = predictor
+            loading = self._loaded.pop(key, None) or Loading()
+            self._loaded[key] = loading
             while len(self._loaded) > KEPT:
                 self._loaded.popitem(last=False)
-            return predictor
+        # Only those who want this very classifier wait while it loads.
+        with loading.lock:
+            loading.predictor = loading.predictor or self._load(folder)
+            return loading.predictor
 
     def _load(self, folder: Path | None) -> "BatchingPredictor":
         from tl_engine.batcher import BatchingPredictor

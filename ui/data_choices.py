@@ -4,7 +4,7 @@ import functools
 import shutil
 from pathlib import Path
 
-from tl_engine.dataset import ImageFolder, scan
+from tl_engine.dataset import ImageFolder, printable, scan
 from tl_engine.errors import DataError
 from tl_engine.intake import SAMPLES, load_data, present_folder, unpacked
 from tl_engine.settings import Limits, Settings
@@ -16,15 +16,17 @@ HIDDEN = frozenset(("archives",))  # under the data directory, but nobody's data
 
 def choices(settings: Settings, workspace: str) -> list[tuple[str, str]]:
     """(label, value) for all that this visitor can train on; uploads first, the newest first."""
-    own = settings.uploads / workspace
-    uploads = sorted(_folders(own), key=lambda f: f.stat().st_mtime, reverse=True)
+    # Without a workspace the folder would be everybody's: the names in it are the workspaces' own tokens.
+    own = _folders(settings.uploads / workspace) if workspace else []
+    uploads = sorted(own, key=lambda f: f.stat().st_mtime, reverse=True)
     sample_folders = {name for sample in SAMPLES.values() for name in sample.folders}
     listed = [(f"Your upload: {_upload_label(folder)}", UPLOAD + folder.name) for folder in uploads]
     for sample in SAMPLES.values():
         here = sample.offline or present_folder(sample, settings)
         listed.append((f"Sample: {sample.label}" + ("" if here else ", needs a download"), sample.name))
     for folder in _folders(settings.data_dir):
-        if folder.name not in sample_folders | HIDDEN:
+        # A name that is no UTF-8 cannot travel to a browser and back.
+        if folder.name not in sample_folders | HIDDEN and printable(folder.name) == folder.name:
             listed.append((f"Folder on this computer: {folder.name}", FOLDER + folder.name))
     return listed
 

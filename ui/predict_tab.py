@@ -122,6 +122,7 @@ def build_predict_tab(settings: Settings, pool: ClassifierPool, workspace: gr.Br
         classifier = gr.Dropdown(
             [(IMAGENET_LABEL, "imagenet")],
             value="imagenet",
+            allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
             label="Classifier",
             info="What comes with the program, your finished trainings, and the host's.",
             elem_id="classifier",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tl_engine import runs
+from tl_engine.errors import without_paths
 from tl_engine.events import BatchEnd, DataRead, EpochEnd, Event, FinalTest, Progress, RunEnded, RunStarted, describe
 from tl_engine.run_folder import Run
 from tl_engine.settings import Settings
@@ -27,6 +28,8 @@ class EventReader:
         """All events so far; the list is shared, so callers only read it."""
         with self._lock:
             offset, events = self._known.pop(run.folder, (0, []))
+            if offset > run.logged_bytes():  # another run of that name took the place of the one we knew
+                offset, events = 0, []
             more, offset = run.events(offset)
             events = [*events, *more] if more else events
             self._known[run.folder] = (offset, events)
@@ -111,7 +114,7 @@ def _words(shown: RunView) -> tuple[str, str]:
             return "Training", sofar or "Getting ready: starting the training process."
         case "interrupted":
             return "Interrupted", f"{text(_death(shown), 300)} {_kept(best)}"
-    ended = next(event for event in reversed(shown.events) if isinstance(event, RunEnded)) if shown.events else None
+    ended = next((event for event in reversed(shown.events) if isinstance(event, RunEnded)), None)
     if ended is None:
         return STATE_WORDS[shown.state], "Stopped before it began."
     if shown.state == "failed":
@@ -149,7 +152,11 @@ def _death(shown: RunView) -> str:
     except OSError:
         lines = []
     epochs = f" at epoch {shown.epochs[-1].epoch}" if shown.epochs else ""
-    cause = lines[-1] if lines and "Error" in lines[-1] else "it was ended from outside, or the memory was full"
+    cause = (
+        without_paths(lines[-1])
+        if lines and "Error" in lines[-1]
+        else "it was ended from outside, or the memory was full"
+    )
     return f"The training process died{epochs}: {cause}."
 
 

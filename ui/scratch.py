@@ -1,5 +1,6 @@
 """A folder of this server's own for what it hands out: uploads Gradio keeps, CSV tables, zips of classifiers."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -27,8 +28,8 @@ def sweep() -> None:
 
 
 def release() -> None:
-    """Remove the folder."""
-    shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
+    """Remove this process's own folder; one that the host named stays."""
+    shutil.rmtree(own_folder(), ignore_errors=True)
 
 
 def new_folder(kind: str, name: str) -> Path:
@@ -36,8 +37,9 @@ def new_folder(kind: str, name: str) -> Path:
     parent = Path(os.environ.get(VARIABLE) or tempfile.gettempdir()) / f"made-{kind}"
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for old in parent.iterdir():
-        if old.name != name and time.time() - old.stat().st_mtime > KEPT_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another visitor's call may be cleaning too
+            if old.name != name and time.time() - old.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
     folder = parent / name
     folder.mkdir(exist_ok=True)
     return folder

@@ -59,8 +59,8 @@ def settings_for(strategy: str, preset: str | None) -> dict[str, Any]:
 
 
 ADVANCED: dict[str, Callable[[Any], Component]] = {
-    "learning_rate": lambda v: gr.Number(v, label="Learning rate", info="The peak of the schedule.", minimum=0),
-    "batch_size": lambda v: gr.Number(v, label="Batch size", info="Photos per step.", precision=0, minimum=1),
+    "learning_rate": lambda v: gr.Number(v, label="Learning rate", info="The peak of the schedule."),
+    "batch_size": lambda v: gr.Number(v, label="Batch size", info="Photos per step."),
     "optimizer": lambda v: gr.Dropdown(list(OPTIMIZERS), value=v, label="Optimizer"),
     "schedule": lambda v: gr.Dropdown(
         list(SCHEDULES), value=v, label="Schedule", info="How the learning rate falls over the epochs."
@@ -68,16 +68,16 @@ ADVANCED: dict[str, Callable[[Any], Component]] = {
     "augmentation": lambda v: gr.Dropdown(
         list(AUGMENTATIONS), value=v, label="Augmentation", info="Random crops and flips; strong adds colours and more."
     ),
-    "weight_decay": lambda v: gr.Number(v, label="Weight decay", minimum=0, maximum=1),
-    "label_smoothing": lambda v: gr.Number(v, label="Label smoothing", minimum=0, maximum=0.9),
+    "weight_decay": lambda v: gr.Number(v, label="Weight decay"),
+    "label_smoothing": lambda v: gr.Number(v, label="Label smoothing"),
     "class_weights": lambda v: gr.Checkbox(v, label="Weigh rare classes more"),
     "early_stopping": lambda v: gr.Number(
-        v, label="Early stopping", info="Epochs without a better one before it ends; 0: never.", precision=0, minimum=0
+        v, label="Early stopping", info="Epochs without a better one before it ends; 0: never."
     ),
     "val_fraction": lambda v: gr.Number(
-        v, label="Validation share", info="Of each class, where there is no validation folder.", minimum=0, maximum=1
+        v, label="Validation share", info="Of each class, where there is no validation folder."
     ),
-    "seed": lambda v: gr.Number(v, label="Seed", info="The same seed gives the same result.", precision=0, minimum=0),
+    "seed": lambda v: gr.Number(v, label="Seed", info="The same seed gives the same result."),
 }
 
 
@@ -92,6 +92,7 @@ class TrainForm:
         self.data = gr.Dropdown(
             data_choices.choices(settings, ""),
             value=data_choices.default_choice(settings),
+            allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
             label="1. Photos",
             info="A folder for each class. Bring your own as a zip below.",
             elem_id="data",
@@ -118,9 +119,7 @@ class TrainForm:
             elem_id="strategy",
         )
         self.explained = gr.HTML(explanation("feature-extraction"))
-        self.epochs = gr.Number(
-            start["epochs"], label="4. Epochs", info="How often every photo is learnt from.", precision=0, minimum=1
-        )
+        self.epochs = gr.Number(start["epochs"], label="4. Epochs", info="How often every photo is learnt from.")
         with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
             self.preset = gr.Radio([(k, v or "") for k, v in PRESETS.items()], value="", label="Preset")
             self.advanced = {name: make(start[name]) for name, make in ADVANCED.items()}
@@ -147,7 +146,8 @@ class TrainForm:
         if not choice:
             return ""
         try:
-            return summary_html(data_choices.described(choice, self.settings, workspace or None))
+            owner = checked_workspace(workspace) if workspace else None
+            return summary_html(data_choices.described(choice, self.settings, owner))
         except EngineError as error:
             return f'<div class="tl-data tl-problem" role="alert"><p>{text(error, 500)}</p></div>'
 
@@ -161,7 +161,8 @@ class TrainForm:
         except EngineError as error:
             raise refused(error) from None
         finally:
-            Path(file).unlink(missing_ok=True)
+            if file.endswith(".zip"):  # a program may name any file of Gradio's cache here
+                Path(file).unlink(missing_ok=True)
         return gr.Dropdown(data_choices.choices(self.settings, owner), value=choice), summary_html(data), None
 
     def delete(self, workspace: str) -> tuple[Any, str]:

@@ -38,8 +38,14 @@ class TrainTab:
             self.seen = gr.Textbox(visible=False)  # the version of what is shown
 
     def _run_side(self) -> None:
+        # An open page outlives a restart, which forgets the choices it was sent: hence the custom values.
         self.run = gr.Dropdown(
-            [], value=None, label="Run", info="Yours and the host's, the newest first.", elem_id="run"
+            [],
+            value=None,
+            allow_custom_value=True,
+            label="Run",
+            info="Yours and the host's, newest first.",
+            elem_id="run",
         )
         self.status = gr.HTML(status_html(None), elem_id="status")
         with gr.Row(visible=False, elem_id="result") as self.result:
@@ -49,7 +55,12 @@ class TrainTab:
             self.accuracy = gr.HTML(accuracy_plot([]), elem_id="accuracy", min_width=280)
             self.loss = gr.HTML(loss_plot([]), elem_id="loss", min_width=280)
         self.others = gr.Dropdown(
-            [], value=[], multiselect=True, label="Lay over the validation curves of earlier runs", elem_id="others"
+            [],
+            value=[],
+            multiselect=True,
+            allow_custom_value=True,
+            label="Lay over the validation curves of earlier runs",
+            elem_id="others",
         )
         with gr.Accordion("Log", open=True):
             self.log = gr.HTML(log_html(None), elem_id="log")

@@ -1,6 +1,8 @@
 """What the Train tab and the programs' endpoints do: start, follow, stop. No Gradio here but for types."""
 
+import os
 import secrets
+import threading
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from ui import data_choices
 from ui.scratch import new_folder
 from ui.session import new_token, visible_runs
 
+STARTING = threading.Lock()
 MOST_WAITING = 20  # runs in the queue; more are refused
 HOST_ONLY = ("runs", "name", "config", "data_dir", "weights_dir", "workspace")
 
@@ -27,14 +30,21 @@ def start(options: Mapping[str, Any], settings: Settings, workspace: str) -> tup
 
     Everything is checked before a folder is made. Raises EngineError in words for the person who asked.
     """
-    going = next((run for run in _own(settings, workspace) if run.state() in runs.OPEN_STATES), None)
-    if going:
+    if going := _going(settings, workspace):
         return going, False
     config = checked_config(options, settings, workspace)
-    waiting = sum(run.state() == "queued" for run in runs.list_runs(settings))
-    if waiting >= MOST_WAITING:
-        raise RunError(f"{waiting} trainings are waiting already: try again when some have ended.")
-    return runs.start(config, settings, new_token(), workspace), True
+    with STARTING:  # checking takes seconds, in which another tab may have been faster
+        if going := _going(settings, workspace):
+            return going, False
+        waiting = sum(run.state() == "queued" for run in runs.list_runs(settings))
+        if waiting >= MOST_WAITING:
+            raise RunError(f"{waiting} trainings are waiting already: try again when some have ended.")
+        return runs.start(config, settings, new_token(), workspace), True
+
+
+def _going(settings: Settings, workspace: str) -> Run | None:
+    """The run of this workspace that waits or is at work."""
+    return next((run for run in _own(settings, workspace) if run.state() in runs.OPEN_STATES), None)
 
 
 def checked_config(options: Mapping[str, Any], settings: Settings, workspace: str | None) -> TrainConfig:
@@ -75,6 +85,7 @@ def packed(run: Run) -> Path | None:
     stamp = meta.stat().st_mtime_ns
     folder = new_folder("zip", f"{run.name}-{stamp}")
     archive = folder / f"{plain}.zip"
+    os.utime(folder)  # in use
     if not archive.is_file():
         partial = folder / f".{secrets.token_hex(4)}"  # two viewers may pack at once; the last one stays
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as opened:

@@ -3,6 +3,8 @@
 import html
 import time
 
+from tl_engine.dataset import printable
+
 TITLE = "Teach a classifier with your own photos"
 INTRO = (
     "Photos sorted into classes go in; a classifier you can try and share comes out. "
@@ -50,7 +52,7 @@ STATE_MARKS = {
 
 def text(value: object, most: int = 40) -> str:
     """A name from outside as HTML text, never longer than `most` characters."""
-    plain = str(value)
+    plain = printable(str(value))
     return html.escape(plain if len(plain) <= most else plain[: most - 1] + "…")
 
 
