@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,7 +157,12 @@ def test_the_server_killed_and_restarted_in_mid_run(visit: Visit, own_server: Se
     # The open page loses its connection and the browser says so: that is not the page's doing.
     visit.expected.append(LOST)  # type: ignore[attr-defined]
     own_server.kill()
+    seen = last_epoch(page)
     own_server.start()
+    end = time.monotonic() + 30
+    while last_epoch(page) <= seen:  # the page left open goes on by itself
+        assert time.monotonic() < end, page.locator("#status").inner_text()
+        time.sleep(0.5)
     page.goto(own_server.url)
     expect(page.locator("#status")).to_contain_text("Training", timeout=MINUTE)
     expect(page.locator("#log")).to_contain_text("epoch", timeout=MINUTE)
