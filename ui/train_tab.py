@@ -146,10 +146,7 @@ class TrainTab:
 
     def _lists(self, workspace: str, token: str | None) -> tuple[Any, Any]:
         """The runs to lay over and the runs to open, with their states of now."""
-        listed = self.run_choices(workspace)
-        names = [name for _, name in listed]
-        if token and token not in names and (run := self._opened(token)):
-            listed = [(f"From a link, {label(run)}", token), *listed]
+        listed = self.run_choices(workspace, token)
         beside = [pair for pair in listed if pair[1] != token]
         return gr.Dropdown(choices=beside), gr.Dropdown(choices=listed)
 
@@ -159,22 +156,23 @@ class TrainTab:
         except EngineError:
             return None
 
-    def run_choices(self, workspace: str) -> list[tuple[str, str]]:
-        """(label, name) of the runs this visitor may see."""
-        return [(label(run), run.name) for run in visible_runs(self.settings, workspace)]
+    def run_choices(self, workspace: str, token: str | None = None) -> list[tuple[str, str]]:
+        """(label, name) of the runs this visitor may see; the one of `token` too, whoever it belongs to."""
+        listed = [(label(run), run.name) for run in visible_runs(self.settings, workspace)]
+        if token and token not in [name for _, name in listed] and (run := self._opened(token)):
+            listed = [(f"From a link, {label(run)}", token), *listed]
+        return listed
 
     def restored(self, workspace: str, asked: str | None) -> Any:
         """The list of runs with the one of the link chosen, else the visitor's newest."""
-        listed = self.run_choices(workspace)
         run: Run | None = training.latest(self.settings, workspace)
         if asked:
             try:
                 run = open_run(asked, self.settings)
             except EngineError as error:
                 gr.Warning(str(error))
-        if run and run.name not in [name for _, name in listed]:
-            listed.append((f"From a link, {label(run)}", run.name))
-        return gr.Dropdown(choices=listed, value=run.name if run else None)
+        token = run.name if run else None
+        return gr.Dropdown(choices=self.run_choices(workspace, token), value=token)
 
     def address(self, token: str | None, request: gr.Request) -> Any:
         """The link of the run that is shown."""
