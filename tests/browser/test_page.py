@@ -16,7 +16,7 @@ from tests.serving import Server
 
 Visit = Callable[..., Page]
 MINUTE = 60_000
-LOST = re.compile("ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|Failed to fetch")
+LOST = re.compile(r"net::ERR_|Failed to fetch")
 
 
 @pytest.fixture
