@@ -140,3 +140,9 @@ def test_an_end_is_told_with_the_best_epoch_or_without() -> None:
 def test_an_event_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Note(message="x").message = "y"  # type: ignore[misc]
+
+
+def test_thousands_of_epochs_are_thinned_in_the_log_but_for_those_that_were_saved() -> None:
+    epochs = [example(EpochEnd, epoch=n, epochs=4000, best=n == 7) for n in range(1, 4001)]
+    told = [event.epoch for event in epochs if describe(event)]
+    assert told == sorted({7, *range(20, 4001, 20)})

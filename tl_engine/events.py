@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
+LOGGED_EPOCHS = 200  # about as many lines of epochs does a log have; beside them, every epoch that was saved
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """The base of all events; `kind` is the class name in snake case. `at` is seconds since 1970, set when logged."""
@@ -158,7 +161,7 @@ def _finite(value: Any) -> Any:
 
 
 def describe(event: Event) -> str:
-    """One plain line for a log; empty for events that only move a progress bar."""
+    """One plain line for a log; empty for events that only move a progress bar, and for most of very many epochs."""
     return " ".join(_described(event).splitlines())  # a file's name or a library's message may break lines
 
 
@@ -182,7 +185,7 @@ def _described(event: Event) -> str:
                 f"{_count(event.learning_parameters)} of {_count(event.parameters)} parameters "
                 f"({', '.join(event.names)})"
             )
-        case EpochEnd():
+        case EpochEnd() if event.best or event.epoch == event.epochs or event.epoch % _log_every(event.epochs) == 0:
             return (
                 f"epoch {event.epoch}/{event.epochs}  "
                 f"train {event.train_accuracy:.1%} loss {_number(event.train_loss)}  "
@@ -196,6 +199,11 @@ def _described(event: Event) -> str:
                 best = f"best validation accuracy {event.best_val_accuracy:.3f} in epoch {event.best_epoch}"
             return f"{event.state} after {event.seconds:.1f} s: {event.reason} ({best})"
     return ""
+
+
+def _log_every(epochs: int) -> int:
+    """A head on kept features trains thousands of epochs; nobody reads as many lines."""
+    return math.ceil(epochs / LOGGED_EPOCHS)
 
 
 def _count(number: int) -> str:
