@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-
 LOGGED_EPOCHS = 200  # about as many lines of epochs does a log have; beside them, every epoch that was saved
 
 
