@@ -1,4 +1,4 @@
-"""The engine from a terminal: `python -m tl_engine train | predict | architectures | runs | stop`."""
+"""The engine from a terminal: `python -m tl_engine train | predict | inspect | architectures | runs | stop`."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from tl_engine.architectures import ARCHITECTURES
 from tl_engine.classifiers import classifier_folder, load_classifier
 from tl_engine.config import CHOICES, FIELDS, PRESETS
 from tl_engine.errors import ConfigError, EngineError, ImageError
+from tl_engine.inspect_command import inspect_command, take_command
 from tl_engine.run_folder import CONFIG, Run
 from tl_engine.settings import Settings
 from tl_engine.train_command import train_command
@@ -55,8 +56,19 @@ def make_parser() -> Parser:
     listing = command("architectures", architectures_command, "List the backbones.", "weights-dir")
     runs_list = command("runs", runs_command, "List the runs.", "runs")
     command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs").add_argument("run")
+    inspect = command("inspect", inspect_command, "Report on a data set before training on it.",
+                      "data-dir", "weights-dir", "cache-dir")  # fmt: skip
+    inspect.add_argument("--data", required=True, metavar="X", help=HELP["data"])
+    inspect.add_argument("--architecture", metavar="X", help="The backbone whose features judge the labels.")
+    inspect.add_argument("--out", metavar="DIR", help="Write the data set without duplicates and damaged files there.")
+    take = command("take", take_command, "Make a folder of a zip or of hf:OWNER/NAME; the page uses this.")
+    take.add_argument("what")
+    take.add_argument("--into", required=True, metavar="DIR")
+    for added in (inspect, take):
+        added.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
+        added.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
     command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
-    for added in (train, predict, listing, runs_list):
+    for added in (train, predict, listing, runs_list, inspect, take):
         added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
     return parser
 
@@ -78,6 +90,7 @@ def spare_command(_arguments: argparse.Namespace) -> int:
 HELP = {
     "data": "A sample (digits, hymenoptera), a folder of class folders, or a zip of one.",
     "architecture": "A backbone; `architectures` lists them, timm:NAME takes any of timm's.",
+    "fit": "How a photo becomes a square: its centre, all of it padded, or all of it stretched.",
     "views": "Augmented copies of each photo for a frozen backbone.",
     "early_stopping": "Epochs without a better one before stopping; 0 never.",
     "val_fraction": "Share of each class held out when there is no validation folder.",

@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from tl_engine.download import OnProgress
 from tl_engine.errors import DataError
 from tl_engine.settings import GIGABYTE, MEGABYTE, Limits
 
@@ -38,7 +39,7 @@ def is_junk(name: str) -> bool:
     return name in JUNK or name.startswith("._")
 
 
-def unpack(archive: Path, folder: Path, limits: Limits) -> None:
+def unpack(archive: Path, folder: Path, limits: Limits, on_progress: OnProgress | None = None) -> None:
     """Unpack into `folder`, which must not exist yet and exists afterwards only if everything was taken.
 
     Raises DataError with one sentence naming the entry, the rule and the remedy; then nothing is left behind.
@@ -50,7 +51,11 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> None:
         with tempfile.TemporaryDirectory(".part", ".", folder.parent, ignore_cleanup_errors=True) as temporary:
             partial = Path(temporary, "data")
             with zipfile.ZipFile(archive) as opened:
-                _extract_all(opened, list(_checked(opened, archive, limits)), partial, limits, name)
+                budget = min(limits.unpacked_bytes, sum(entry.file_size for entry in opened.infolist()))
+                entries = list(_checked(opened, archive, limits))
+                for done in _extracted(opened, entries, partial, limits, name):
+                    if on_progress:
+                        on_progress(done, budget)
             os.replace(partial, folder)
     except OSError as error:
         raise DataError(
@@ -182,12 +187,14 @@ def _plain(name: str) -> str:
     return printable if len(printable) <= 80 else f"{printable[:60]}..."
 
 
-def _extract_all(
+def _extracted(
     opened: zipfile.ZipFile, entries: list[tuple[zipfile.ZipInfo, Path]], folder: Path, limits: Limits, archive: str
-) -> None:
-    budget = limits.unpacked_bytes
+) -> Iterator[int]:
+    """Write the entries one by one; yields the bytes written so far."""
+    written = 0
     for entry, target in entries:
-        budget -= _extract(opened, entry, folder / target, budget, archive)
+        written += _extract(opened, entry, folder / target, limits.unpacked_bytes - written, archive)
+        yield written
 
 
 def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, budget: int, archive: str) -> int:

@@ -1,5 +1,6 @@
 """A classifier while it is made: model, classes and preprocessing together, and how it is saved and restored."""
 
+import dataclasses
 import datetime
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def prepare_classifier(
     return Classifier(
         architecture=architecture,
         model=model,
-        preprocess=preprocess_for(architecture, override),
+        preprocess=dataclasses.replace(preprocess_for(architecture, override), fit=config.fit),
         classes=classes,
         weights_label=label,
         weights_hash=backbone_hash(model, architecture) if weights else None,

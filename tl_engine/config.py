@@ -14,6 +14,7 @@ STRATEGIES = ("feature-extraction", "fine-tuning", "head-then-all", "from-scratc
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("step", "cosine", "constant")
 AUGMENTATIONS = ("none", "tutorial", "strong")
+FITS = ("crop", "pad", "stretch")
 
 # What each strategy starts from; measured on hymenoptera and digits (README, "Figures").
 STRATEGY_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -61,6 +62,7 @@ CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "augmentation": AUGMENTATIONS,
+    "fit": FITS,
 }
 
 
@@ -84,6 +86,7 @@ class TrainConfig:
     class_weights: bool = False  # weigh each class by the inverse of its share
     early_stopping: int = 0  # epochs without a better one before stopping; 0: never
     augmentation: str = "tutorial"
+    fit: str = "crop"  # what makes a square of a photo: its centre, padding all of it, or stretching all of it
     views: int = 4  # augmented copies of each photo beside the plain one, when a frozen backbone meets augmentation
     val_fraction: float = 0.2  # of each class, held out when the data has no validation folder
     seed: int = 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tl_engine.archives import is_junk
 from tl_engine.errors import DataError, ImageError
-from tl_engine.pictures import check_header
+from tl_engine.pictures import open_header
 from tl_engine.settings import MEGABYTE, Limits
 
 SPLIT_NAMES = {
@@ -221,10 +221,10 @@ def _unusable(path: Path, limits: Limits) -> str | None:
     if path.stat().st_size > limits.image_bytes:
         return f"{path.name} is larger than {limits.image_bytes // MEGABYTE} MB: save it smaller."
     try:
-        check_header(path)
+        with open_header(path):
+            return None
     except ImageError as error:
         return str(error)
-    return None
 
 
 def _notes(data: ImageFolder) -> Iterator[str]:

@@ -4,6 +4,7 @@ Training, validation, prediction and export make their tensors here, so that wha
 """
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -13,15 +14,17 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.transforms import v2
 
 from tl_engine.architectures import Architecture
+from tl_engine.config import FITS
 from tl_engine.errors import WeightsError
 from tl_engine.pictures import Source, open_image
 
 SHRINK = 512  # pixels of the short side kept when decoding; part of the contract, since it moves pixels a little
+LEAST_SHARE = 0.5  # of a padded or stretched picture that a random crop shows; less may be nothing but padding
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -36,16 +39,18 @@ class Preprocess:
     scale: float = 1.0  # the value of a white pixel before mean and std: 1 or 255
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # in the order of `channels`
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    fit: str = "crop"  # what makes a square of a picture: its centre, padding all of it, or stretching all of it
 
     def __post_init__(self) -> None:
         fits = 8 <= self.crop <= self.resize <= 2048 and isinstance(self.crop, int) and isinstance(self.resize, int)
-        named = self.interpolation in INTERPOLATIONS and self.channels in ("rgb", "bgr")
+        named = self.interpolation in INTERPOLATIONS and self.channels in ("rgb", "bgr") and self.fit in FITS
         finite = all(math.isfinite(number) for number in (self.scale, *self.mean, *self.std))
         positive = self.scale > 0 and min(self.std, default=0) > 0
         if not (fits and named and finite and positive and len(self.mean) == len(self.std) == 3):
             raise WeightsError(
                 f"Preprocessing {self.to_dict()} makes no sense: 8 <= crop <= resize <= 2048, interpolation "
-                "bilinear or bicubic, channels rgb or bgr, three means, scale and three standard deviations above 0."
+                f"bilinear or bicubic, channels rgb or bgr, fit one of {', '.join(FITS)}, three means, scale and "
+                "three standard deviations above 0."
             )
 
     @classmethod
@@ -71,13 +76,23 @@ class Preprocess:
         return open_image(source, name=name, short_side=self.short_side)
 
     def view(self, image: Image.Image) -> Image.Image:
-        """What the network sees of an RGB picture: short side resized, centre square cropped."""
+        """What the network sees of an RGB picture, `crop` pixels square."""
+        if self.fit != "crop":
+            return self._whole(image, self.crop)
         width, height = image.size
         short = min(width, height)
         size = (int(self.resize * width / short), int(self.resize * height / short))
         left, top = (round((side - self.crop) / 2.0) for side in size)
         resized = image.resize(size, INTERPOLATIONS[self.interpolation])
         return resized.crop((left, top, left + self.crop, top + self.crop))
+
+    def _whole(self, image: Image.Image, side: int) -> Image.Image:
+        """All of the picture as a square; padding has the mean colour, which is zero to the network."""
+        resampling = INTERPOLATIONS[self.interpolation]
+        if self.fit == "stretch":
+            return image.resize((side, side), resampling)
+        colour = tuple(round(255 * number / self.scale) for number in self.mean)
+        return ImageOps.pad(image, (side, side), resampling, colour if self.channels == "rgb" else colour[::-1])
 
     def normalised(self, pixels: Tensor) -> Tensor:
         """Bytes (B, H, W, 3) as the network's numbers, (B, 3, H, W) float32 in channels_last."""
@@ -104,6 +119,9 @@ class Preprocess:
         """
         interpolation = v2.InterpolationMode(self.interpolation)
         steps: list[Any] = [v2.RandomResizedCrop(self.crop, interpolation=interpolation), v2.RandomHorizontalFlip()]
+        if self.fit != "crop":
+            crop = v2.RandomResizedCrop(self.crop, scale=(LEAST_SHARE, 1.0), interpolation=interpolation)
+            steps[0] = v2.Compose([functools.partial(self._whole, side=self.resize), crop])
         if augmentation == "strong":
             steps.append(v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR))
         return v2.Compose(steps)

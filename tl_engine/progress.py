@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from tl_engine.download import OnProgress
-from tl_engine.events import Progress
+from tl_engine.events import Event, Progress
 
 T = TypeVar("T")
 TELL_EVERY = 0.3  # seconds between two events of one stage
@@ -55,3 +55,14 @@ def reporting(stage: str, work: Callable[[OnProgress], T]) -> Generator[Progress
     if errors:
         raise errors[0]
     return results[0]
+
+
+def watched(work: Generator[Event, None, T], tell: Callable[[Event], object]) -> T:
+    """Run work that tells its progress to its end: what it returns; every event goes to `tell`."""
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        tell(event)

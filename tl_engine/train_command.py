@@ -18,9 +18,11 @@ from tl_engine.config import TrainConfig
 from tl_engine.dataset import ImageFolder
 from tl_engine.errors import ConfigError, EngineError
 from tl_engine.events import RunEnded
-from tl_engine.intake import SAMPLES, load_data
-from tl_engine.progress import reporting
+from tl_engine.hub_data import PREFIX
+from tl_engine.intake import load_data
+from tl_engine.progress import reporting, watched
 from tl_engine.run_folder import CONFIG, Run
+from tl_engine.samples import SAMPLES
 from tl_engine.settings import Settings
 from tl_engine.terminal import JsonLines, Printer, ReadableLog
 from tl_engine.weights import check_weights
@@ -38,7 +40,9 @@ def train_command(arguments: argparse.Namespace) -> int:
     settings = Settings.make(**{folder: options.get(folder) for folder in FOLDERS})
     name, preset = options.pop("name", None), options.pop("preset", None)
     config = TrainConfig.from_options({k: v for k, v in options.items() if k not in FOLDERS}, preset)
-    if config.data not in SAMPLES:  # so that the run's config.json means the same from any folder
+    if config.data not in SAMPLES and not config.data.startswith(
+        PREFIX
+    ):  # so that the run's config.json means the same from any folder
         config = dataclasses.replace(config, data=str(Path(config.data).expanduser().absolute()))
     name = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{config.architecture.replace(':', '-')}-{secrets.token_hex(2)}"
     runs.check_name(name)
@@ -95,13 +99,7 @@ def _checked_data(config: TrainConfig, settings: Settings, printer: Printer, que
     if config.strategy != "from-scratch":
         check_weights(architecture, settings)
     loading = reporting(f"getting {config.data}", lambda told: load_data(config.data, settings, told))
-    while True:
-        try:
-            event = next(loading)
-        except StopIteration as done:
-            data: ImageFolder = done.value
-            return data
-        printer.show(queued.log(event) if queued else event)
+    return watched(loading, lambda event: printer.show(queued.log(event) if queued else event))
 
 
 def _first_process() -> bool:

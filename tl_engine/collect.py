@@ -1,0 +1,187 @@
+"""Data sets that a person puts together photo by photo. The folder is the truth: class folders with photos in them.
+
+Every photo gets a name nobody else uses and appears whole or not at all, so two tabs or thirty frames a second
+adding to one data set lose nothing. No torch here.
+"""
+
+import contextlib
+import io
+import os
+import secrets
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from tl_engine.archives import is_junk
+from tl_engine.dataset import SPLIT_NAMES, clean_class_name
+from tl_engine.errors import DataError, ImageError
+from tl_engine.pictures import open_image
+from tl_engine.settings import GIGABYTE, MEGABYTE, Limits
+
+TITLE = ".title"  # a file in the folder: what the person calls the data set
+TITLE_LENGTH = 60  # characters
+CLASS_LENGTH = 40  # characters, as many as the page shows
+NOT_IN_NAMES = '/\\:*?"<>|'  # what folders and zips of some system do not take
+SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".gif"}
+PREFIX = "own-"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One such data set, by its folder."""
+
+    folder: Path
+
+    @property
+    def title(self) -> str:
+        """What the person calls it."""
+        try:
+            return (self.folder / TITLE).read_text(encoding="utf-8")
+        except OSError:
+            return self.folder.name
+
+    def rename(self, title: str) -> None:
+        """Call it something else. Raises DataError."""
+        plain = clean_class_name(title)
+        if not plain or len(plain) > TITLE_LENGTH:
+            raise DataError(f"A data set's name must have 1 to {TITLE_LENGTH} visible characters, got {plain[:80]!r}.")
+        with _writing():
+            _write(self.folder / TITLE, plain.encode())
+
+    def classes(self) -> list[str]:
+        """Class names in order, empty ones too."""
+        return sorted(f.name for f in self.folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+
+    def photos(self, name: str) -> list[Path]:
+        """The photos of a class, the newest first."""
+        found = []
+        for path in self._files(name):
+            with contextlib.suppress(FileNotFoundError):  # removed by another tab
+                found.append((path.stat().st_mtime_ns, path))
+        return [path for _, path in sorted(found, reverse=True)]
+
+    def counts(self) -> dict[str, int]:
+        """Photos of each class."""
+        return {name: len(self._files(name)) for name in self.classes()}
+
+    def add_class(self, name: str, limits: Limits) -> str:
+        """Make an empty class and return its name made plain. Raises DataError."""
+        plain = self._new_name(name)
+        if len(self.classes()) >= limits.classes:
+            raise DataError(f"There are {limits.classes} classes already, the most taken.")
+        with _writing():
+            (self.folder / plain).mkdir(exist_ok=True)
+        return plain
+
+    def rename_class(self, name: str, new: str) -> str:
+        """Give a class another name and return it made plain. Raises DataError."""
+        folder, plain = self._class(name), self._new_name(new, besides=name)
+        with _writing():
+            folder.rename(self.folder / plain)
+        return plain
+
+    def delete_class(self, name: str) -> None:
+        """Remove a class with its photos."""
+        shutil.rmtree(self._class(name), ignore_errors=True)
+
+    def add(self, name: str, source: Path, limits: Limits, shown: str | None = None) -> Path:
+        """Keep a copy of a photo, its bytes as they came; where it lies. Raises ImageError or DataError.
+
+        `shown` is what the person calls the file.
+        """
+        folder, label = self._class(name), shown or source.name
+        if source.stat().st_size > limits.image_bytes:
+            raise ImageError(f"{label} is larger than {limits.image_bytes // MEGABYTE} MB: save it smaller.")
+        open_image(source, name=label, short_side=64)  # whole and readable, before it is anybody's
+        self._check_room(limits)
+        with _writing():
+            content = source.read_bytes()
+            path = folder / f"{secrets.token_hex(8)}{_suffix(content)}"
+            _write(path, content)
+        return path
+
+    def remove(self, name: str, files: Sequence[str]) -> None:
+        """Delete photos of a class by their file names; those that are not there are gone already."""
+        folder = self._class(name)
+        for file in files:
+            if file in {path.name for path in folder.iterdir()}:
+                (folder / file).unlink(missing_ok=True)
+
+    def delete(self) -> None:
+        """Remove the data set for good: out of the way at once, then from the disk."""
+        gone = self.folder.with_name(f".deleted-{secrets.token_hex(4)}")
+        with contextlib.suppress(FileNotFoundError):
+            self.folder.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def pack(self, archive: Path) -> None:
+        """A zip of class folders, which every other tool reads. Raises DataError."""
+        with _writing(), zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:  # photos are packed already
+            for name in self.classes():
+                for path in sorted(self.photos(name)):
+                    packed.write(path, f"{name}/{path.name}")
+
+    def _files(self, name: str) -> list[Path]:
+        return [path for path in self._class(name).iterdir() if not path.name.startswith(".")]
+
+    def _class(self, name: str) -> Path:
+        """The folder of a class that is there; a name from a browser never becomes a path before this."""
+        if name not in self.classes():
+            raise DataError(f"There is no class {clean_class_name(name)[:40]!r} here any more: choose another.")
+        return self.folder / name
+
+    def _new_name(self, name: str, besides: str = "") -> str:
+        plain = clean_class_name(name)
+        if not plain or len(plain) > CLASS_LENGTH or plain.startswith(".") or set(plain) & set(NOT_IN_NAMES):
+            raise DataError(
+                f"A class's name must have 1 to {CLASS_LENGTH} characters, not begin with a dot and hold none of "
+                f"{' '.join(NOT_IN_NAMES)}: got {plain[:60]!r}."
+            )
+        if is_junk(plain) or plain.casefold() in SPLIT_NAMES:
+            raise DataError(f"{plain!r} is no name for a class, since folders of that name mean something else.")
+        if any(plain.casefold() == other.casefold() for other in self.classes() if other != besides):
+            raise DataError(f"There is a class {plain!r} already, capitals aside: choose another name.")
+        return plain
+
+    def _check_room(self, limits: Limits) -> None:
+        if sum(self.counts().values()) >= limits.images:
+            raise DataError(f"This data set has {limits.images:,} photos, the most taken: delete some first.")
+        free = shutil.disk_usage(self.folder).free
+        if free < limits.free_bytes:
+            raise DataError(f"The disk has {free / GIGABYTE:.1f} GB left, too little for new photos: make room first.")
+
+
+def create(parent: Path, title: str) -> Collection:
+    """A new empty data set under `parent`. Raises DataError."""
+    collection = Collection(parent / f"{PREFIX}{secrets.token_hex(8)}")
+    with _writing():
+        collection.folder.mkdir(parents=True)
+    collection.rename(title)
+    return collection
+
+
+def _suffix(content: bytes) -> str:
+    with Image.open(io.BytesIO(content)) as image:
+        return SUFFIXES[image.format or "JPEG"]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The file whole or not at all; until it is whole its name begins with a dot."""
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"It could not be saved ({error.strerror}): make room on the disk and try again.") from None

@@ -1,0 +1,249 @@
+"""The data report: what is in a data set, what is wrong with it and why that matters, before any training.
+
+Cached under the manifest's fingerprint: a second look costs milliseconds and no torch.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from tl_engine import label_check
+from tl_engine.architectures import get_architecture
+from tl_engine.config import TrainConfig
+from tl_engine.dataset import FEW, split_validation, without
+from tl_engine.duplicates import Duplicates, Features, find_duplicates
+from tl_engine.events import Event
+from tl_engine.manifest import KEEP, Entry, Manifest, Mends, read_manifest, write_whole
+from tl_engine.settings import Settings
+from tl_engine.weights import find_weights
+
+FORMAT = 1  # of the cached report; another one is made anew
+TINY = 64  # pixels of the short side under which a photo is a blur to the network
+ODD_SHARE = 0.05  # of the files: a format that no more of them have is odd beside the others
+LIKELY = 0.88  # the accuracy at which noise is told, where nobody knows it yet
+UNEVEN = 3.0  # times as many photos in the largest class as in the smallest
+KEPT_FIRST = ("val", "test", "train")  # the few photos to check with stay as many as they were
+MOST_ALIKE = 5  # pairs of classes told
+
+Finding = dict[str, str]  # {"file", "reason"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found; the fields are those of `inspect --json`."""
+
+    classes: dict[str, dict[str, int]]  # class -> split -> photos
+    skipped: list[Finding]
+    converted: list[Finding]
+    tiny: list[Finding]
+    odd: list[Finding]
+    duplicates: list[Duplicates]
+    suspicious_labels: list[dict[str, Any]]  # file, label, suggested, score; the most suspicious first
+    separability: dict[str, Any]  # accuracy and alike; empty where nobody can tell
+    advice: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Json-ready."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """From `to_dict`. Raises KeyError or TypeError on anything else."""
+        pairs = [Duplicates(**{**d, "files": tuple(d["files"])}) for d in values["duplicates"]]
+        return cls(**{**values, "duplicates": pairs})
+
+
+def make_report(root: Path, mends: Mends, settings: Settings, architecture: str) -> Generator[Event, None, Report]:
+    """The report of the data set under `root`, as corrected. Raises DataError or WeightsError."""
+    manifest = yield from read_manifest(root, settings)
+    config = TrainConfig(data=str(root), architecture=architecture)
+    manifest = split_as_trained(mends.applied_to_manifest(manifest), config)
+    kept = settings.cache / "reports" / f"{_key(manifest, mends, settings, architecture)}.json"
+    if report := _cached(kept):
+        return report
+    from tl_engine.embedding import embed_photos  # torch: only when it is needed
+
+    features, bad = yield from embed_photos(manifest.data, config, settings)
+    report = _report(_without(manifest, bad), features, mends)
+    with contextlib.suppress(OSError):  # the cache only saves time
+        write_whole(kept, {"format": FORMAT, "report": report.to_dict()})
+    return report
+
+
+def split_as_trained(manifest: Manifest, config: TrainConfig) -> Manifest:
+    """The manifest with the split that a training with these settings makes, where the data brings none."""
+    data = split_validation(manifest.data, config.val_fraction, config.seed)
+    pairs = zip(manifest.entries, data.records, strict=True)
+    entries = tuple(dataclasses.replace(entry, split=record.split) for entry, record in pairs)
+    return Manifest(data=data, entries=entries)
+
+
+def _key(manifest: Manifest, mends: Mends, settings: Settings, architecture: str) -> str:
+    source = find_weights(get_architecture(architecture), settings)
+    corrected = [(mend.file, mend.action, mend.name) for mend in mends.mends]
+    parts = [FORMAT, manifest.fingerprint, manifest.data.skipped, corrected, architecture, source.label]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _cached(path: Path) -> Report | None:
+    try:
+        kept = json.loads(path.read_text(encoding="ascii"))
+        return Report.from_dict(kept["report"]) if kept["format"] == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _without(manifest: Manifest, bad: dict[Path, str]) -> Manifest:
+    """Without the files that a small look could read but a whole one could not."""
+    entries = tuple(e for e in manifest.entries if manifest.data.root / e.file not in bad)
+    return Manifest(data=without(manifest.data, bad), entries=entries)
+
+
+def _report(manifest: Manifest, features: Features, mends: Mends) -> Report:
+    data, entries = manifest.data, manifest.entries
+    labels = np.array([record.label for record in data.records], dtype=np.int64)
+    judged = label_check.judge(features, labels, len(data.classes))
+    approved = {mend.file for mend in mends.mends if mend.action == KEEP}
+    suspicious = [] if judged is None else _suspicious(label_check.doubts(judged, labels), manifest, approved)
+    separability: dict[str, Any] = {}
+    if judged is not None:
+        alike = label_check.alike(judged, labels, data.classes)[:MOST_ALIKE]
+        pairs = [{"classes": [one, other], "share": round(share, 4)} for one, other, share in alike]
+        separability = {"accuracy": round(label_check.accuracy(judged, labels), 4), "alike": pairs}
+    report = Report(
+        classes=data.counts(),
+        skipped=[{"file": file, "reason": reason} for file, reason in data.skipped],
+        converted=[{"file": e.file, "reason": "; ".join(e.look.converted)} for e in entries if e.look.converted],
+        tiny=[{"file": e.file, "reason": _size(e)} for e in entries if min(e.look.width, e.look.height) < TINY],
+        odd=_odd(entries),
+        duplicates=_with_kept(find_duplicates(entries, features), entries, suspicious),
+        suspicious_labels=suspicious,
+        separability=separability,
+        advice=[],
+    )
+    return dataclasses.replace(report, advice=list(_advice(report)))
+
+
+def _suspicious(found: Sequence[label_check.Doubt], manifest: Manifest, approved: set[str]) -> list[dict[str, Any]]:
+    classes, entries = manifest.data.classes, manifest.entries
+    return [
+        {
+            "file": entries[doubt.index].file,
+            "label": classes[doubt.label],
+            "suggested": classes[doubt.suggested],
+            "score": doubt.score,
+        }
+        for doubt in found
+        if entries[doubt.index].file not in approved
+    ]
+
+
+def _with_kept(
+    found: Sequence[Duplicates], entries: Sequence[Entry], suspicious: Sequence[dict[str, Any]]
+) -> list[Duplicates]:
+    """Name the one of each group that stays: of those whose label looks right, one to check with."""
+    doubtful = {finding["file"] for finding in suspicious}
+    splits = {entry.file: entry.split for entry in entries}
+
+    def last_to_go(file: str) -> tuple[bool, int]:
+        return file in doubtful, KEPT_FIRST.index(splits[file])
+
+    return [dataclasses.replace(group, kept=min(group.files, key=last_to_go)) for group in found]
+
+
+def _size(entry: Entry) -> str:
+    return f"{entry.look.width} x {entry.look.height} pixels: enlarged, there is little to see"
+
+
+def _odd(entries: Sequence[Entry]) -> list[Finding]:
+    """Drawings and placeholders among photos: pictures of few colours where nearly all others have many."""
+    few = [e for e in entries if any("palette" in c or "black and white" in c for c in e.look.converted)]
+    if len(few) > ODD_SHARE * len(entries):
+        return []
+    reason = "a {} of few colours among photos: often a drawing or a placeholder"
+    return [{"file": e.file, "reason": reason.format(e.look.format)} for e in few]
+
+
+def noise(photos: int, accuracy: float = LIKELY) -> int:
+    """Points of accuracy that chance alone moves a result on so many photos (half a 95 % interval)."""
+    return math.ceil(100 * 1.96 * math.sqrt(accuracy * (1 - accuracy) / photos))
+
+
+def _advice(report: Report) -> Iterator[str]:
+    """Plain sentences, what matters most first."""
+    yield from _on_duplicates(report.duplicates)
+    if number := len(report.suspicious_labels):
+        yield f"{_photos(number)} {_are(number)} labelled unlike the photos around: look at them, the likeliest first."
+    yield from _on_counts(report)
+    if number := len(report.skipped):
+        yield f"{_count(number, 'file')} {'takes' if number == 1 else 'take'} no part; each is named with the reason."
+    for kind, found in (("tiny", report.tiny), ("odd", report.odd)):
+        if found:
+            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+            names = ", ".join(finding["file"] for finding in found[:3]) + more
+            yield f"{_photos(len(found))} {_are(len(found))} {kind}: {names}."
+    if report.converted:
+        number = len(report.converted)
+        yield f"{_photos(number)} {'was' if number == 1 else 'were'} converted to upright RGB; nothing is to be done."
+    if report.separability:
+        yield _on_separability(report.separability)
+
+
+def _on_duplicates(found: Sequence[Duplicates]) -> Iterator[str]:
+    across = sum(d.across_splits for d in found)
+    classes = sum(d.across_classes for d in found)
+    inside = sum(not d.across_splits and not d.across_classes for d in found)
+    if across:
+        yield (
+            f"{_photos(across)} {_are(across)} in training and in validation at once: the result will look better than "
+            "it is; keep one of each, on one side."
+        )
+    if classes:
+        yield f"{_photos(classes)} {_are(classes)} in two classes at once: one of the labels must be wrong."
+    if inside:
+        yield f"{_photos(inside)} {_are(inside)} there more than once: each copy counts again; keep one of each."
+
+
+def _on_counts(report: Report) -> Iterator[str]:
+    totals = {name: sum(splits.values()) for name, splits in report.classes.items()}
+    checked = sum(splits.get("val", 0) for splits in report.classes.values())
+    if checked:
+        yield f"{_count(checked, 'validation photo')}: differences under {noise(checked)} points are noise."
+    few = [name for name, splits in report.classes.items() if splits.get("train", 0) < FEW]
+    if few:
+        names = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
+        yield f"Fewer than {FEW} training photos: {names}; more photos would help most there."
+    largest, smallest = max(totals, key=lambda n: totals[n]), min(totals, key=lambda n: totals[n])
+    if totals[largest] >= UNEVEN * totals[smallest]:
+        yield (
+            f"The class {largest} has {totals[largest] / max(1, totals[smallest]):.1f} times as many photos as "
+            f"{smallest}: turn on class weights, or rare classes will seldom be named."
+        )
+
+
+def _on_separability(separability: dict[str, Any]) -> str:
+    told = f"Before any training, {separability['accuracy']:.0%} of the photos look most like their own class"
+    if not separability["alike"]:
+        return f"{told}."
+    pair = separability["alike"][0]
+    return f"{told}; the most alike are {' and '.join(pair['classes'])} ({pair['share']:.0%} look like the other)."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _photos(number: int) -> str:
+    return _count(number, "photo")
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"

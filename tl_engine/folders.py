@@ -1,0 +1,108 @@
+"""Data folders that appear whole or not at all, and what their makers share: names, room, refusals. No torch here."""
+
+import errno
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tl_engine.archives import is_junk
+from tl_engine.dataset import CLASS_NAME_LENGTH, clean_class_name
+from tl_engine.errors import DataError, without_paths
+from tl_engine.settings import GIGABYTE, Limits
+
+MOST_TAKEN = 2_000  # photos of a data set from elsewhere: enough to learn from, soon here
+NAME_BYTES = 240  # of a class folder's name; file systems take 255
+REASON_LENGTH = 160  # characters of somebody else's error
+OFFLINE = "use the sample digits, which needs no network"
+
+
+def made_whole(folder: Path, what: str, make: Callable[[Path], None]) -> Path:
+    """`folder`, filled by `make` in a temporary place beside it and moved only when it is complete."""
+    make_parent(folder.parent)
+    with temporary(folder.parent) as place:
+        partial = Path(place, folder.name)
+        try:
+            make(partial)
+        except OSError as error:
+            raise DataError(f"{what} could not be written ({error.strerror}): make room.") from None
+        publish(partial, folder, what)
+    return folder
+
+
+def publish(partial: Path, folder: Path, name: str) -> None:
+    """Move what is complete to its place, at once; another process or visitor may have been faster."""
+    try:
+        os.replace(partial, folder)
+    except OSError as error:
+        if not folder.is_dir():
+            raise DataError(f"{name} could not be written ({error.strerror}): make room on the disk.") from None
+
+
+def temporary(parent: Path) -> "tempfile.TemporaryDirectory[str]":
+    """A folder for what is not complete yet. Raises DataError where nothing can be written."""
+    try:
+        return tempfile.TemporaryDirectory(".part", ".", parent, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise DataError(
+            f"Nothing can be written to the folder {parent.name} ({error.strerror}): make room, or name another "
+            "data directory (--data-dir)."
+        ) from None
+
+
+def make_parent(folder: Path) -> None:
+    """Make a folder that others go into. Raises DataError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"The folder {folder.name} cannot be made ({error.strerror}): name another data directory (--data-dir)."
+        ) from None
+
+
+def check_room(folder: Path, needed: int, limits: Limits) -> None:
+    """Raise DataError where `needed` bytes would leave the disk with less than the limit."""
+    free = shutil.disk_usage(folder).free
+    if free - needed < limits.free_bytes:
+        raise DataError(
+            f"The disk has {free / GIGABYTE:.1f} GB left, {(needed + limits.free_bytes) / GIGABYTE:.1f} GB are needed "
+            "for new data: make room first."
+        )
+
+
+def unavailable(what: str, error: Exception, remedy: str) -> DataError:
+    """The refusal for data that cannot be had from elsewhere, whatever a library raised, with what works instead.
+
+    A full disk is no such thing: that error is raised again as it is.
+    """
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        raise error
+    reason = getattr(error, "reason", None) or error  # a URLError's own text is "<urlopen error ...>"
+    text = " ".join(without_paths(str(getattr(reason, "strerror", None) or reason)).split())
+    first = re.split(r"(?<=\w)\. ", text)[0]
+    text = first[:REASON_LENGTH].rstrip(" .:") or type(error).__name__
+    return DataError(f"{what} cannot be had here ({text}): {OFFLINE}, or {remedy}.")
+
+
+def class_folder_names(names: Sequence[str]) -> list[str]:
+    """For each class name from elsewhere, in order, a folder name that is safe anywhere and nobody else's."""
+    taken: set[str] = set()
+    folders = []
+    for index, name in enumerate(names):
+        plain = re.sub(r'[/\\<>:"|?*]', "-", clean_class_name(name)).lstrip(" .")
+        plain = _short(plain, CLASS_NAME_LENGTH).rstrip(" .-")
+        if not plain or is_junk(plain):
+            plain = f"class {index}"
+        folder, number = plain, 2
+        while folder.casefold() in taken:
+            end = f" {number}"
+            folder, number = _short(plain, CLASS_NAME_LENGTH - len(end)) + end, number + 1
+        taken.add(folder.casefold())
+        folders.append(folder)
+    return folders
+
+
+def _short(name: str, characters: int) -> str:
+    return name[:characters].encode()[:NAME_BYTES].decode(errors="ignore")

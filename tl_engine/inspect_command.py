@@ -1,0 +1,98 @@
+"""`python -m tl_engine inspect` and `take`: the data report, and a zip made into a folder. The page calls them too,
+so that a large data set never holds up its own process.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tl_engine.architectures import DEFAULT_ARCHITECTURE
+from tl_engine.data_report import Report, make_report
+from tl_engine.dataset import scan
+from tl_engine.download import OnProgress
+from tl_engine.events import Event, to_json
+from tl_engine.hub_data import PREFIX
+from tl_engine.intake import locate, unpacked
+from tl_engine.manifest import DROP, Mend, Mends
+from tl_engine.mending import keep_one_of_each, write_folder
+from tl_engine.progress import reporting, watched
+from tl_engine.settings import Limits, Settings
+from tl_engine.terminal import ReadableLog
+
+Tell = Callable[[Event], object]
+SHOWN = 10  # findings of a kind printed for a person
+
+
+def inspect_command(arguments: argparse.Namespace) -> int:
+    """Report on a data set; with --out write it corrected. Raises EngineError."""
+    settings, tell = _settings(arguments), _teller(arguments)
+    architecture = arguments.architecture or DEFAULT_ARCHITECTURE
+    getting = reporting("getting the data", lambda told: locate(arguments.data, settings, told))
+    located = watched(getting, tell)
+    report = watched(make_report(located.root, located, settings, architecture), tell)
+    if arguments.out:
+        _write(Path(arguments.out), located, report, settings, tell)
+    if arguments.json:
+        print(json.dumps(report.to_dict()))
+    else:
+        _print(report)
+    return 0
+
+
+def take_command(arguments: argparse.Namespace) -> int:
+    """Make a folder below --into of a zip or of a data set on the hub; print its name, as json. Raises DataError."""
+    settings = dataclasses.replace(_settings(arguments), data_dir=Path(arguments.into))
+    what = arguments.what
+
+    def take(told: OnProgress) -> Path:
+        if what.startswith(PREFIX):
+            return locate(what, settings, told).root
+        return unpacked(Path(what), settings.data_dir, settings.limits, told)
+
+    folder = watched(reporting("downloading" if what.startswith(PREFIX) else "unpacking", take), _teller(arguments))
+    print(json.dumps({"folder": folder.name}))
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    given = vars(arguments)
+    folders = {name: given.get(name) for name in ("data_dir", "weights_dir", "cache_dir")}
+    return dataclasses.replace(Settings.make(**folders), limits=Limits(**json.loads(arguments.limits)))
+
+
+def _teller(arguments: argparse.Namespace) -> Tell:
+    """Who hears of progress: a program as json lines on stderr, a person as a bar."""
+    if arguments.progress:
+        return lambda event: print(to_json(event), file=sys.stderr, flush=True)
+    return (lambda _event: None) if arguments.json else ReadableLog().show
+
+
+def _write(folder: Path, located: Mends, report: Report, settings: Settings, tell: Tell) -> None:
+    """The data set as corrected by hand, with one of each photo and without what cannot be read."""
+    data = scan(located.root, settings.limits)
+    skipped = [Mend(file=finding["file"], action=DROP) for finding in report.skipped]
+    mended = located.adding([*keep_one_of_each(report), *skipped]).applied(data)
+    watched(write_folder(mended, folder), tell)
+
+
+def _print(report: Report) -> None:
+    for name, splits in report.classes.items():
+        print(f"{name}: {', '.join(f'{number:,} {split}' for split, number in splits.items())}")
+    for sentence in report.advice:
+        print(f"- {sentence}")
+    for title, found in (("left out", report.skipped), ("tiny", report.tiny), ("odd", report.odd)):
+        _list(title, [f"{finding['file']}: {finding['reason']}" for finding in found])
+    _list("the same photo", [f"{' = '.join(d.files)} ({d.kind})" for d in report.duplicates])
+    suspects = [
+        f"{s['file']}: {s['label']}, looks like {s['suggested']} ({s['score']:.2f})" for s in report.suspicious_labels
+    ]
+    _list("doubtful labels", suspects)
+
+
+def _list(title: str, lines: list[str]) -> None:
+    if lines:
+        more = f"\n  and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
+        print(f"{title}:\n  " + "\n  ".join(lines[:SHOWN]) + more)
