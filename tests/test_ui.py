@@ -26,6 +26,7 @@ from ui.run_view import EventReader, RunView, log_html, status_html, view
 from ui.session import checked_workspace, new_token, open_run, stoppable, visible_runs
 from ui.train_form import backbone_choices, summary_html
 from ui.train_form import settings_for as form_settings
+from ui.worker import run_command
 
 OWNER, OTHER = "a" * 32, "b" * 32
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -239,9 +240,12 @@ def test_an_upload_is_its_visitors_alone_and_can_be_deleted(
     import shutil
 
     archive = Path(shutil.make_archive(str(tmp_path / "holiday"), "zip", make_images("in")))
-    choice, data = data_choices.take_upload(archive, here, OWNER)
+    taken = run_command("take", [str(archive), "--into", str(here.uploads / OWNER)], here, print)
+    choice = data_choices.UPLOAD + taken["folder"]
+    data = data_choices.described(choice, here, OWNER)
+    assert data is not None
     assert data.classes == ("blue", "red")
-    assert ("Your upload: holiday", choice) in data_choices.choices(here, OWNER)
+    assert ("Yours: holiday", choice) in data_choices.choices(here, OWNER)
     assert choice not in [value for _, value in data_choices.choices(here, OTHER)]
     with pytest.raises(DataError):
         data_choices.resolve(choice, here, OTHER)
@@ -252,9 +256,12 @@ def test_an_upload_is_its_visitors_alone_and_can_be_deleted(
 def test_a_data_set_is_read_again_only_when_it_changed(make_images: MakeImages, here: Settings) -> None:
     folder = make_images("data/colours")
     first = data_choices.described("folder:colours", here, None)
+    assert first is not None
     assert data_choices.described("folder:colours", here, None) is first
     Image.new("RGB", (16, 16)).save(folder / "red" / "new.png")
-    assert len(data_choices.described("folder:colours", here, None).records) == len(first.records) + 1
+    again = data_choices.described("folder:colours", here, None)
+    assert again is not None
+    assert len(again.records) == len(first.records) + 1
 
 
 def test_the_summary_shows_counts_and_escapes_names(make_images: MakeImages, here: Settings) -> None:

@@ -12,7 +12,8 @@ from tl_engine.errors import EngineError
 from tl_engine.settings import Settings
 from ui import training
 from ui.classifier_pool import ClassifierPool
-from ui.predict_tab import PARALLEL, photo_input, refused
+from ui.predict_tab import PARALLEL, photo_input
+from ui.refusal import refused
 from ui.run_view import READER
 from ui.session import new_token, open_run, stoppable
 

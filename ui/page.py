@@ -8,12 +8,13 @@ import gradio as gr
 from tl_engine.settings import Settings
 from ui import classifier_pool, data_choices
 from ui.classifier_pool import ClassifierPool
+from ui.collect_view import NO_CAMERA_JS
+from ui.data_tab import DataTab
 from ui.endpoints import add_endpoints
 from ui.predict_tab import build_predict_tab
 from ui.session import TOKEN, new_token
-from ui.train_form import QUIET
 from ui.train_tab import TrainTab
-from ui.wording import INTRO, TITLE
+from ui.wording import INTRO, QUIET, TITLE
 
 # The browser keeps the workspace under this key. The secret only has to be the same after a restart:
 # every client gets it, what protects a workspace is that its name cannot be guessed.
@@ -36,8 +37,10 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs") as tabs:
             train = TrainTab(settings, workspace)
             predict = build_predict_tab(settings, pool, workspace)
+            data = DataTab(settings, workspace)
         add_endpoints(settings, pool)
         train.connect(tabs, predict)
+        data.connect(tabs, train.form)
 
         def restore(known: str, request: gr.Request) -> list[Any]:
             """What this visitor had: their workspace, their data, their newest run or the one of the link."""
@@ -54,5 +57,6 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
 
         outputs = [workspace, train.form.data, train.form.summary, train.run, predict.classifier]
         loaded = page.load(restore, workspace, outputs, **QUIET)
+        page.load(None, js=NO_CAMERA_JS)
         loaded.then(train.follow_anew, [train.run, train.others, workspace], train.shown, **QUIET)
     return page

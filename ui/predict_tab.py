@@ -1,7 +1,6 @@
 """The Predict tab: a picture in, the probabilities of its classes out, and the picture as the network sees it."""
 
 import csv
-import html
 import importlib.util
 import secrets
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from PIL import Image
 from tl_engine.errors import EngineError
 from tl_engine.settings import Settings
 from ui.classifier_pool import ClassifierPool, choices
+from ui.refusal import refused
 from ui.scratch import new_folder
 from ui.session import checked_workspace
 from ui.wording import IMAGENET_LABEL
@@ -52,11 +52,6 @@ def example_pictures() -> list[str]:
     photos = Path(sklearn.origin).parent / "datasets" / "images" if sklearn and sklearn.origin else media
     wanted = [media / "lion.jpg", media / "cheetah1.jpg", photos / "china.jpg", photos / "flower.jpg"]
     return [str(path) for path in wanted if path.is_file()]
-
-
-def refused(error: EngineError) -> gr.Error:
-    """The engine's own words as a toast. Toasts render HTML, so names in it are escaped."""
-    return gr.Error(html.escape(str(error)), title="This did not work", duration=20, print_exception=False)
 
 
 def predict_one(

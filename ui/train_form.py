@@ -7,18 +7,21 @@ from typing import Any
 import gradio as gr
 
 from tl_engine.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
-from tl_engine.config import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, TrainConfig
+from tl_engine.config import AUGMENTATIONS, FITS, OPTIMIZERS, SCHEDULES, TrainConfig
 from tl_engine.dataset import ImageFolder
 from tl_engine.errors import EngineError
+from tl_engine.folders import MOST_TAKEN
+from tl_engine.hub_data import PREFIX
 from tl_engine.settings import MEGABYTE, Settings
 from tl_engine.weights import find_weights
 from ui import data_choices
-from ui.predict_tab import refused
+from ui.data_table import counts_table, findings_html
+from ui.refusal import in_words, refused
 from ui.session import checked_workspace
-from ui.wording import PRESETS, STRATEGIES, plural, text
+from ui.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, plural, text
+from ui.worker import run_command, told
 
-BARS = 12  # classes shown with a bar; more are counted
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+TAKERS = 4  # uploads being unpacked at once
 Component = gr.components.Component
 
 
@@ -33,22 +36,14 @@ def backbone_choices(settings: Settings) -> list[tuple[str, str]]:
 
 
 def summary_html(data: ImageFolder | None) -> str:
-    """The classes as bars with their counts, and what was left out, before anything starts."""
+    """The classes as bars with their counts by split, and what was left out and why, before anything starts."""
     if data is None:
-        return ""
-    totals = {name: sum(splits.values()) for name, splits in data.counts().items()}
-    largest = max(totals.values())
-    rows = [
-        f'<tr><th scope="row" title="{text(name, 120)}">{text(name, 28)}</th><td class="tl-bar">'
-        f'<span style="width:{100 * count / largest:.0f}%"></span></td><td>{count:,}</td></tr>'
-        for name, count in list(totals.items())[:BARS]
-    ]
-    more = f"<p>and {plural(len(totals) - BARS, 'class', 'classes')} more</p>" if len(totals) > BARS else ""
-    skipped = "".join(f"<li>{text(file, 60)}: {text(reason, 160)}</li>" for file, reason in data.skipped[:3])
-    left_out = f"<p>{plural(len(data.skipped), 'file')} left out:</p><ul>{skipped}</ul>" if skipped else ""
+        return '<p class="tl-hint">Not here yet: the training downloads it first.</p>'
+    skipped = [{"file": file, "reason": reason} for file, reason in data.skipped]
+    left_out = findings_html("Left out", skipped) if skipped else ""
     notes = "".join(f"<p>Note: {text(note, 200)}.</p>" for note in data.notes)
-    words = data_choices.summary_words(data)
-    return f'<div class="tl-data"><p><b>{words}</b></p><table>{"".join(rows)}</table>{more}{left_out}{notes}</div>'
+    table = counts_table(data.counts())
+    return f'<div class="tl-data"><p><b>{data_choices.summary_words(data)}</b></p>{table}{left_out}{notes}</div>'
 
 
 def settings_for(strategy: str, preset: str | None) -> dict[str, Any]:
@@ -67,6 +62,12 @@ ADVANCED: dict[str, Callable[[Any], Component]] = {
     ),
     "augmentation": lambda v: gr.Dropdown(
         list(AUGMENTATIONS), value=v, label="Augmentation", info="Random crops and flips; strong adds colours and more."
+    ),
+    "fit": lambda v: gr.Dropdown(
+        [(FIT_WORDS[fit], fit) for fit in FITS],
+        value=v,
+        label="Square by",
+        info="The centre of each photo, or all of it, padded or stretched; the tab Data shows them.",
     ),
     "weight_decay": lambda v: gr.Number(v, label="Weight decay"),
     "label_smoothing": lambda v: gr.Number(v, label="Label smoothing"),
@@ -100,11 +101,22 @@ class TrainForm:
         self.summary = gr.HTML(elem_id="summary")
         with gr.Accordion("Upload a zip of class folders", open=False, elem_id="upload"):
             self.upload = gr.File(
-                label=f"Zip, at most {limits.archive_bytes // MEGABYTE:,} MB and {limits.images:,} photos",
+                label=f"Zip, at most {limits.archive_bytes // MEGABYTE:,} MB, {limits.images:,} photos, "
+                f"{limits.classes:,} classes; unpacked at most {limits.unpacked_bytes // MEGABYTE:,} MB",
                 file_count="single",
                 height=120,
             )
-            self.forget = gr.Button("Delete my uploads", size="sm", variant="stop")
+            with gr.Row():
+                self.hub = gr.Textbox(
+                    label="Or a data set of the Hugging Face hub",
+                    placeholder="owner/name",
+                    max_length=120,
+                    info=f"At most {MOST_TAKEN:,} photos are taken. Needs a network.",
+                    elem_id="hub",
+                    scale=3,
+                )
+                self.fetch = gr.Button("Fetch", size="sm", elem_id="fetch", scale=1, min_width=80)
+            self.forget = gr.Button("Delete all that is mine", size="sm", variant="stop")
         self.architecture = gr.Dropdown(
             backbone_choices(settings),
             value=DEFAULT_ARCHITECTURE,
@@ -138,7 +150,9 @@ class TrainForm:
         # Reading a large folder takes a moment, so this one shows that it works.
         self.data.change(self.describe, [self.data, self.workspace], self.summary, api_visibility="private")
         uploaded = [self.data, self.summary, self.upload]
-        self.upload.upload(self.take, [self.upload, self.workspace], uploaded, api_visibility="private")
+        taking: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": TAKERS, "concurrency_id": "take"}
+        self.upload.upload(self.take, [self.upload, self.workspace], uploaded, **taking)
+        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], uploaded[:2], **taking)
         self.forget.click(self.delete, self.workspace, [self.data, self.summary], **QUIET)
 
     def describe(self, choice: str | None, workspace: str) -> str:
@@ -151,19 +165,29 @@ class TrainForm:
         except EngineError as error:
             return f'<div class="tl-data tl-problem" role="alert"><p>{text(error, 500)}</p></div>'
 
-    def take(self, file: str | None, workspace: str) -> tuple[Any, str, None]:
+    @in_words
+    def take(self, file: str | None, workspace: str, progress: Any = gr.Progress()) -> tuple[Any, str, None]:  # noqa: B008
         """A visitor's zip becomes a data set of theirs, chosen at once; the upload itself is not kept."""
         if not file:
-            raise refused(EngineError("No file arrived: choose a zip of class folders."))
+            raise EngineError("No file arrived: choose a zip of class folders.")
         try:
-            owner = checked_workspace(workspace)
-            choice, data = data_choices.take_upload(Path(file), self.settings, owner)
-        except EngineError as error:
-            raise refused(error) from None
+            return *self._taken(file, workspace, progress), None
         finally:
             if file.endswith(".zip"):  # a program may name any file of Gradio's cache here
                 Path(file).unlink(missing_ok=True)
-        return gr.Dropdown(data_choices.choices(self.settings, owner), value=choice), summary_html(data), None
+
+    @in_words
+    def fetched(self, name: str, workspace: str, progress: Any = gr.Progress()) -> tuple[Any, str]:  # noqa: B008
+        """A data set of the hub becomes one of the visitor's."""
+        return self._taken(f"{PREFIX}{name.strip().removeprefix(PREFIX)}", workspace, progress)
+
+    def _taken(self, what: str, workspace: str, progress: Any) -> tuple[Any, str]:
+        """Unpack or download in a process of its own, so that the page answers meanwhile."""
+        owner = checked_workspace(workspace)
+        into = ["--into", str(self.settings.uploads / owner)]
+        taken = run_command("take", [what, *into], self.settings, lambda event: told(progress, event))
+        choice = data_choices.UPLOAD + taken["folder"]
+        return gr.Dropdown(data_choices.choices(self.settings, owner), value=choice), self.describe(choice, owner)
 
     def delete(self, workspace: str) -> tuple[Any, str]:
         """Remove what this visitor uploaded."""

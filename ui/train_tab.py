@@ -11,10 +11,12 @@ from tl_engine.settings import Settings
 from ui import training
 from ui.classifier_pool import choices as classifier_choices
 from ui.plots import accuracy_plot, loss_plot, run_curves
-from ui.predict_tab import PredictTab, refused
+from ui.predict_tab import PredictTab
+from ui.refusal import refused
 from ui.run_view import RunView, label, log_html, status_html, view
 from ui.session import checked_workspace, open_run, stoppable, visible_runs
-from ui.train_form import QUIET, Component, TrainForm
+from ui.train_form import Component, TrainForm
+from ui.wording import QUIET
 
 MOST_BESIDE = 6  # runs laid over; more are a tangle
 FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event

@@ -12,8 +12,8 @@ from tl_engine import runs
 from tl_engine.architectures import get_architecture
 from tl_engine.config import TrainConfig
 from tl_engine.errors import ConfigError, RunError
-from tl_engine.intake import SAMPLES
 from tl_engine.run_folder import Run
+from tl_engine.samples import SAMPLES
 from tl_engine.settings import Settings
 from tl_engine.weights import check_weights
 from ui import data_choices
@@ -62,7 +62,7 @@ def checked_config(options: Mapping[str, Any], settings: Settings, workspace: st
 
 def data_name(config_data: str) -> str:
     """What to call a run's data: a sample's name or the last part of its path."""
-    return config_data if config_data in SAMPLES else Path(config_data).name
+    return config_data if config_data in SAMPLES else Path(config_data).name.removesuffix(".json")
 
 
 def latest(settings: Settings, workspace: str) -> Run | None:

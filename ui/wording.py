@@ -2,9 +2,12 @@
 
 import html
 import time
+from typing import Any
 
 from tl_engine.dataset import printable
 
+# A handler that only reads: past the queue, no spinner, not for programs.
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 TITLE = "Teach a classifier with your own photos"
 INTRO = (
     "Photos sorted into classes go in; a classifier you can try and share comes out. "
@@ -28,6 +31,7 @@ STRATEGIES = {
         "Random weights, to see what the pretrained knowledge was worth. Expect much less accuracy.",
     ),
 }
+FIT_WORDS = {"crop": "Centre", "pad": "Padding", "stretch": "Stretching"}
 PRESETS = {"Sensible defaults": None, "PyTorch tutorial": "tutorial", "Blog": "blog"}
 IMAGENET_LABEL = "1,000 everyday things (ImageNet)"
 SHIPPED_LABELS = {"cats-or-dogs": "Cats or dogs", "ants-or-bees": "Ants or bees"}

@@ -1,0 +1,241 @@
+"""Collecting: a data set of the visitor's own, class by class, from files and camera. Every photo is kept at once."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tl_engine import collect
+from tl_engine.collect import Collection
+from tl_engine.errors import EngineError, ImageError
+from tl_engine.settings import MEGABYTE, Settings
+from ui import data_choices
+from ui.photo_grid import Item, PhotoGrid, marks
+from ui.refusal import in_words
+from ui.scratch import new_folder
+from ui.session import checked_workspace
+from ui.wording import QUIET, plural, text
+
+NO_COLLECTION = "This data set is not one of those you put together here: press “New data set”, or choose one of yours."
+NO_CLASS = "Add a class first: name it above."
+BURST: dict[str, Any] = {
+    "stream_every": 0.2,
+    "time_limit": 120,
+}  # seconds, of a photo and of a whole burst
+CAMERAS = 30  # visitors whose cameras run at once
+SHOWN_REFUSALS = 3  # files named in one sentence
+# A camera in the page needs https or this very computer; elsewhere the phone's own camera app takes its place.
+NO_CAMERA_JS = """() => {
+  const camera = Boolean(navigator.mediaDevices && navigator.mediaDevices.getUserMedia);
+  const hide = (id, hidden) => { const part = document.getElementById(id); if (part) part.hidden = hidden; };
+  const tell = () => {
+    hide('camera-box', !camera); hide('snapshot-box', camera);
+    document.querySelectorAll('#snapshot-box input[type=file]').forEach(
+      (input) => { input.setAttribute('capture', 'environment'); input.setAttribute('accept', 'image/*'); });
+  };
+  tell(); new MutationObserver(tell).observe(document.body, {childList: true, subtree: true});
+}"""
+
+
+class CollectView:
+    """Lays out the view; `connect` wires it to the list of data sets above it."""
+
+    def __init__(self, settings: Settings, workspace: gr.BrowserState) -> None:
+        self.settings = settings
+        self.workspace = workspace
+        self.hint = gr.HTML(hint(NO_COLLECTION), elem_id="collect-hint")
+        with gr.Column(visible=False) as self.panel:
+            with gr.Row():
+                self.new_class = gr.Textbox(
+                    label="New class", placeholder="cats", max_length=collect.CLASS_LENGTH, elem_id="new-class", scale=3
+                )
+                self.add_class = gr.Button("Add class", elem_id="add-class", scale=1, min_width=100)
+            self.name = gr.Radio([], label="Photos go to the class", elem_id="class")
+            with gr.Row():
+                with gr.Column(min_width=300):
+                    self._ways_in()
+                with gr.Column(min_width=300):
+                    self.grid = PhotoGrid(settings, "Photos of this class; click to mark", "own-photos")
+                    self.remove = gr.Button("Remove the marked photos", size="sm", elem_id="remove")
+            with gr.Accordion("Name, download, delete", open=False, elem_id="keep"):
+                self._keeping()
+
+    def _ways_in(self) -> None:
+        limits = self.settings.limits
+        self.files = gr.File(
+            file_count="multiple",
+            label=f"Drop photos here: at most {limits.image_bytes // MEGABYTE} MB each, {limits.images:,} in all",
+            height=140,
+            elem_id="own-files",
+        )
+        with gr.Column(elem_id="camera-box"):
+            self.camera = gr.Image(
+                sources=["webcam"],
+                streaming=True,
+                type="filepath",
+                label="Camera: press record for a burst of five photos a second, stop to end it",
+                height=260,
+                elem_id="camera",
+                buttons=[],
+            )
+        with gr.Column(elem_id="snapshot-box"):
+            gr.HTML(hint("This browser gives pages without https no camera: your device's own camera takes its place."))
+            self.snapshot = gr.UploadButton("Take a photo", file_count="multiple", elem_id="snapshot")
+        self.said = gr.HTML("", elem_id="collected")
+
+    def _keeping(self) -> None:
+        with gr.Row():
+            self.title = gr.Textbox(label="Name of the data set", max_length=collect.TITLE_LENGTH, elem_id="title")
+            self.rename = gr.Button("Rename", size="sm")
+        with gr.Row():
+            self.class_name = gr.Textbox(
+                label="Name of the class", max_length=collect.CLASS_LENGTH, elem_id="rename-class"
+            )
+            self.rename_class = gr.Button("Rename the class", size="sm")
+            self.delete_class = gr.Button("Delete the class", size="sm", variant="stop")
+        with gr.Row():
+            self.pack = gr.Button("Make a zip of class folders", size="sm", elem_id="pack")
+            self.download = gr.DownloadButton("Download the zip", size="sm", visible=False, elem_id="zip")
+            self.delete = gr.Button("Delete the data set for good", size="sm", variant="stop", elem_id="delete-own")
+
+    @property
+    def shown(self) -> list[Any]:
+        """What `show` gives values for."""
+        return [self.hint, self.panel, self.name, self.title, self.class_name, self.download, *self.grid.shown]
+
+    def connect(self, choice: gr.Dropdown) -> None:
+        """Wire everything that stays within the view."""
+        here = [choice, self.workspace]
+        with_class = [*here, self.name]
+        private: dict[str, Any] = {"api_visibility": "private"}
+        gr.on([self.add_class.click, self.new_class.submit], self.made_class, [*here, self.new_class],
+              [self.new_class, *self.shown], **QUIET)  # fmt: skip
+        self.name.input(self.show, with_class, self.shown, **QUIET)
+        takes = [self.said, self.files, *self.shown]
+        gr.on([self.files.upload], self.take, [*with_class, self.files], takes, **private)
+        self.snapshot.upload(self.take, [*with_class, self.snapshot], takes, **private)
+        self.camera.stream(
+            self.snap, [*with_class, self.camera], [self.said, *self.shown], show_progress="hidden",
+            concurrency_limit=CAMERAS, concurrency_id="camera", **BURST, **private,
+        )  # fmt: skip
+        self.grid.connect(lambda *values: self.items(self.opened(*values[:2]), values[2]), with_class)
+        self.remove.click(self.removed, [*with_class, self.grid.marked], self.shown, **QUIET)
+        self.rename_class.click(self.renamed_class, [*with_class, self.class_name], self.shown, **QUIET)
+        self.delete_class.click(self.deleted_class, with_class, self.shown, **QUIET)
+        self.pack.click(self.packed, here, self.download, **private)
+
+    def opened(self, choice: str | None, workspace: str) -> Collection:
+        """The visitor's data set. Raises EngineError."""
+        found = data_choices.own_collection(choice or "", self.settings, checked_workspace(workspace))
+        if found is None:
+            raise EngineError(NO_COLLECTION)
+        return found
+
+    @in_words
+    def show(self, choice: str | None, workspace: str, name: str | None = None) -> list[Any]:
+        """The data set with one class open; the first one if that is gone."""
+        own = data_choices.own_collection(choice or "", self.settings, workspace) if workspace else None
+        if own is None:
+            told, empty = gr.HTML(hint(NO_COLLECTION), visible=True), gr.Radio(choices=[], value=None)
+            return [
+                told,
+                gr.Column(visible=False),
+                empty,
+                "",
+                "",
+                gr.DownloadButton(visible=False),
+                *self.grid.show([]),
+            ]
+        counts = own.counts()
+        current = name if name in counts else next(iter(counts), None)
+        return [
+            gr.HTML(hint(NO_CLASS), visible=not counts),
+            gr.Column(visible=True),
+            gr.Radio(choices=[(f"{n} ({number:,})", n) for n, number in counts.items()], value=current),
+            own.title,
+            current or "",
+            gr.DownloadButton(visible=False),
+            *self.grid.show(self.items(own, current)),
+        ]
+
+    def items(self, own: Collection, name: str | None) -> list[Item]:
+        """The photos of a class as the grid shows them."""
+        return [Item(path, path.name, "") for path in own.photos(name)] if name in own.classes() and name else []
+
+    @in_words
+    def made_class(self, choice: str | None, workspace: str, name: str) -> list[Any]:
+        """A new class, open at once."""
+        made = self.opened(choice, workspace).add_class(name, self.settings.limits)
+        return ["", *self.show(choice, workspace, made)]
+
+    @in_words
+    def take(self, choice: str | None, workspace: str, name: str | None, files: list[str] | str | None) -> list[Any]:
+        """Keep uploaded photos; what is no photo is named and the others stay."""
+        own = self.opened(choice, workspace)
+        kept, refusals = 0, []
+        for file in [files] if isinstance(files, str) else files or []:
+            try:
+                own.add(_chosen(name), Path(file), self.settings.limits)
+                kept += 1
+            except ImageError as error:
+                refusals.append(str(error))
+        return [taken(kept, refusals), None, *self.show(choice, workspace, name)]
+
+    @in_words
+    def snap(self, choice: str | None, workspace: str, name: str | None, frame: str | None) -> list[Any]:
+        """Keep one photo of a burst. The list is drawn anew now and then only: five times a second is too much."""
+        own = self.opened(choice, workspace)
+        if not frame:
+            return [gr.skip()] * (1 + len(self.shown))
+        own.add(_chosen(name), Path(frame), self.settings.limits, shown="the camera's photo")
+        number = own.counts()[_chosen(name)]
+        words = f'<p role="status">{plural(number, "photo")} in {text(name)}</p>'
+        if number % 5:
+            return [words, *[gr.skip()] * len(self.shown)]
+        return [words, *self.show(choice, workspace, name)]
+
+    @in_words
+    def removed(self, choice: str | None, workspace: str, name: str | None, marked: str) -> list[Any]:
+        """Delete the marked photos."""
+        self.opened(choice, workspace).remove(_chosen(name), sorted(marks(marked)))
+        return self.show(choice, workspace, name)
+
+    @in_words
+    def renamed_class(self, choice: str | None, workspace: str, name: str | None, new: str) -> list[Any]:
+        """Call a class something else."""
+        return self.show(choice, workspace, self.opened(choice, workspace).rename_class(_chosen(name), new))
+
+    @in_words
+    def deleted_class(self, choice: str | None, workspace: str, name: str | None) -> list[Any]:
+        """Delete a class with its photos."""
+        self.opened(choice, workspace).delete_class(_chosen(name))
+        return self.show(choice, workspace)
+
+    @in_words
+    def packed(self, choice: str | None, workspace: str) -> Any:
+        """The data set as a zip, ready to be downloaded."""
+        own = self.opened(choice, workspace)
+        plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in own.title).strip("-") or "photos"
+        archive = new_folder("data", own.folder.name) / f"{plain}.zip"
+        own.pack(archive)
+        return gr.DownloadButton(value=str(archive), visible=True)
+
+
+def _chosen(name: str | None) -> str:
+    if not name:
+        raise EngineError(NO_CLASS)
+    return name
+
+
+def hint(sentence: str) -> str:
+    """A quiet line."""
+    return f'<p class="tl-hint">{html.escape(sentence)}</p>'
+
+
+def taken(kept: int, refusals: list[str]) -> str:
+    """What became of an upload, in words."""
+    more = f"<li>and {len(refusals) - SHOWN_REFUSALS} more</li>" if len(refusals) > SHOWN_REFUSALS else ""
+    listed = "".join(f"<li>{text(reason, 200)}</li>" for reason in refusals[:SHOWN_REFUSALS]) + more
+    left_out = f"<p>{plural(len(refusals), 'file')} left out:</p><ul>{listed}</ul>" if refusals else ""
+    return f'<div class="tl-data" role="status"><p>{plural(kept, "photo")} added.</p>{left_out}</div>'

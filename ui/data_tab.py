@@ -1,0 +1,111 @@
+"""The Data tab: put a data set together, look at it, check it. Each of the three has a module of its own."""
+
+from typing import Any
+
+import gradio as gr
+
+from tl_engine import collect
+from tl_engine.settings import Settings
+from ui import data_choices
+from ui.check_view import CheckView
+from ui.collect_view import CollectView
+from ui.look_view import LookView
+from ui.refusal import in_words
+from ui.session import checked_workspace
+from ui.train_form import TrainForm
+from ui.wording import QUIET
+
+FIRST_TITLE = "My photos"
+
+
+class DataTab:
+    """Lays out the tab and connects it to the form of the Train tab."""
+
+    def __init__(self, settings: Settings, workspace: gr.BrowserState) -> None:
+        self.settings = settings
+        self.workspace = workspace
+        with gr.Tab("Data", id="data") as self.tab:
+            with gr.Row(equal_height=True):
+                self.choice = gr.Dropdown(
+                    data_choices.choices(settings, ""),
+                    value=data_choices.default_choice(settings),
+                    allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
+                    label="Data set",
+                    elem_id="data-set",
+                    scale=4,
+                )
+                self.new = gr.Button("New data set", elem_id="new-data", scale=1, min_width=140)
+                self.use = gr.Button("Train on this", variant="primary", elem_id="train-on", scale=1, min_width=140)
+            with gr.Tabs(selected="look", elem_id="data-views") as self.views:
+                with gr.Tab("Collect", id="collect"):
+                    self.collect = CollectView(settings, workspace)
+                with gr.Tab("Look", id="look") as self.look_tab:
+                    self.look = LookView(settings, workspace)
+                with gr.Tab("Check", id="check"):
+                    self.check = CheckView(settings, workspace)
+
+    def connect(self, tabs: gr.Tabs, form: TrainForm) -> None:
+        """Wire the views, the list of data sets and the way to training."""
+        here = [self.choice, self.workspace]
+        self.collect.connect(self.choice)
+        self.look.connect(self.choice)
+        self.check.connect(self.choice, form.advanced["class_weights"])
+        self.tab.select(self.listed, here, [self.choice, *self.shown], **QUIET)
+        self.choice.input(self.show, here, self.shown, **QUIET)
+        self.look_tab.select(self.look.show, here, self.look.shown, **QUIET)
+        self.new.click(self.made, self.workspace, [self.choice, self.views, *self.shown], **QUIET)
+        self.collect.rename.click(
+            self.renamed, [*here, self.collect.title], [self.choice, *self.collect.shown], **QUIET
+        )
+        self.collect.delete.click(self.deleted, here, [self.choice, *self.shown], **QUIET)
+        self.look.fit.input(lambda fit: fit, self.look.fit, form.advanced["fit"], **QUIET)
+        chosen = self.use.click(self.trained_on, here, [tabs, form.data], **QUIET)
+        chosen.then(form.describe, [form.data, self.workspace], form.summary, **QUIET)
+
+    @property
+    def shown(self) -> list[Any]:
+        """What `show` gives values for."""
+        return [*self.collect.shown, *self.look.shown, *self.check.shown]
+
+    def show(self, choice: str | None, workspace: str) -> list[Any]:
+        """All three views of a data set."""
+        views = (self.collect, self.look, self.check)
+        return [value for view in views for value in view.show(choice, workspace)]
+
+    @in_words
+    def listed(self, choice: str | None, workspace: str) -> list[Any]:
+        """The data sets of now, since others may have been uploaded, with the present one's views."""
+        return [self._choices(workspace, choice), *self.show(choice, workspace)]
+
+    def _choices(self, workspace: str, choice: str | None) -> Any:
+        listed = data_choices.choices(self.settings, checked_workspace(workspace))
+        if choice not in [value for _, value in listed]:
+            choice = data_choices.default_choice(self.settings)
+        return gr.Dropdown(choices=listed, value=choice)
+
+    @in_words
+    def made(self, workspace: str) -> list[Any]:
+        """A new data set of the visitor's own, open for photos."""
+        own = collect.create(self.settings.uploads / checked_workspace(workspace), FIRST_TITLE)
+        choice = data_choices.UPLOAD + own.folder.name
+        return [self._choices(workspace, choice), gr.Tabs(selected="collect"), *self.show(choice, workspace)]
+
+    @in_words
+    def renamed(self, choice: str | None, workspace: str, title: str) -> list[Any]:
+        """Call the data set something else."""
+        self.collect.opened(choice, workspace).rename(title)
+        return [self._choices(workspace, choice), *self.collect.show(choice, workspace)]
+
+    @in_words
+    def deleted(self, choice: str | None, workspace: str) -> list[Any]:
+        """Delete the data set for good, with what was corrected in it."""
+        own = self.collect.opened(choice, workspace)
+        data_choices.undo(choice or "", self.settings, workspace)
+        own.delete()
+        default = data_choices.default_choice(self.settings)
+        return [self._choices(workspace, default), *self.show(default, workspace)]
+
+    @in_words
+    def trained_on(self, choice: str | None, workspace: str) -> list[Any]:
+        """The Train tab with this data set chosen."""
+        return [gr.Tabs(selected="train"), self._choices(workspace, choice)]

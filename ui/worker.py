@@ -1,0 +1,63 @@
+"""Heavy work with data in a process of its own, so that the page answers meanwhile: unpacking a zip, the report."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tl_engine.errors import EngineError, without_paths
+from tl_engine.events import Progress, from_json
+from tl_engine.settings import PROJECT, Settings
+from ui.wording import duration
+
+OnEvent = Callable[[Progress], object]
+MOST_AT_ONCE = threading.Semaphore(2)  # more would only take the memory from each other
+LAST_LINES = 20  # of what the process said, for the sentence in it
+
+
+def run_command(name: str, arguments: Sequence[str], settings: Settings, on_progress: OnEvent) -> dict[str, Any]:
+    """Run `python -m tl_engine NAME` to its end and return the object it prints.
+
+    Raises EngineError with the sentence that it refused with.
+    """
+    limits = json.dumps(dataclasses.asdict(settings.limits))
+    command = [sys.executable, "-m", "tl_engine", name, *arguments, "--json", "--progress", "--limits", limits]
+    # The answer goes to a file: two pipes would need two readers.
+    with MOST_AT_ONCE, tempfile.TemporaryFile() as answer, subprocess.Popen(
+        command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.PIPE
+    ) as process:  # fmt: skip
+        said = _followed(process.stderr, on_progress)
+        if process.wait():
+            raise EngineError(_sentence(said))
+        answer.seek(0)
+        result: dict[str, Any] = json.load(answer)
+        return result
+
+
+def _followed(lines: Any, on_progress: OnEvent) -> list[str]:
+    """Pass progress on; what else the process says is kept."""
+    said: list[str] = []
+    for raw in lines:
+        line = raw.decode("utf-8", "replace").strip()
+        event = from_json(line)
+        if isinstance(event, Progress):
+            on_progress(event)
+        elif line and event is None:
+            said = [*said[-LAST_LINES:], line]
+    return said
+
+
+def _sentence(said: list[str]) -> str:
+    if said and not said[-1].startswith(("Traceback", "  ")):
+        return without_paths(said[-1])
+    return "Reading the photos ended unexpectedly: try again, or with fewer photos."
+
+
+def told(progress: Any, event: Progress) -> None:
+    """A stage on Gradio's progress bar, with the time left."""
+    left = f", {duration(event.seconds_left)} left" if event.seconds_left else ""
+    progress((event.done, event.total), desc=f"{event.stage}{left}", unit="photos")
