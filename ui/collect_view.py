@@ -97,12 +97,23 @@ class CollectView:
         with gr.Row():
             self.pack = gr.Button("Make a zip of class folders", size="sm", elem_id="pack")
             self.download = gr.DownloadButton("Download the zip", size="sm", visible=False, elem_id="zip")
+        with gr.Row():
+            self.sure = gr.Checkbox(False, label="I am sure: it cannot be had back", elem_id="sure")
             self.delete = gr.Button("Delete the data set for good", size="sm", variant="stop", elem_id="delete-own")
 
     @property
     def shown(self) -> list[Any]:
         """What `show` gives values for."""
-        return [self.hint, self.panel, self.name, self.title, self.class_name, self.download, *self.grid.shown]
+        return [
+            self.hint,
+            self.panel,
+            self.name,
+            self.title,
+            self.class_name,
+            self.download,
+            self.sure,
+            *self.grid.shown,
+        ]
 
     def connect(self, choice: gr.Dropdown) -> None:
         """Wire everything that stays within the view."""
@@ -135,28 +146,18 @@ class CollectView:
     @in_words
     def show(self, choice: str | None, workspace: str, name: str | None = None) -> list[Any]:
         """The data set with one class open; the first one if that is gone."""
-        own = data_choices.own_collection(choice or "", self.settings, workspace) if workspace else None
-        if own is None:
-            told, empty = gr.HTML(hint(NO_COLLECTION), visible=True), gr.Radio(choices=[], value=None)
-            return [
-                told,
-                gr.Column(visible=False),
-                empty,
-                "",
-                "",
-                gr.DownloadButton(visible=False),
-                *self.grid.show([]),
-            ]
-        counts = own.counts()
+        own = data_choices.own_collection(choice or "", self.settings, workspace)
+        counts = own.counts() if own else {}
         current = name if name in counts else next(iter(counts), None)
         return [
-            gr.HTML(hint(NO_CLASS), visible=not counts),
-            gr.Column(visible=True),
+            gr.HTML(hint(NO_CLASS if own else NO_COLLECTION), visible=not counts),
+            gr.Column(visible=own is not None),
             gr.Radio(choices=[(f"{n} ({number:,})", n) for n, number in counts.items()], value=current),
-            own.title,
+            own.title if own else "",
             current or "",
             gr.DownloadButton(visible=False),
-            *self.grid.show(self.items(own, current)),
+            False,
+            *self.grid.show(self.items(own, current) if own else []),
         ]
 
     def items(self, own: Collection, name: str | None) -> list[Item]:

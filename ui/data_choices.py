@@ -13,6 +13,7 @@ from tl_engine.intake import locate
 from tl_engine.manifest import Mend, Mends
 from tl_engine.samples import SAMPLES, present_folder
 from tl_engine.settings import Limits, Settings
+from ui.session import checked_workspace
 from ui.wording import plural
 
 FOLDER, UPLOAD = "folder:", "upload:"
@@ -25,7 +26,7 @@ HIDDEN = frozenset(("archives",))  # under the data directory, but nobody's data
 def choices(settings: Settings, workspace: str) -> list[tuple[str, str]]:
     """(label, value) for all that this visitor can train on; uploads first, the newest first."""
     # Without a workspace the folder would be everybody's: the names in it are the workspaces' own tokens.
-    own = _folders(settings.uploads / workspace) if workspace else []
+    own = _folders(_own_folder(settings, workspace)) if workspace else []
     uploads = sorted(own, key=lambda f: f.stat().st_mtime, reverse=True)
     sample_folders = {name for sample in SAMPLES.values() for name in sample.folders}
     listed = [(f"Yours: {_upload_label(folder)}", UPLOAD + folder.name) for folder in uploads]
@@ -59,7 +60,7 @@ def _original(choice: str, settings: Settings, workspace: str | None) -> str:
     if choice in SAMPLES:
         return choice
     if choice.startswith(UPLOAD) and workspace:
-        parent, name = settings.uploads / workspace, choice.removeprefix(UPLOAD)
+        parent, name = _own_folder(settings, workspace), choice.removeprefix(UPLOAD)
     else:
         parent, name = settings.data_dir, choice.removeprefix(FOLDER)
     if name in {folder.name for folder in _folders(parent)} - HIDDEN:
@@ -70,7 +71,7 @@ def _original(choice: str, settings: Settings, workspace: str | None) -> str:
 def mends_file(choice: str, settings: Settings, workspace: str) -> Path:
     """Where this visitor's corrections of a data set go; call it only with a choice that `resolve` took."""
     kind, _, name = choice.rpartition(":")
-    return settings.uploads / workspace / MENDS / (kind or "sample") / f"{name}.json"
+    return _own_folder(settings, workspace) / MENDS / (kind or "sample") / f"{name}.json"
 
 
 def located(choice: str, settings: Settings, workspace: str | None) -> Mends:
@@ -122,8 +123,8 @@ def absent(choice: str, settings: Settings) -> bool:
 
 def delete_uploads(settings: Settings, workspace: str) -> int:
     """Remove all that a visitor uploaded; returns how many data sets that were."""
-    folders = _folders(settings.uploads / workspace)
-    shutil.rmtree(settings.uploads / workspace, ignore_errors=True)
+    folders = _folders(_own_folder(settings, workspace))
+    shutil.rmtree(_own_folder(settings, workspace), ignore_errors=True)
     return len(folders)
 
 
@@ -148,6 +149,11 @@ def _folders(parent: Path) -> list[Path]:
     if not parent.is_dir():
         return []
     return sorted(f for f in parent.iterdir() if f.is_dir() and not f.name.startswith("."))
+
+
+def _own_folder(settings: Settings, workspace: str) -> Path:
+    """All that a visitor brought. Raises EngineError: a workspace from a browser must not lead anywhere else."""
+    return settings.uploads / checked_workspace(workspace)
 
 
 def _upload_label(folder: Path) -> str:

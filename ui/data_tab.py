@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from tl_engine import collect
+from tl_engine.errors import EngineError
 from tl_engine.settings import Settings
 from ui import data_choices
 from ui.check_view import CheckView
@@ -57,7 +58,7 @@ class DataTab:
         self.collect.rename.click(
             self.renamed, [*here, self.collect.title], [self.choice, *self.collect.shown], **QUIET
         )
-        self.collect.delete.click(self.deleted, here, [self.choice, *self.shown], **QUIET)
+        self.collect.delete.click(self.deleted, [*here, self.collect.sure], [self.choice, *self.shown], **QUIET)
         self.look.fit.input(lambda fit: fit, self.look.fit, form.advanced["fit"], **QUIET)
         chosen = self.use.click(self.trained_on, here, [tabs, form.data], **QUIET)
         chosen.then(form.describe, [form.data, self.workspace], form.summary, **QUIET)
@@ -97,9 +98,11 @@ class DataTab:
         return [self._choices(workspace, choice), *self.collect.show(choice, workspace)]
 
     @in_words
-    def deleted(self, choice: str | None, workspace: str) -> list[Any]:
+    def deleted(self, choice: str | None, workspace: str, sure: bool) -> list[Any]:
         """Delete the data set for good, with what was corrected in it."""
         own = self.collect.opened(choice, workspace)
+        if not sure:
+            raise EngineError("Tick “I am sure” first: a deleted data set cannot be had back.")
         data_choices.undo(choice or "", self.settings, workspace)
         own.delete()
         default = data_choices.default_choice(self.settings)
