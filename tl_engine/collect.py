@@ -46,27 +46,27 @@ class Collection:
 
     def rename(self, title: str) -> None:
         """Call it something else. Raises DataError."""
-        plain = clean_class_name(title)
-        if not plain or len(plain) > TITLE_LENGTH:
-            raise DataError(f"A data set's name must have 1 to {TITLE_LENGTH} visible characters, got {plain[:80]!r}.")
+        plain = _plain_title(title)
         with _writing():
             _write(self.folder / TITLE, plain.encode())
 
     def classes(self) -> list[str]:
-        """Class names in order, empty ones too."""
-        return sorted(f.name for f in self.folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+        """Class names in order, empty ones too; none once the data set was deleted."""
+        with contextlib.suppress(FileNotFoundError):
+            return sorted(f.name for f in self.folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+        return []
 
     def photos(self, name: str) -> list[Path]:
         """The photos of a class, the newest first."""
         found = []
-        for path in self._files(name):
+        for path in _files(self._class(name)):
             with contextlib.suppress(FileNotFoundError):  # removed by another tab
                 found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found, reverse=True)]
 
     def counts(self) -> dict[str, int]:
         """Photos of each class."""
-        return {name: len(self._files(name)) for name in self.classes()}
+        return {name: len(_files(self.folder / name)) for name in self.classes()}
 
     def add_class(self, name: str, limits: Limits) -> str:
         """Make an empty class and return its name made plain. Raises DataError."""
@@ -106,10 +106,10 @@ class Collection:
 
     def remove(self, name: str, files: Sequence[str]) -> None:
         """Delete photos of a class by their file names; those that are not there are gone already."""
-        folder = self._class(name)
-        for file in files:
-            if file in {path.name for path in folder.iterdir()}:
-                (folder / file).unlink(missing_ok=True)
+        wanted = set(files)
+        for path in _files(self._class(name)):
+            if path.name in wanted:
+                path.unlink(missing_ok=True)
 
     def delete(self) -> None:
         """Remove the data set for good: out of the way at once, then from the disk."""
@@ -120,13 +120,17 @@ class Collection:
 
     def pack(self, archive: Path) -> None:
         """A zip of class folders, which every other tool reads. Raises DataError."""
-        with _writing(), zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:  # photos are packed already
-            for name in self.classes():
-                for path in sorted(self.photos(name)):
-                    packed.write(path, f"{name}/{path.name}")
-
-    def _files(self, name: str) -> list[Path]:
-        return [path for path in self._class(name).iterdir() if not path.name.startswith(".")]
+        partial = archive.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            # Photos are packed already; a clock that was never set dates them before a zip's first year.
+            with _writing(), zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+                for name in self.classes():
+                    for path in sorted(_files(self.folder / name)):
+                        with contextlib.suppress(FileNotFoundError):  # removed by another tab
+                            packed.write(path, f"{name}/{path.name}")
+            os.replace(partial, archive)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _class(self, name: str) -> Path:
         """The folder of a class that is there; a name from a browser never becomes a path before this."""
@@ -157,11 +161,26 @@ class Collection:
 
 def create(parent: Path, title: str) -> Collection:
     """A new empty data set under `parent`. Raises DataError."""
+    _plain_title(title)  # what is refused leaves nothing behind
     collection = Collection(parent / f"{PREFIX}{secrets.token_hex(8)}")
     with _writing():
         collection.folder.mkdir(parents=True)
     collection.rename(title)
     return collection
+
+
+def _plain_title(title: str) -> str:
+    plain = clean_class_name(title)
+    if not plain or len(plain) > TITLE_LENGTH:
+        raise DataError(f"A data set's name must have 1 to {TITLE_LENGTH} visible characters, got {plain[:80]!r}.")
+    return plain
+
+
+def _files(folder: Path) -> list[Path]:
+    """The photos in a class folder, whole ones only; none once the folder was deleted."""
+    with contextlib.suppress(FileNotFoundError):
+        return [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return []
 
 
 def _suffix(content: bytes) -> str:
@@ -183,5 +202,7 @@ def _write(path: Path, content: bytes) -> None:
 def _writing() -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError:
+        raise DataError("This data set or class was deleted in the meantime: choose another.") from None
     except OSError as error:
         raise DataError(f"It could not be saved ({error.strerror}): make room on the disk and try again.") from None

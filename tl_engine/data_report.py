@@ -18,7 +18,7 @@ import numpy as np
 from tl_engine import label_check
 from tl_engine.architectures import get_architecture
 from tl_engine.config import TrainConfig
-from tl_engine.dataset import FEW, split_validation, without
+from tl_engine.dataset import FEW, printable, split_validation, without
 from tl_engine.duplicates import Duplicates, Features, find_duplicates
 from tl_engine.events import Event
 from tl_engine.manifest import KEEP, Entry, Manifest, Mends, read_manifest, write_whole
@@ -129,7 +129,7 @@ def _report(manifest: Manifest, features: Features, mends: Mends) -> Report:
         separability=separability,
         advice=[],
     )
-    return dataclasses.replace(report, advice=list(_advice(report)))
+    return dataclasses.replace(report, advice=[printable(sentence) for sentence in _advice(report)])
 
 
 def _suspicious(found: Sequence[label_check.Doubt], manifest: Manifest, approved: set[str]) -> list[dict[str, Any]]:

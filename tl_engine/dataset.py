@@ -1,6 +1,7 @@
 """An image folder as a list of records: which file, which class, which split. Reads names and headers; no torch."""
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -91,7 +92,7 @@ def split_validation(data: ImageFolder, fraction: float, seed: int) -> ImageFold
         return data
 
     def lot(path: Path) -> bytes:
-        return hashlib.sha256(f"{seed}/{path.relative_to(data.root).as_posix()}".encode()).digest()
+        return hashlib.sha256(os.fsencode(f"{seed}/{path.relative_to(data.root).as_posix()}")).digest()
 
     chosen: set[Path] = set()
     for label in range(len(data.classes)):
@@ -168,10 +169,10 @@ def _class_folders(*parents: Path) -> dict[str, list[Path]]:
     classes: dict[str, list[Path]] = {}
     for path in (folder for parent in parents for folder in _folders(parent)):
         name = clean_class_name(path.name)
-        if not name or len(name) > CLASS_NAME_LENGTH:
+        if not name or len(name) > CLASS_NAME_LENGTH or name.startswith("."):  # an invisible letter may hide ".."
             raise DataError(
-                f"A class folder's name must have 1 to {CLASS_NAME_LENGTH} visible characters, "
-                f"got {name[:40]!r}: rename it."
+                f"A class folder's name must have 1 to {CLASS_NAME_LENGTH} visible characters and not begin with a "
+                f"dot, got {name[:40]!r}: rename it."
             )
         classes.setdefault(name, []).append(path)
     return classes

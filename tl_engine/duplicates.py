@@ -37,7 +37,9 @@ def find_duplicates(entries: Sequence[Entry], features: Features | None = None) 
         exact[entry.sha256].append(index)
     first = [group[0] for group in exact.values()]  # one of each content: near pairs are found among these
     found = [_group(EXACT, group, entries) for group in exact.values() if len(group) > 1]
-    found += [_group(NEAR, group, entries) for group in _near(first, entries, features)]
+    same = {group[0]: group for group in exact.values()}  # a near pair is one of all their copies, byte for byte
+    near = ([twin for index in group for twin in same[index]] for group in _near(first, entries, features))
+    found += [_group(NEAR, group, entries) for group in near]
     return sorted(found, key=lambda d: (d.kind, not d.across_splits, not d.across_classes, d.files))
 
 

@@ -7,6 +7,7 @@ from tl_engine.classifier import prepare_classifier
 from tl_engine.config import TrainConfig
 from tl_engine.dataset import ImageFolder, without
 from tl_engine.duplicates import Features
+from tl_engine.errors import DataError
 from tl_engine.events import Event
 from tl_engine.features import Embedder
 from tl_engine.runtime import get_runtime
@@ -24,7 +25,12 @@ def embed_photos(
     runtime = get_runtime(classifier.model, image_size=classifier.preprocess.crop, learning=False)
     embedder = Embedder(classifier, runtime, settings, _never)
     bad = yield from embedder.look(data.records)
-    rows = embedder.plain(without(data, bad).records).cpu()
+    readable = without(data, bad).records
+    if not readable:
+        raise DataError(
+            f"No photo in {data.root.name} takes part, all are damaged or left out: copy them again or undo some."
+        )
+    rows = embedder.plain(readable).cpu()
     # Some heads begin before the pooling (SqueezeNet's); what is where does not matter here.
     return (rows.mean((2, 3)) if rows.dim() == 4 else rows.flatten(1)).numpy(), bad
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from tl_engine.architectures import DEFAULT_ARCHITECTURE
 from tl_engine.data_report import Report, make_report
-from tl_engine.dataset import scan
+from tl_engine.dataset import printable, scan
 from tl_engine.download import OnProgress
+from tl_engine.errors import ConfigError
 from tl_engine.events import Event, to_json
 from tl_engine.hub_data import PREFIX
 from tl_engine.intake import locate, unpacked
@@ -60,7 +61,12 @@ def take_command(arguments: argparse.Namespace) -> int:
 def _settings(arguments: argparse.Namespace) -> Settings:
     given = vars(arguments)
     folders = {name: given.get(name) for name in ("data_dir", "weights_dir", "cache_dir")}
-    return dataclasses.replace(Settings.make(**folders), limits=Limits(**json.loads(arguments.limits)))
+    try:
+        limits = Limits(**json.loads(arguments.limits))
+    except (ValueError, TypeError):
+        known = ", ".join(field.name for field in dataclasses.fields(Limits))
+        raise ConfigError(f"limits must be json with some of {known}, got {arguments.limits[:60]!r}.") from None
+    return dataclasses.replace(Settings.make(**folders), limits=limits)
 
 
 def _teller(arguments: argparse.Namespace) -> Tell:
@@ -75,7 +81,7 @@ def _write(folder: Path, located: Mends, report: Report, settings: Settings, tel
     data = scan(located.root, settings.limits)
     skipped = [Mend(file=finding["file"], action=DROP) for finding in report.skipped]
     mended = located.adding([*keep_one_of_each(report), *skipped]).applied(data)
-    watched(write_folder(mended, folder), tell)
+    watched(write_folder(mended, located.root, folder), tell)
 
 
 def _print(report: Report) -> None:
@@ -95,4 +101,4 @@ def _print(report: Report) -> None:
 def _list(title: str, lines: list[str]) -> None:
     if lines:
         more = f"\n  and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
-        print(f"{title}:\n  " + "\n  ".join(lines[:SHOWN]) + more)
+        print(f"{title}:\n  " + "\n  ".join(map(printable, lines[:SHOWN])) + more)

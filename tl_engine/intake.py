@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tl_engine.archives import content_name, unpack
-from tl_engine.dataset import ImageFolder, scan
+from tl_engine.dataset import ImageFolder, check_trainable, scan
 from tl_engine.download import OnProgress
 from tl_engine.errors import DataError
 from tl_engine.folders import make_parent, publish, temporary
@@ -20,7 +20,9 @@ def load_data(data: str, settings: Settings, on_progress: OnProgress | None = No
     learn from.
     """
     located = locate(data, settings, on_progress)
-    return located.applied(scan(located.root, settings.limits))
+    corrected = located.applied(scan(located.root, settings.limits))
+    check_trainable(corrected)  # a correction may have left out the last photo of a class
+    return corrected
 
 
 def locate(data: str, settings: Settings, on_progress: OnProgress | None = None) -> Mends:

@@ -22,14 +22,15 @@ def keep_one_of_each(report: Report) -> list[Mend]:
     ]
 
 
-def write_folder(data: ImageFolder, folder: Path) -> Generator[Progress, None, None]:
+def write_folder(data: ImageFolder, source: Path, folder: Path) -> Generator[Progress, None, None]:
     """Copy a data set into a new folder: class folders, inside of split folders where there are splits.
 
-    Raises DataError; the originals are only read.
+    `source` is the folder that was named, which `data.root` may lie in: a copy inside of it would spoil it.
+    Raises DataError, and then nothing stays behind; the originals are only read.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"The folder {folder.name} is not empty: name a new one with --out.")
-    if data.root == folder.resolve() or data.root in folder.resolve().parents:
+    if source.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise DataError(f"The folder {folder.name} lies inside of the data set: name one outside with --out.")
     splits = {record.split for record in data.records}
     clock = Stage("copying photos", len(data.records))
@@ -41,6 +42,7 @@ def write_folder(data: ImageFolder, folder: Path) -> Generator[Progress, None, N
             if event := clock.due(done):
                 yield event
     except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
         raise DataError(f"{folder.name} could not be written ({error.strerror}): make room or name another.") from None
 
 

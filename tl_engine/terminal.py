@@ -50,3 +50,6 @@ class ReadableLog:
                 self.bar.close()
             self.bar = tqdm(total=total, desc=stage, leave=False, file=sys.stderr)
         self.bar.update(done - self.bar.n)
+        if done >= total:  # else what is printed next begins behind the bar
+            self.bar.close()
+            self.bar = None

@@ -89,7 +89,7 @@ class CheckView:
     def connect(self, choice: gr.Dropdown, class_weights: Any) -> None:
         """Wire the buttons."""
         here = [choice, self.workspace]
-        self.go.click(self.check, here, self.shown, api_visibility="private",
+        self.go.click(self.check, here, self.shown, api_visibility="private", show_progress_on=self.summary,
                       concurrency_limit=CHECKS, concurrency_id="check")  # fmt: skip
         self.labels.connect(lambda *at: self.doubtful(*self.found(*at)), here)
         self.pairs.connect(lambda *at: self.same(*self.found(*at)), here)

@@ -23,6 +23,7 @@ BURST: dict[str, Any] = {
     "stream_every": 0.2,
     "time_limit": 120,
 }  # seconds, of a photo and of a whole burst
+SETTLING = 2.0  # seconds between two looks at what a burst has brought
 CAMERAS = 30  # visitors whose cameras run at once
 SHOWN_REFUSALS = 3  # files named in one sentence
 # A camera in the page needs https or this very computer; elsewhere the phone's own camera app takes its place.
@@ -56,7 +57,7 @@ class CollectView:
                 with gr.Column(min_width=300):
                     self._ways_in()
                 with gr.Column(min_width=300):
-                    self.grid = PhotoGrid(settings, "Photos of this class; click to mark", "own-photos")
+                    self.grid = PhotoGrid(settings, "Photos of this class; click to mark", "own-photos", columns=4)
                     self.remove = gr.Button("Remove the marked photos", size="sm", elem_id="remove")
             with gr.Accordion("Name, download, delete", open=False, elem_id="keep"):
                 self._keeping()
@@ -83,6 +84,7 @@ class CollectView:
             gr.HTML(hint("This browser gives pages without https no camera: your device's own camera takes its place."))
             self.snapshot = gr.UploadButton("Take a photo", file_count="multiple", elem_id="snapshot")
         self.said = gr.HTML("", elem_id="collected")
+        self.timer = gr.Timer(SETTLING, active=False)
 
     def _keeping(self) -> None:
         with gr.Row():
@@ -127,9 +129,11 @@ class CollectView:
         gr.on([self.files.upload], self.take, [*with_class, self.files], takes, **private)
         self.snapshot.upload(self.take, [*with_class, self.snapshot], takes, **private)
         self.camera.stream(
-            self.snap, [*with_class, self.camera], [self.said, *self.shown], show_progress="hidden",
+            self.snap, [*with_class, self.camera], [self.said, self.timer], show_progress="hidden",
             concurrency_limit=CAMERAS, concurrency_id="camera", **BURST, **private,
         )  # fmt: skip
+        settled = [self.said, self.timer, *self.shown]
+        self.timer.tick(self.settled, [*with_class, self.said], settled, **QUIET)
         self.grid.connect(lambda *values: self.items(self.opened(*values[:2]), values[2]), with_class)
         self.remove.click(self.removed, [*with_class, self.grid.marked], self.shown, **QUIET)
         self.rename_class.click(self.renamed_class, [*with_class, self.class_name], self.shown, **QUIET)
@@ -185,16 +189,19 @@ class CollectView:
 
     @in_words
     def snap(self, choice: str | None, workspace: str, name: str | None, frame: str | None) -> list[Any]:
-        """Keep one photo of a burst. The list is drawn anew now and then only: five times a second is too much."""
+        """Keep one photo of a burst."""
         own = self.opened(choice, workspace)
         if not frame:
-            return [gr.skip()] * (1 + len(self.shown))
+            return [gr.skip(), gr.skip()]
         own.add(_chosen(name), Path(frame), self.settings.limits, shown="the camera's photo")
-        number = own.counts()[_chosen(name)]
-        words = f'<p role="status">{plural(number, "photo")} in {text(name)}</p>'
-        if number % 5:
-            return [words, *[gr.skip()] * len(self.shown)]
-        return [words, *self.show(choice, workspace, name)]
+        return [counted(own, name), gr.Timer(active=True)]
+
+    @in_words
+    def settled(self, choice: str | None, workspace: str, name: str | None, said: str) -> list[Any]:
+        """While a burst goes on and shortly after, since its last photos arrive when it has been stopped."""
+        own = self.opened(choice, workspace)
+        now = counted(own, name)
+        return [now, gr.Timer(active=now != said), *self.show(choice, workspace, name)]
 
     @in_words
     def removed(self, choice: str | None, workspace: str, name: str | None, marked: str) -> list[Any]:
@@ -232,6 +239,12 @@ def _chosen(name: str | None) -> str:
 def hint(sentence: str) -> str:
     """A quiet line."""
     return f'<p class="tl-hint">{html.escape(sentence)}</p>'
+
+
+def counted(own: Collection, name: str | None) -> str:
+    """How many photos a class has."""
+    number = own.counts().get(name or "", 0)
+    return f'<p role="status">{plural(number, "photo")} in {text(name)}</p>'
 
 
 def taken(kept: int, refusals: list[str]) -> str:

@@ -51,7 +51,9 @@ class DataTab:
         self.collect.connect(self.choice)
         self.look.connect(self.choice)
         self.check.connect(self.choice, form.advanced["class_weights"])
-        self.tab.select(self.listed, here, [self.choice, *self.shown], **QUIET)
+        # Both tabs speak of the same data set: the one entered takes over what the other has chosen.
+        self.tab.select(self.listed, [form.data, self.workspace], [self.choice, *self.shown], **QUIET)
+        self.choice.change(self.mirrored, here, form.data, **QUIET)
         self.choice.input(self.show, here, self.shown, **QUIET)
         self.look_tab.select(self.look.show, here, self.look.shown, **QUIET)
         self.new.click(self.made, self.workspace, [self.choice, self.views, *self.shown], **QUIET)
@@ -60,8 +62,8 @@ class DataTab:
         )
         self.collect.delete.click(self.deleted, [*here, self.collect.sure], [self.choice, *self.shown], **QUIET)
         self.look.fit.input(lambda fit: fit, self.look.fit, form.advanced["fit"], **QUIET)
-        chosen = self.use.click(self.trained_on, here, [tabs, form.data], **QUIET)
-        chosen.then(form.describe, [form.data, self.workspace], form.summary, **QUIET)
+        chosen = self.use.click(lambda: gr.Tabs(selected="train"), None, tabs, **QUIET)
+        chosen.then(form.describe, [form.data, self.workspace], form.summary, **QUIET)  # corrections change it
 
     @property
     def shown(self) -> list[Any]:
@@ -109,6 +111,6 @@ class DataTab:
         return [self._choices(workspace, default), *self.show(default, workspace)]
 
     @in_words
-    def trained_on(self, choice: str | None, workspace: str) -> list[Any]:
-        """The Train tab with this data set chosen."""
-        return [gr.Tabs(selected="train"), self._choices(workspace, choice)]
+    def mirrored(self, choice: str | None, workspace: str) -> Any:
+        """The Train tab's list with this data set chosen."""
+        return self._choices(workspace, choice)

@@ -35,11 +35,11 @@ class Item:
 class PhotoGrid:
     """The gallery with its pager. `show` fills it; `marked` holds the names of the marked photos as json."""
 
-    def __init__(self, settings: Settings, label: str, name: str) -> None:
+    def __init__(self, settings: Settings, label: str, name: str, columns: int = 6) -> None:
         self.settings = settings
         self.gallery = gr.Gallery(
             label=label,
-            columns=6,
+            columns=columns,
             fit_columns=False,
             height="auto",
             object_fit="cover",

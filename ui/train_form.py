@@ -151,8 +151,9 @@ class TrainForm:
         self.data.change(self.describe, [self.data, self.workspace], self.summary, api_visibility="private")
         uploaded = [self.data, self.summary, self.upload]
         taking: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": TAKERS, "concurrency_id": "take"}
-        self.upload.upload(self.take, [self.upload, self.workspace], uploaded, **taking)
-        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], uploaded[:2], **taking)
+        self.upload.upload(self.take, [self.upload, self.workspace], uploaded, show_progress_on=self.upload, **taking)
+        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], uploaded[:2],
+              show_progress_on=self.hub, **taking)  # fmt: skip
         self.forget.click(self.delete, self.workspace, [self.data, self.summary], **QUIET)
 
     def describe(self, choice: str | None, workspace: str) -> str:

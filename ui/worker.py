@@ -60,4 +60,4 @@ def _sentence(said: list[str]) -> str:
 def told(progress: Any, event: Progress) -> None:
     """A stage on Gradio's progress bar, with the time left."""
     left = f", {duration(event.seconds_left)} left" if event.seconds_left else ""
-    progress((event.done, event.total), desc=f"{event.stage}{left}", unit="photos")
+    progress(event.done / max(1, event.total), desc=f"{event.stage}{left}")

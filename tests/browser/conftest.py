@@ -20,6 +20,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 HARMLESS = ("127.0.0.1", "data:", "blob:")
 GRADIOS_OWN = ("warning: Method not implemented.",)  # what Gradio's client says whenever it closes a stream
