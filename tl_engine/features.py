@@ -58,7 +58,7 @@ class Embedder:
 
     def look(self, records: Sequence[Record]) -> Generator[Event, None, dict[Path, str]]:
         """Embed the plain view of every file; returns the files that do not decode, each with one sentence."""
-        self.found.keys = {r.path: key for r, key in zip(records, in_order(_content_hash, records), strict=True)}
+        self.found.keys = content_hashes(records)
         yield from self._embed(records, "embedding photos", self.found.keys, self._view)
         return self.found.unreadable
 
@@ -152,6 +152,11 @@ class Embedder:
         for record in records:
             if keys[record.path] in reasons:
                 self.found.unreadable.setdefault(record.path, reasons[keys[record.path]])
+
+
+def content_hashes(records: Sequence[Record]) -> dict[Path, str]:
+    """SHA-256 of each file's bytes, in hexadecimal."""
+    return {record.path: digest for record, digest in zip(records, in_order(_content_hash, records), strict=True)}
 
 
 def _agreed(records: list[Record]) -> list[Record]:

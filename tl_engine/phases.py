@@ -12,7 +12,7 @@ from tl_engine.classifier import Classifier
 from tl_engine.config import TrainConfig
 from tl_engine.dataset import ImageFolder, Record
 from tl_engine.events import Event
-from tl_engine.features import Embedder
+from tl_engine.features import Embedder, content_hashes
 from tl_engine.models import freeze_backbone
 from tl_engine.photos import Photos, PhotoStore, photo_batches
 from tl_engine.runtime import Runtime
@@ -87,6 +87,11 @@ class Preparation:
         if self.embedder:
             return (yield from self.embedder.look(data.records))
         return (yield from self.store.fill(data.records, self.check_stop))
+
+    def hashes(self, data: ImageFolder) -> dict[Path, str]:
+        """The content hash of each file; call after `look`, which knows most of them."""
+        known = self.embedder.found.keys if self.embedder else {}
+        return known | content_hashes([record for record in data.records if record.path not in known])
 
     def ready(self, phase: Phase, data: ImageFolder) -> Generator[Event, None, Ready]:
         """Freeze or free the backbone, say what learns, and give the phase its inputs."""

@@ -20,6 +20,7 @@ from tl_engine.dataset import ImageFolder, check_trainable, split_validation, wi
 from tl_engine.epochs import Score, Step, evaluate, train_epoch
 from tl_engine.errors import EngineError, TrainingError, without_paths
 from tl_engine.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, Note, RunEnded, RunStarted
+from tl_engine.manifest import write_listing
 from tl_engine.optimization import make_optimizer, make_schedule, training_criterion
 from tl_engine.phases import Phase, Preparation, Ready, phases
 from tl_engine.runtime import get_runtime
@@ -142,6 +143,8 @@ def _readable(training: Training, preparation: Preparation) -> Generator[Event, 
         yield FileSkipped(file=file, reason=reason)
     data = split_validation(data, config.val_fraction, config.seed)
     check_trainable(data)
+    if get_runtime().accelerator.is_main_process:
+        write_listing(training.folder / "manifest.json", data, preparation.hashes(data))
     yield DataRead(classes=list(data.classes), counts=data.counts())
     return data
 

@@ -26,17 +26,6 @@ BURST: dict[str, Any] = {
 SETTLING = 2.0  # seconds between two looks at what a burst has brought
 CAMERAS = 30  # visitors whose cameras run at once
 SHOWN_REFUSALS = 3  # files named in one sentence
-# A camera in the page needs https or this very computer; elsewhere the phone's own camera app takes its place.
-NO_CAMERA_JS = """() => {
-  const camera = Boolean(navigator.mediaDevices && navigator.mediaDevices.getUserMedia);
-  const hide = (id, hidden) => { const part = document.getElementById(id); if (part) part.hidden = hidden; };
-  const tell = () => {
-    hide('camera-box', !camera); hide('snapshot-box', camera);
-    document.querySelectorAll('#snapshot-box input[type=file]').forEach(
-      (input) => { input.setAttribute('capture', 'environment'); input.setAttribute('accept', 'image/*'); });
-  };
-  tell(); new MutationObserver(tell).observe(document.body, {childList: true, subtree: true});
-}"""
 
 
 class CollectView:

@@ -8,7 +8,6 @@ import gradio as gr
 from tl_engine.settings import Settings
 from ui import classifier_pool, data_choices
 from ui.classifier_pool import ClassifierPool
-from ui.collect_view import NO_CAMERA_JS
 from ui.data_tab import DataTab
 from ui.endpoints import add_endpoints
 from ui.predict_tab import build_predict_tab
@@ -25,6 +24,7 @@ FONTS = ["system-ui", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=["ui-monospace", "Consolas", "monospace"]
 )
+CAMERA_JS = (Path(__file__).parent / "camera.js").read_text(encoding="utf-8")
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
@@ -57,6 +57,6 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
 
         outputs = [workspace, train.form.data, train.form.summary, train.run, predict.classifier]
         loaded = page.load(restore, workspace, outputs, **QUIET)
-        page.load(None, js=NO_CAMERA_JS)
+        page.load(None, js=CAMERA_JS)
         loaded.then(train.follow_anew, [train.run, train.others, workspace], train.shown, **QUIET)
     return page
