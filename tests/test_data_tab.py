@@ -286,3 +286,21 @@ def test_a_table_by_class_and_split_and_a_bounded_list_of_files() -> None:
     assert "test" not in table
     assert "validation" not in counts_table({"a": {"train": 1}, "b": {"train": 1}})
     assert findings_html("Left out", [{"file": "f", "reason": "r"}] * (MOST_FILES + 5)).count("<tr>") == MOST_FILES
+
+
+def test_a_visitor_who_has_brought_the_most_kept_for_one_person_is_told(
+    tab: DataTab, make_images: MakeImages, tmp_path: Path
+) -> None:
+    choice = new_collection(tab, "cats")
+    tight = dataclasses.replace(tab.settings, limits=dataclasses.replace(tab.settings.limits, person_bytes=500))
+    tab.collect.settings = tight
+    tab.collect.take(choice, OWNER, "cats", photo(tmp_path / "a.png"))
+    tab.collect.take(choice, OWNER, "cats", photo(tmp_path / "a.png"))
+    with pytest.raises(gr.Error, match="the most kept for one person"):
+        for _ in range(10):
+            tab.collect.take(choice, OWNER, "cats", photo(tmp_path / "a.png"))
+    archive = shutil.make_archive(str(tmp_path / "more"), "zip", make_images("in"))
+    with pytest.raises(EngineError, match="the most kept for one person"):
+        run_command("take", [archive, "--into", str(tight.uploads / OWNER)], tight, print)
+    taken = run_command("take", [archive, "--into", str(tight.uploads / OTHER)], tab.settings, print)
+    assert (tight.uploads / OTHER / taken["folder"]).is_dir()

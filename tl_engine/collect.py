@@ -19,8 +19,9 @@ from PIL import Image
 from tl_engine.archives import is_junk
 from tl_engine.dataset import SPLIT_NAMES, clean_class_name
 from tl_engine.errors import DataError, ImageError
+from tl_engine.folders import check_room, room_left
 from tl_engine.pictures import open_image
-from tl_engine.settings import GIGABYTE, MEGABYTE, Limits
+from tl_engine.settings import MEGABYTE, Limits
 
 TITLE = ".title"  # a file in the folder: what the person calls the data set
 TITLE_LENGTH = 60  # characters
@@ -154,9 +155,8 @@ class Collection:
     def _check_room(self, limits: Limits) -> None:
         if sum(self.counts().values()) >= limits.images:
             raise DataError(f"This data set has {limits.images:,} photos, the most taken: delete some first.")
-        free = shutil.disk_usage(self.folder).free
-        if free < limits.free_bytes:
-            raise DataError(f"The disk has {free / GIGABYTE:.1f} GB left, too little for new photos: make room first.")
+        check_room(self.folder, 0, limits)
+        room_left(self.folder.parent, limits)
 
 
 def create(parent: Path, title: str) -> Collection:

@@ -1,5 +1,6 @@
 """Data folders that appear whole or not at all, and what their makers share: names, room, refusals. No torch here."""
 
+import contextlib
 import errno
 import os
 import re
@@ -70,6 +71,20 @@ def check_room(folder: Path, needed: int, limits: Limits) -> None:
             f"The disk has {free / GIGABYTE:.1f} GB left, {(needed + limits.free_bytes) / GIGABYTE:.1f} GB are needed "
             "for new data: make room first."
         )
+
+
+def room_left(folder: Path, limits: Limits) -> int:
+    """Bytes that one visitor may still bring into the folder that holds all of theirs. Raises DataError at none."""
+    used = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            used += path.stat().st_size if path.is_file() else 0
+    if used >= limits.person_bytes:
+        raise DataError(
+            f"You have {used / GIGABYTE:.1f} GB here, and the most kept for one person is "
+            f"{limits.person_bytes / GIGABYTE:.1f} GB: delete a data set first."
+        )
+    return limits.person_bytes - used
 
 
 def unavailable(what: str, error: Exception, remedy: str) -> DataError:

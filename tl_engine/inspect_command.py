@@ -15,6 +15,7 @@ from tl_engine.dataset import printable, scan
 from tl_engine.download import OnProgress
 from tl_engine.errors import ConfigError
 from tl_engine.events import Event, to_json
+from tl_engine.folders import room_left
 from tl_engine.hub_data import PREFIX
 from tl_engine.intake import locate, unpacked
 from tl_engine.manifest import DROP, Mend, Mends
@@ -45,8 +46,9 @@ def inspect_command(arguments: argparse.Namespace) -> int:
 
 def take_command(arguments: argparse.Namespace) -> int:
     """Make a folder below --into of a zip or of a data set on the hub; print its name, as json. Raises DataError."""
-    settings = dataclasses.replace(_settings(arguments), data_dir=Path(arguments.into))
-    what = arguments.what
+    settings, what = dataclasses.replace(_settings(arguments), data_dir=Path(arguments.into)), arguments.what
+    most = min(settings.limits.unpacked_bytes, room_left(settings.data_dir, settings.limits))
+    settings = dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, unpacked_bytes=most))
 
     def take(told: OnProgress) -> Path:
         if what.startswith(PREFIX):

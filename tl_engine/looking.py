@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import ExifTags, Image
 
 from tl_engine.errors import ImageError
 from tl_engine.pictures import open_header, open_image
 
-LOOK_SIDE = 64  # pixels of the short side that are decoded; enough for the hash, an eighth of the cost for a JPEG
-HASH_SIDE = 8
+LOOK_SIDE = 64  # pixels of the short side that are decoded; enough for the tones, an eighth of the cost for a JPEG
+TONES_SIDE = 16
 DEEP = ("I", "F")  # how Pillow's modes with more than 8 bits begin
 
 
@@ -22,7 +21,7 @@ class Look:
     height: int = 0
     format: str = ""
     converted: tuple[str, ...] | list[str] = ()  # what it was that had to be changed, such as "CMYK"
-    hash: str = ""  # perceptual, 64 bits in hexadecimal
+    tones: str = ""  # of 16 x 16 fields, in hexadecimal: the fingerprint by which copies are found
     problem: str = ""
 
     def __post_init__(self) -> None:
@@ -37,7 +36,7 @@ def look_at(path: Path) -> Look:
         picture = open_image(path, short_side=LOOK_SIDE)
     except ImageError as error:
         return Look(problem=str(error))
-    return Look(width=width, height=height, format=kind, converted=converted, hash=difference_hash(picture))
+    return Look(width=width, height=height, format=kind, converted=converted, tones=tones_of(picture))
 
 
 def _conversions(header: Image.Image) -> list[str]:
@@ -60,11 +59,7 @@ def _conversions(header: Image.Image) -> list[str]:
     return found
 
 
-def difference_hash(picture: Image.Image) -> str:
-    """Whether each of 8 x 8 fields is brighter than its right neighbour: 64 bits that re-encoding hardly moves.
-
-    dHash: https://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html
-    """
-    small = picture.convert("L").resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.LANCZOS)
-    pixels = np.asarray(small, dtype=np.int16)
-    return np.packbits(pixels[:, 1:] > pixels[:, :-1]).tobytes().hex()
+def tones_of(picture: Image.Image) -> str:
+    """The picture as 16 x 16 tones of grey, bytes in hexadecimal: what re-encoding and resizing hardly move."""
+    small = picture.convert("L").resize((TONES_SIDE, TONES_SIDE), Image.Resampling.BOX)
+    return small.tobytes().hex()

@@ -25,6 +25,7 @@ class Limits:
     entry_ratio: int = 200  # the same, for one entry
     classes: int = 1_000
     images: int = 20_000
+    person_bytes: int = 1_000 * GIGABYTE  # kept for one visitor; at home only the disk is the limit
     free_bytes: int = GIGABYTE  # new data is refused when the disk has less than this left
 
 
@@ -36,6 +37,7 @@ SHARED = Limits(
     entries=5_000,
     classes=100,
     images=3_000,
+    person_bytes=GIGABYTE,
     free_bytes=5 * GIGABYTE,
 )
 
