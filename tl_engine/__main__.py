@@ -88,7 +88,7 @@ def spare_command(_arguments: argparse.Namespace) -> int:
 
 
 HELP = {
-    "data": "A sample (digits, hymenoptera), a folder of class folders, or a zip of one.",
+    "data": "A sample such as digits, a folder of class folders, a zip of one, or hf:OWNER/NAME.",
     "architecture": "A backbone; `architectures` lists them, timm:NAME takes any of timm's.",
     "fit": "How a photo becomes a square: its centre, all of it padded, or all of it stretched.",
     "views": "Augmented copies of each photo for a frozen backbone.",

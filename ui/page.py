@@ -1,4 +1,4 @@
-"""The page: two tabs, a workspace kept in the browser, endpoints for programs."""
+"""The page: its tabs, a workspace kept in the browser, endpoints for programs."""
 
 from pathlib import Path
 from typing import Any
