@@ -21,6 +21,7 @@ from tl_engine.train_command import train_command
 from tl_engine.weights import find_weights
 
 FINISHED, FAILED, WRONG = 0, 1, 2
+Function = Callable[[argparse.Namespace], int]  # of a command: arguments to exit code
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,7 +36,7 @@ def make_parser() -> Parser:
     parser = Parser(prog="python -m tl_engine", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, function: Callable[[argparse.Namespace], int], text: str, *options: str) -> Parser:
+    def command(name: str, function: Function, text: str, *options: str) -> Parser:
         added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         added.set_defaults(function=function)
         for option in options:
@@ -56,6 +57,13 @@ def make_parser() -> Parser:
     listing = command("architectures", architectures_command, "List the backbones.", "weights-dir")
     runs_list = command("runs", runs_command, "List the runs.", "runs")
     command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs").add_argument("run")
+    command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
+    for added in (train, predict, listing, runs_list, *_data_commands(command)):
+        added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
+    return parser
+
+
+def _data_commands(command: Callable[..., Parser]) -> tuple[Parser, Parser]:
     inspect = command("inspect", inspect_command, "Report on a data set before training on it.",
                       "data-dir", "weights-dir", "cache-dir")  # fmt: skip
     inspect.add_argument("--data", required=True, metavar="X", help=HELP["data"])
@@ -67,10 +75,7 @@ def make_parser() -> Parser:
     for added in (inspect, take):
         added.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
         added.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
-    command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
-    for added in (train, predict, listing, runs_list, inspect, take):
-        added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
-    return parser
+    return inspect, take
 
 
 def spare_command(_arguments: argparse.Namespace) -> int:

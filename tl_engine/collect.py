@@ -86,8 +86,8 @@ class Collection:
         return plain
 
     def delete_class(self, name: str) -> None:
-        """Remove a class with its photos."""
-        shutil.rmtree(self._class(name), ignore_errors=True)
+        """Remove a class with its photos: out of the way at once, so that what still arrives does not keep it."""
+        _remove(self._class(name), self.folder)
 
     def add(self, name: str, source: Path, limits: Limits, shown: str | None = None) -> Path:
         """Keep a copy of a photo, its bytes as they came; where it lies. Raises ImageError or DataError.
@@ -114,22 +114,20 @@ class Collection:
 
     def delete(self) -> None:
         """Remove the data set for good: out of the way at once, then from the disk."""
-        gone = self.folder.with_name(f".deleted-{secrets.token_hex(4)}")
-        with contextlib.suppress(FileNotFoundError):
-            self.folder.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+        _remove(self.folder, self.folder.parent)
 
     def pack(self, archive: Path) -> None:
         """A zip of class folders, which every other tool reads. Raises DataError."""
         partial = archive.with_name(f".{secrets.token_hex(8)}.part")
         try:
             # Photos are packed already; a clock that was never set dates them before a zip's first year.
-            with _writing(), zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
-                for name in self.classes():
-                    for path in sorted(_files(self.folder / name)):
-                        with contextlib.suppress(FileNotFoundError):  # removed by another tab
-                            packed.write(path, f"{name}/{path.name}")
-            os.replace(partial, archive)
+            with _writing():
+                with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+                    for name in self.classes():
+                        for path in sorted(_files(self.folder / name)):
+                            with contextlib.suppress(FileNotFoundError):  # removed by another tab
+                                packed.write(path, f"{name}/{path.name}")
+                os.replace(partial, archive)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -181,6 +179,13 @@ def _files(folder: Path) -> list[Path]:
     with contextlib.suppress(FileNotFoundError):
         return [path for path in folder.iterdir() if not path.name.startswith(".")]
     return []
+
+
+def _remove(folder: Path, parent: Path) -> None:
+    gone = parent / f".deleted-{secrets.token_hex(4)}"
+    with contextlib.suppress(FileNotFoundError):  # removed by another tab
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _suffix(content: bytes) -> str:

@@ -186,19 +186,26 @@ def _run_phase(
             _save(training, classifier, phase, data, best)
         since_best = 0 if improved else since_best + 1
         seconds = time.monotonic() - started
-        yield EpochEnd(
-            epoch=epoch,
-            epochs=config.epochs,
-            phase=phase.name,
-            train_loss=train_score.loss,
-            train_accuracy=train_score.accuracy,
-            val_loss=val_score.loss,
-            val_accuracy=val_score.accuracy,
-            learning_rate=rate,
-            best=improved,
-            seconds=seconds,
-            seconds_left=seconds * (phase.last_epoch - epoch) if phase.last else None,
-        )
+        yield _epoch_end(epoch, phase, config, (train_score, val_score), rate, improved, seconds)
         if config.early_stopping and since_best >= config.early_stopping:
             return f"stopped early: {since_best} epochs without a better one"
     return None
+
+
+def _epoch_end(
+    epoch: int, phase: Phase, config: TrainConfig, scores: tuple[Score, Score], rate: float, best: bool, seconds: float
+) -> EpochEnd:
+    train, val = scores
+    return EpochEnd(
+        epoch=epoch,
+        epochs=config.epochs,
+        phase=phase.name,
+        train_loss=train.loss,
+        train_accuracy=train.accuracy,
+        val_loss=val.loss,
+        val_accuracy=val.accuracy,
+        learning_rate=rate,
+        best=best,
+        seconds=seconds,
+        seconds_left=seconds * (phase.last_epoch - epoch) if phase.last else None,
+    )

@@ -16,7 +16,7 @@ from tl_engine.settings import MEGABYTE, Settings
 from tl_engine.weights import find_weights
 from ui import data_choices
 from ui.data_table import counts_table, findings_html
-from ui.refusal import in_words, refused
+from ui.refusal import in_words
 from ui.session import checked_workspace
 from ui.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, plural, text
 from ui.worker import run_command, told
@@ -89,7 +89,6 @@ class TrainForm:
         self.settings = settings
         self.workspace = workspace
         start = settings_for("feature-extraction", None)
-        limits = settings.limits
         self.data = gr.Dropdown(
             data_choices.choices(settings, ""),
             value=data_choices.default_choice(settings),
@@ -100,23 +99,7 @@ class TrainForm:
         )
         self.summary = gr.HTML(elem_id="summary")
         with gr.Accordion("Upload a zip of class folders", open=False, elem_id="upload"):
-            self.upload = gr.File(
-                label=f"Zip, at most {limits.archive_bytes // MEGABYTE:,} MB, {limits.images:,} photos, "
-                f"{limits.classes:,} classes; unpacked at most {limits.unpacked_bytes // MEGABYTE:,} MB",
-                file_count="single",
-                height=120,
-            )
-            with gr.Row():
-                self.hub = gr.Textbox(
-                    label="Or a data set of the Hugging Face hub",
-                    placeholder="owner/name",
-                    max_length=120,
-                    info=f"At most {MOST_TAKEN:,} photos are taken. Needs a network.",
-                    elem_id="hub",
-                    scale=3,
-                )
-                self.fetch = gr.Button("Fetch", size="sm", elem_id="fetch", scale=1, min_width=80)
-            self.forget = gr.Button("Delete all that is mine", size="sm", variant="stop")
+            self._ways_in()
         self.architecture = gr.Dropdown(
             backbone_choices(settings),
             value=DEFAULT_ARCHITECTURE,
@@ -137,6 +120,28 @@ class TrainForm:
             self.advanced = {name: make(start[name]) for name, make in ADVANCED.items()}
         self._connect()
 
+    def _ways_in(self) -> None:
+        limits = self.settings.limits
+        self.upload = gr.File(
+            label=f"Zip, at most {limits.archive_bytes // MEGABYTE:,} MB, {limits.images:,} photos, "
+            f"{limits.classes:,} classes; unpacked at most {limits.unpacked_bytes // MEGABYTE:,} MB",
+            file_count="single",
+            height=120,
+        )
+        with gr.Row():
+            self.hub = gr.Textbox(
+                label="Or a data set of the Hugging Face hub",
+                placeholder="owner/name",
+                max_length=120,
+                info=f"At most {MOST_TAKEN:,} photos are taken. Needs a network.",
+                elem_id="hub",
+                scale=3,
+            )
+            self.fetch = gr.Button("Fetch", size="sm", elem_id="fetch", scale=1, min_width=80)
+        with gr.Row():
+            self.sure = gr.Checkbox(False, label="I am sure: my uploads and collections go for good", scale=3)
+            self.forget = gr.Button("Delete all that is mine", size="sm", variant="stop", scale=1, min_width=80)
+
     @property
     def options(self) -> dict[str, Component]:
         """Engine option -> control."""
@@ -154,7 +159,8 @@ class TrainForm:
         self.upload.upload(self.take, [self.upload, self.workspace], uploaded, show_progress_on=self.upload, **taking)
         gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], uploaded[:2],
               show_progress_on=self.hub, **taking)  # fmt: skip
-        self.forget.click(self.delete, self.workspace, [self.data, self.summary], **QUIET)
+        forgotten = [self.data, self.summary, self.sure]
+        self.forget.click(self.delete, [self.workspace, self.sure], forgotten, **QUIET)
 
     def describe(self, choice: str | None, workspace: str) -> str:
         """What is in the chosen data set; what is wrong with it is said in its place."""
@@ -190,16 +196,17 @@ class TrainForm:
         choice = data_choices.UPLOAD + taken["folder"]
         return gr.Dropdown(data_choices.choices(self.settings, owner), value=choice), self.describe(choice, owner)
 
-    def delete(self, workspace: str) -> tuple[Any, str]:
-        """Remove what this visitor uploaded."""
-        try:
-            owner = checked_workspace(workspace)
-        except EngineError as error:
-            raise refused(error) from None
+    @in_words
+    def delete(self, workspace: str, sure: bool) -> tuple[Any, str, bool]:
+        """Remove what this visitor brought."""
+        owner = checked_workspace(workspace)
+        if not sure:
+            raise EngineError("Tick “I am sure” first: what is deleted cannot be had back.")
         number = data_choices.delete_uploads(self.settings, owner)
-        gr.Info(f"Deleted: {plural(number, 'uploaded data set')}.")
+        gr.Info(f"Deleted: {plural(number, 'data set')}.")
         choice = data_choices.default_choice(self.settings)
-        return gr.Dropdown(data_choices.choices(self.settings, owner), value=choice), self.describe(choice, owner)
+        listed = gr.Dropdown(data_choices.choices(self.settings, owner), value=choice)
+        return listed, self.describe(choice, owner), False
 
 
 def explanation(strategy: str) -> str:
