@@ -4,6 +4,8 @@ import argparse
 import dataclasses
 import os
 import secrets
+import signal
+import sys
 import threading
 import time
 import traceback
@@ -82,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Serve until interrupted. Trainings live on in their own processes."""
     arguments = parse(argv)
     settings = settings_for(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the last lines below are reached
     scratch.sweep()
     pool = ClassifierPool(settings)
     page = build_page(settings, pool).queue(api_open=True, max_size=QUEUE_LENGTH)

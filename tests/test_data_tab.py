@@ -14,16 +14,18 @@ import pytest
 from PIL import Image
 
 from tests.conftest import MakeImages
+from tl_engine import folders
 from tl_engine.data_report import Report
 from tl_engine.duplicates import Duplicates
 from tl_engine.errors import EngineError
 from tl_engine.events import Progress
+from tl_engine.manifest import Mends
 from tl_engine.settings import Settings
-from ui import data_choices, training
+from ui import corrected, data_choices, training
 from ui.check_view import report_html
 from ui.data_tab import DataTab
 from ui.data_table import MOST_FILES, counts_table, findings_html
-from ui.photo_grid import PER_PAGE, Item, marks, toggled
+from ui.photo_grid import PER_PAGE, Item, names, toggled
 from ui.train_form import TrainForm
 from ui.worker import run_command
 
@@ -116,7 +118,7 @@ def test_nobody_else_opens_a_collection(workspace: Any, tab: DataTab, tmp_path: 
         (tab.collect.take, ["cats", photo(tmp_path / "a.png")]),
         (tab.collect.snap, ["cats", photo(tmp_path / "a.png")]),
         (tab.collect.made_class, ["dogs"]),
-        (tab.collect.deleted_class, ["cats"]),
+        (tab.collect.deleted_class, ["cats", True]),
         (tab.collect.packed, []),
         (tab.deleted, [True]),
     ):
@@ -151,7 +153,7 @@ def test_a_packed_collection_comes_back_as_an_upload(tab: DataTab, tmp_path: Pat
     archive = tab.collect.packed(choice, OWNER).value["path"]
     told: list[Progress] = []
     taken = run_command("take", [archive, "--into", str(tab.settings.uploads / OTHER)], tab.settings, told.append)
-    data = data_choices.described(data_choices.UPLOAD + taken["folder"], tab.settings, OTHER)
+    data = corrected.described(data_choices.UPLOAD + taken["folder"], tab.settings, OTHER)
     assert data is not None
     assert data.counts() == {"blue": {"train": 3}, "red": {"train": 3}}
     assert told
@@ -188,16 +190,25 @@ def test_the_gallery_is_paged_and_filtered(make_images: MakeImages, tab: DataTab
 
 
 def test_a_click_marks_a_photo_and_another_takes_the_mark_away() -> None:
-    items = [Item(Path(name), name, "") for name in map(str, range(PER_PAGE + 2))]
-    once = toggled(items, 2, "[]", 1)
-    assert marks(once) == {str(PER_PAGE + 1)}
-    assert toggled(items, 2, once, 1) == "[]"
-    assert toggled(items, 2, once, 7) == once
+    shown = '["a", "b", "c"]'
+    once = toggled("[]", shown, 1)
+    assert names(once) == {"b"}
+    assert toggled(once, shown, 1) == "[]"
+    assert names(toggled(once, shown, 2)) == {"b", "c"}
+    assert toggled(once, shown, 7) == toggled(once, shown, -1) == once
 
 
-@pytest.mark.parametrize("sent", ["", "nonsense", "{}", "[1, null]", '"a"', None])
+def test_a_photo_that_cannot_be_shown_keeps_its_place_in_the_gallery(tab: DataTab, tmp_path: Path) -> None:
+    items = [Item(tmp_path / name, name, name) for name in ("gone.png", "there.png")]
+    photo(tmp_path / "there.png")
+    shown = tab.look.grid.show(items)
+    assert [caption for _, caption in shown[0]] == ["gone.png", "there.png"]
+    assert shown[-1] == '["gone.png", "there.png"]'
+
+
+@pytest.mark.parametrize("sent", ["", "nonsense", "{}", "[1, null]", '"a"', None, "[" * 100_000])
 def test_marks_that_are_none_count_as_none(sent: Any) -> None:
-    assert marks(sent) == set()
+    assert names(sent) == set()
 
 
 def test_a_photo_is_shown_as_the_network_sees_it(make_images: MakeImages, tab: DataTab) -> None:
@@ -226,12 +237,13 @@ def checked(make_images: MakeImages, tab: DataTab) -> tuple[DataTab, list[str]]:
     doubts = [{"file": f, "label": "blue", "suggested": "red", "score": 0.5} for f in files[:2]]
     twins = Duplicates(files=(files[2], files[7]), kind="exact", across_splits=True, across_classes=True, kept=files[7])
     odd = [{"file": files[3], "reason": "odd"}]
-    tab.check.reports.keep(OWNER, "folder:colours", report(suspicious_labels=doubts, duplicates=[twins], odd=odd))
+    told = report(suspicious_labels=doubts, duplicates=[twins], odd=odd)
+    tab.check.reports.keep(OWNER, "folder:colours", told, corrected.stamp(folder))
     return tab, files
 
 
 def labels_of(tab: DataTab, workspace: str) -> dict[str, str]:
-    data = data_choices.described("folder:colours", tab.settings, workspace)
+    data = corrected.described("folder:colours", tab.settings, workspace)
     assert data is not None
     return {r.path.relative_to(data.root).as_posix(): data.classes[r.label] for r in data.records}
 
@@ -261,6 +273,10 @@ def test_training_gets_the_corrected_data_and_its_name(checked: tuple[DataTab, l
     assert training.checked_config({"data": "folder:colours"}, tab.settings, OWNER).data.endswith("colours")
     tab.check.judged("drop", "folder:colours", OWNER, f'["{files[0]}"]')
     config = training.checked_config({"data": "folder:colours"}, tab.settings, OWNER)
+    given = Path(config.data).read_text()
+    assert files[0] in given
+    tab.check.undone("folder:colours", OWNER)  # a run that waits keeps what it was given
+    assert Path(config.data).read_text() == given
     assert config.data.endswith("colours.json")
     assert training.data_name(config.data) == "colours"
     assert training.checked_config({"data": "folder:colours"}, tab.settings, OTHER).data.endswith("colours")
@@ -276,7 +292,7 @@ def test_buttons_below_a_report_that_is_gone_say_so(tab: DataTab, make_images: M
 
 def test_names_in_a_report_are_text() -> None:
     told = report(classes={MARKUP: {"train": 2}}, skipped=[{"file": MARKUP, "reason": MARKUP}], advice=[MARKUP])
-    assert "<img" not in report_html(told, data_choices.Mends(root=Path()))
+    assert "<img" not in report_html(told, Mends(root=Path()))
 
 
 def test_a_table_by_class_and_split_and_a_bounded_list_of_files() -> None:
@@ -294,13 +310,82 @@ def test_a_visitor_who_has_brought_the_most_kept_for_one_person_is_told(
     choice = new_collection(tab, "cats")
     tight = dataclasses.replace(tab.settings, limits=dataclasses.replace(tab.settings.limits, person_bytes=500))
     tab.collect.settings = tight
-    tab.collect.take(choice, OWNER, "cats", photo(tmp_path / "a.png"))
-    tab.collect.take(choice, OWNER, "cats", photo(tmp_path / "a.png"))
-    with pytest.raises(gr.Error, match="the most kept for one person"):
-        for _ in range(10):
-            tab.collect.take(choice, OWNER, "cats", photo(tmp_path / "a.png"))
+    said = tab.collect.take(choice, OWNER, "cats", [photo(tmp_path / "a.png")] * 9)[0]
+    assert "9 photos added" in said
+    folders.COUNTED.clear()  # as two seconds later
+    said = tab.collect.take(choice, OWNER, "cats", [photo(tmp_path / "a.png")] * 9)[0]
+    assert "0 photos added" in said
+    assert "the most kept for one person" in said
     archive = shutil.make_archive(str(tmp_path / "more"), "zip", make_images("in"))
     with pytest.raises(EngineError, match="the most kept for one person"):
         run_command("take", [archive, "--into", str(tight.uploads / OWNER)], tight, print)
     taken = run_command("take", [archive, "--into", str(tight.uploads / OTHER)], tab.settings, print)
     assert (tight.uploads / OTHER / taken["folder"]).is_dir()
+
+
+def test_a_burst_does_not_flow_into_another_class_when_its_own_is_deleted(tab: DataTab, tmp_path: Path) -> None:
+    choice = new_collection(tab, "ants", "bees")
+    with pytest.raises(gr.Error, match="I am sure"):
+        tab.collect.deleted_class(choice, OWNER, "ants", False)
+    shown = tab.collect.deleted_class(choice, OWNER, "ants", True)
+    assert value(tab.collect, shown, tab.collect.name).value is None
+    said = tab.collect.snap(choice, OWNER, "", photo(tmp_path / "a.png"))[0]
+    assert "Add a class first" in said
+    assert "no class" in tab.collect.snap(choice, OWNER, "ants", photo(tmp_path / "a.png"))[0]
+    own = data_choices.own_collection(choice, tab.settings, OWNER)
+    assert own is not None
+    assert own.counts() == {"bees": 0}
+
+
+def test_an_open_page_goes_on_collecting_after_a_restart_forgot_its_classes(tab: DataTab) -> None:
+    assert tab.collect.name.preprocess("cats") == "cats"
+    assert tab.collect.name.preprocess(["no text"]) == ""  # type: ignore[arg-type]
+
+
+def test_photos_still_being_collected_can_be_looked_at(tab: DataTab, tmp_path: Path) -> None:
+    choice = new_collection(tab, "only")
+    tab.collect.take(choice, OWNER, "only", photo(tmp_path / "a.png"))
+    assert [item.caption for item in tab.look.items(choice, OWNER, "all", "all")] == ["only, train"]
+
+
+def test_a_data_set_deleted_in_another_tab_gives_way_to_another(tab: DataTab) -> None:
+    choice = new_collection(tab, "cats")
+    tab.deleted(choice, OWNER, True)
+    tab.listed(choice, OWNER)  # no refusal
+    assert tab._present(OWNER, choice) == data_choices.default_choice(tab.settings)
+
+
+def test_what_was_deleted_leaves_no_thumbnail_behind(tab: DataTab, tmp_path: Path) -> None:
+    choice = new_collection(tab, "cats")
+    tab.collect.take(choice, OWNER, "cats", photo(tmp_path / "a.png"))
+    handed_out = Path(tab.collect.show(choice, OWNER)[tab.collect.shown.index(tab.collect.grid.gallery)][0][0])
+    assert handed_out.is_file()
+    kept = list(tab.settings.cache.rglob(handed_out.name))
+    tab.deleted(choice, OWNER, True)
+    assert not handed_out.exists()
+    assert kept
+    assert not any(path.exists() for path in kept)
+
+
+def test_a_zip_named_like_a_collection_is_none(tab: DataTab, make_images: MakeImages, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "own-pets"), "zip", make_images("in"))
+    taken = run_command("take", [archive, "--into", str(tab.settings.uploads / OWNER)], tab.settings, print)
+    assert data_choices.own_collection(data_choices.UPLOAD + taken["folder"], tab.settings, OWNER) is None
+
+
+def test_corrections_that_cannot_be_read_can_be_undone(checked: tuple[DataTab, list[str]]) -> None:
+    tab, files = checked
+    tab.check.judged("drop", "folder:colours", OWNER, f'["{files[0]}"]')
+    kept = corrected.mends_file("folder:colours", tab.settings, OWNER)
+    kept.write_text("{")
+    with pytest.raises(EngineError, match="press Undo all corrections"):
+        corrected.described("folder:colours", tab.settings, OWNER)
+    tab.check.undone("folder:colours", OWNER)
+    assert files[0] in labels_of(tab, OWNER)
+
+
+def test_a_report_on_a_data_set_that_changed_since_says_so(checked: tuple[DataTab, list[str]]) -> None:
+    tab, _ = checked
+    assert "has changed since" not in value(tab.check, tab.check.show("folder:colours", OWNER), tab.check.summary)
+    photo(tab.settings.data_dir / "colours" / "red" / "new.png")
+    assert "has changed since" in value(tab.check, tab.check.show("folder:colours", OWNER), tab.check.summary)

@@ -18,7 +18,7 @@ from tl_engine.errors import ConfigError, DataError, EngineError, ImageError, Ru
 from tl_engine.events import DataRead, EpochEnd, Event, FileSkipped, Note, Progress, RunEnded, RunStarted
 from tl_engine.run_folder import Run
 from tl_engine.settings import HOME, SHARED, Settings
-from ui import data_choices, training
+from ui import corrected, data_choices, training
 from ui.classifier_pool import choices as classifier_choices
 from ui.plots import DASHES, POINTS, Curve, accuracy_plot, loss_plot, run_curves
 from ui.predict_tab import predict_many, predict_one
@@ -242,7 +242,7 @@ def test_an_upload_is_its_visitors_alone_and_can_be_deleted(
     archive = Path(shutil.make_archive(str(tmp_path / "holiday"), "zip", make_images("in")))
     taken = run_command("take", [str(archive), "--into", str(here.uploads / OWNER)], here, print)
     choice = data_choices.UPLOAD + taken["folder"]
-    data = data_choices.described(choice, here, OWNER)
+    data = corrected.described(choice, here, OWNER)
     assert data is not None
     assert data.classes == ("blue", "red")
     assert ("Yours: holiday", choice) in data_choices.choices(here, OWNER)
@@ -255,18 +255,18 @@ def test_an_upload_is_its_visitors_alone_and_can_be_deleted(
 
 def test_a_data_set_is_read_again_only_when_it_changed(make_images: MakeImages, here: Settings) -> None:
     folder = make_images("data/colours")
-    first = data_choices.described("folder:colours", here, None)
+    first = corrected.described("folder:colours", here, None)
     assert first is not None
-    assert data_choices.described("folder:colours", here, None) is first
+    assert corrected.described("folder:colours", here, None) is first
     Image.new("RGB", (16, 16)).save(folder / "red" / "new.png")
-    again = data_choices.described("folder:colours", here, None)
+    again = corrected.described("folder:colours", here, None)
     assert again is not None
     assert len(again.records) == len(first.records) + 1
 
 
 def test_the_summary_shows_counts_and_escapes_names(make_images: MakeImages, here: Settings) -> None:
     make_images("data/odd", classes=("red", MARKUP[:20]))
-    summary = summary_html(data_choices.described("odd", here, None))
+    summary = summary_html(corrected.described("odd", here, None))
     assert "12 photos in 2 classes" in summary
     assert "<img" not in summary
 

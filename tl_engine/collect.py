@@ -38,6 +38,11 @@ class Collection:
     folder: Path
 
     @property
+    def titled(self) -> bool:
+        """Whether this folder is such a data set at all."""
+        return (self.folder / TITLE).is_file()
+
+    @property
     def title(self) -> str:
         """What the person calls it."""
         try:

@@ -1,6 +1,5 @@
 """The same photo twice: byte for byte, or re-encoded, resized, slightly retouched. No torch here."""
 
-import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from tl_engine.manifest import Entry
 EXACT, NEAR = "exact", "near"
 ALIKE = 0.985  # correlation of tones from which two pictures may show one photo; copies had 0.993, others 0.865
 COSINE = 0.75  # of their features from which they do; copies had 0.80 and more
+BURST = 5  # near duplicates from which a group looks like a burst of one scene
 BLOCK = 1024  # photos compared with all others at once
 Features = NDArray[np.float32]  # (N, D), a row of each entry
 
@@ -55,42 +55,33 @@ def _group(kind: str, indices: Sequence[int], entries: Sequence[Entry]) -> Dupli
 
 
 def _near(indices: Sequence[int], entries: Sequence[Entry], features: Features | None) -> Iterator[list[int]]:
-    """Groups of photos like their first one; a photo is in one group only, so a chain of likenesses does not grow."""
-    taken: set[int] = set()
-    for one, others in _alike(indices, entries):
-        if one not in taken:
-            group = [o for o in others if o not in taken and (features is None or _cosine(features, one, o) >= COSINE)]
-            taken.update(group)
-            if group:
-                yield [one, *group]
-
-
-def _alike(indices: Sequence[int], entries: Sequence[Entry]) -> Iterator[tuple[int, list[int]]]:
-    """For each index those after it whose tones correlate.
+    """Groups of photos like their first one; a photo is in one group only, so a chain of likenesses does not grow.
 
     All pairs, by matrix products: 20,000 photos, the most taken, are 200 billion operations, a few seconds.
     """
-    tones = np.array([list(bytes.fromhex(entries[index].look.tones)) for index in indices], dtype=np.float32)
-    if not len(tones):
-        return
-    tones -= tones.mean(1, keepdims=True)
-    length = np.linalg.norm(tones, axis=1, keepdims=True)
-    tones /= np.where(length > 0, length, 1)  # a picture of one tone is like nothing
+    tones = _tones([entries[index] for index in indices])
+    directions = None if features is None else _directions(features[list(indices)])
+    free = np.ones(len(tones), dtype=bool)
     for start in range(0, len(tones), BLOCK):
-        likeness = tones[start : start + BLOCK] @ tones[start:].T
-        for row, column in _by_row(np.argwhere(likeness >= ALIKE)):
-            others = [indices[start + other] for other in column if other > row]
-            if others:
-                yield indices[start + row], others
+        likeness = tones[start : start + BLOCK] @ tones.T
+        for row, likely in enumerate(likeness, start=start):
+            if not free[row]:
+                continue
+            others = row + 1 + np.flatnonzero((likely[row + 1 :] >= ALIKE) & free[row + 1 :])
+            if directions is not None:
+                others = others[directions[others] @ directions[row] >= COSINE]
+            if len(others):
+                free[others] = False
+                yield [indices[row], *(indices[other] for other in others.tolist())]
 
 
-def _by_row(pairs: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
-    """(row, its columns) of pairs sorted by row."""
-    for row, group in itertools.groupby(pairs.tolist(), key=lambda pair: pair[0]):
-        yield row, [column for _, column in group]
+def _tones(entries: Sequence[Entry]) -> NDArray[np.float32]:
+    """A row for each photo; the product of two rows is the correlation of their tones."""
+    tones = np.array([list(bytes.fromhex(entry.look.tones)) for entry in entries], dtype=np.float32)
+    return _directions(tones - tones.mean(1, keepdims=True)) if len(tones) else tones
 
 
-def _cosine(features: Features, one: int, other: int) -> float:
-    a, b = features[one], features[other]
-    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / scale if scale else 1.0
+def _directions(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1; a row of zeros, as of a picture of one tone, is like nothing."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(length > 0, length, 1)).astype(np.float32)

@@ -82,7 +82,7 @@ def _write(folder: Path, located: Mends, report: Report, settings: Settings, tel
     """The data set as corrected by hand, with one of each photo and without what cannot be read."""
     data = scan(located.root, settings.limits)
     skipped = [Mend(file=finding["file"], action=DROP) for finding in report.skipped]
-    mended = located.adding([*keep_one_of_each(report), *skipped]).applied(data)
+    mended = located.adding([*keep_one_of_each(report, located), *skipped]).applied(data)
     watched(write_folder(mended, located.root, folder), tell)
 
 

@@ -184,11 +184,6 @@ class Mends:
         by_file = {mend.file: mend for mend in (*self.mends, *more)}
         return dataclasses.replace(self, mends=tuple(by_file.values()))
 
-    def without(self, files: Iterable[str]) -> Self:
-        """With the mends of these files undone."""
-        undone = set(files)
-        return dataclasses.replace(self, mends=tuple(mend for mend in self.mends if mend.file not in undone))
-
     def applied(self, data: ImageFolder) -> ImageFolder:
         """The data set as corrected. Mends of files that are gone, or to classes that are gone, do nothing."""
         if not self.mends:

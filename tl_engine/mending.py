@@ -6,20 +6,26 @@ from pathlib import Path
 
 from tl_engine.data_report import Report
 from tl_engine.dataset import ImageFolder
+from tl_engine.duplicates import BURST, NEAR
 from tl_engine.errors import DataError
 from tl_engine.events import Progress
-from tl_engine.manifest import DROP, Mend
+from tl_engine.manifest import DROP, Mend, Mends
 from tl_engine.progress import Stage
 
 
-def keep_one_of_each(report: Report) -> list[Mend]:
-    """Drop all but one of each group of duplicates."""
-    return [
-        Mend(file=file, action=DROP, reason=f"the same photo as {group.kept}")
-        for group in report.duplicates
-        for file in group.files
-        if file != group.kept
-    ]
+def keep_one_of_each(report: Report, mends: Mends) -> list[Mend]:
+    """Drop all but one of each group of duplicates; what `mends` dropped already does not count as that one.
+
+    A larger group of near duplicates is a burst of one scene: which of those to keep is for a person to say.
+    """
+    gone = {mend.file for mend in mends.mends if mend.action == DROP}
+    more = []
+    for group in report.duplicates:
+        left = [file for file in group.files if file not in gone]
+        if left and not (group.kind == NEAR and len(group.files) > BURST):
+            kept = group.kept if group.kept in left else left[0]
+            more += [Mend(file=f, action=DROP, reason=f"the same photo as {kept}") for f in left if f != kept]
+    return more
 
 
 def write_folder(data: ImageFolder, source: Path, folder: Path) -> Generator[Progress, None, None]:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import threading
 from pathlib import Path
 
 from tl_engine.errors import ImageError
@@ -11,20 +12,28 @@ from tl_engine.settings import Settings
 
 SIDE = 160  # pixels of the short side
 LONGEST = 320  # pixels of the long side; panoramas are cut there
+MAKING = threading.Semaphore(2)  # decoding a photo of 50 megapixels takes 0.2 GB
 MOST = 50_000  # kept; about 5 kB each
 
 
 def thumbnail(path: Path, settings: Settings) -> Path:
     """The file of a photo's thumbnail, a JPEG. Raises ImageError when the photo cannot be read or nothing written."""
     try:
-        status = path.stat()
-        name = hashlib.sha256(f"{path}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
-        small = settings.cache / "thumbnails" / name.hexdigest()[:2] / f"{name.hexdigest()[2:34]}.jpg"
+        small = place(path, settings)
         if not small.exists():
-            _make(path, small)
+            with MAKING:
+                if not small.exists():  # another thread may have made it meanwhile
+                    _make(path, small)
         return small
     except OSError as error:
         raise ImageError(f"There is no preview of {path.name} ({error.strerror}): make room on the disk.") from None
+
+
+def place(path: Path, settings: Settings) -> Path:
+    """Where the thumbnail of a photo as it is now lies, or would lie. Raises OSError when the photo is gone."""
+    status = path.stat()
+    name = hashlib.sha256(f"{path}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
+    return settings.cache / "thumbnails" / name.hexdigest()[:2] / f"{name.hexdigest()[2:34]}.jpg"
 
 
 def _make(path: Path, small: Path) -> None:

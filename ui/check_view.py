@@ -8,14 +8,16 @@ from typing import Any
 
 import gradio as gr
 
-from tl_engine.data_report import UNEVEN, Report
+from tl_engine.advice import UNEVEN
+from tl_engine.data_report import Report
+from tl_engine.dataset import printable
 from tl_engine.errors import EngineError
 from tl_engine.manifest import DROP, KEEP, RELABEL, Mend, Mends
 from tl_engine.mending import keep_one_of_each
 from tl_engine.settings import Settings
-from ui import data_choices
+from ui import corrected
 from ui.data_table import counts_table, findings_html
-from ui.photo_grid import Item, PhotoGrid, marks
+from ui.photo_grid import Item, PhotoGrid, names
 from ui.refusal import in_words
 from ui.session import checked_workspace
 from ui.wording import QUIET, plural, text
@@ -30,21 +32,21 @@ class Reports:
     """The last report of each visitor's data sets, for the buttons below it."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], Report] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[Report, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def keep(self, workspace: str, choice: str, report: Report) -> None:
-        """Remember it as the newest."""
+    def keep(self, workspace: str, choice: str, report: Report, changed: int) -> None:
+        """Remember it as the newest, of a data set that last changed then."""
         with self._lock:
-            self._kept[workspace, choice] = report
+            self._kept[workspace, choice] = report, changed
             self._kept.move_to_end((workspace, choice))
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
-    def last(self, workspace: str, choice: str | None) -> Report | None:
-        """The report that the page shows, if this server made it."""
+    def last(self, workspace: str, choice: str | None) -> tuple[Report | None, int]:
+        """The report that the page shows, if this server made it, and when its data set had last changed."""
         with self._lock:
-            return self._kept.get((workspace, choice or ""))
+            return self._kept.get((workspace, choice or ""), (None, 0))
 
 
 class CheckView:
@@ -105,31 +107,31 @@ class CheckView:
     def check(self, choice: str | None, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
         """Make the report, in a process of its own."""
         owner = checked_workspace(workspace)
-        data = data_choices.resolve(choice or "", self.settings, owner)
-        if data_choices.absent(data, self.settings):
-            raise EngineError(f"The sample {data} is not here yet: press Train, and it is downloaded first.")
+        changed = corrected.stamp(corrected.located(choice or "", self.settings, owner).root)
+        data = corrected.frozen(choice or "", self.settings, owner)
         progress(0, desc="starting")
         folders = ["--data-dir", str(self.settings.data_dir), "--cache-dir", str(self.settings.cache)]
         weights = ["--weights-dir", str(self.settings.weights_dir)] if self.settings.weights_dir else []
         answer = run_command(
             "inspect", ["--data", data, *folders, *weights], self.settings, lambda e: told(progress, e)
         )
-        self.reports.keep(owner, choice or "", Report.from_dict(answer))
+        self.reports.keep(owner, choice or "", Report.from_dict(answer), changed)
         return self.show(choice, owner)
 
     @in_words
     def show(self, choice: str | None, workspace: str) -> list[Any]:
         """The report as it is known, without what was corrected since."""
-        report = self.reports.last(workspace, choice)
+        report, changed = self.reports.last(workspace, choice)
         if report is None:
             hidden = [gr.Column(visible=False)] * 4
             return [NOT_YET, *hidden, self._undo_button(choice, workspace), *self._grids([], [], [])]
-        _, mends, _ = self.found(choice, workspace)
+        mends = self.found(choice, workspace)[1]
+        stale = corrected.stamp(mends.root) != changed
         items = [kind(*self.found(choice, workspace)) for kind in (self.doubtful, self.same, self.unlike)]
         totals = [sum(splits.values()) for splits in report.classes.values()]
         uneven = max(totals) >= UNEVEN * max(1, min(totals))
         columns = [gr.Column(visible=uneven), *(gr.Column(visible=bool(found)) for found in items)]
-        return [report_html(report, mends), *columns, self._undo_button(choice, workspace), *self._grids(*items)]
+        return [report_html(report, mends, stale), *columns, self._undo_button(choice, workspace), *self._grids(*items)]
 
     def _grids(self, *items: list[Item]) -> list[Any]:
         grids = (self.labels, self.pairs, self.few)
@@ -137,28 +139,28 @@ class CheckView:
 
     def _undo_button(self, choice: str | None, workspace: str) -> Any:
         try:
-            number = len(data_choices.located(choice or "", self.settings, workspace).mends)
-        except EngineError:
-            number = 0
+            number = len(corrected.located(choice or "", self.settings, workspace).mends)
+        except EngineError:  # corrections that cannot be read can be undone too
+            return gr.Button("Undo all corrections", visible=True)
         return gr.Button(f"Undo all corrections ({plural(number, 'photo')})", visible=number > 0)
 
     def found(self, choice: str | None, workspace: str) -> tuple[Report, Mends, Path]:
         """The last report, what was corrected, and the folder, for those who list photos. Raises EngineError."""
         owner = checked_workspace(workspace)
-        report = self.reports.last(owner, choice)
+        report, _ = self.reports.last(owner, choice)
         if report is None or choice is None:
             raise EngineError("The report is not at hand any more: press Check this data set again.")
-        data = data_choices.described(choice, self.settings, owner)
+        data = corrected.described(choice, self.settings, owner)
         if data is None:
             raise EngineError("This data set is not here any more: choose another.")
-        return report, data_choices.located(choice, self.settings, owner), data.root
+        return report, corrected.located(choice, self.settings, owner), data.root
 
     @staticmethod
     def doubtful(report: Report, mends: Mends, folder: Path) -> list[Item]:
         """Suspicious labels nobody has judged yet."""
         judged = {mend.file for mend in mends.mends}
         return [
-            Item(folder / s["file"], s["file"], f"{s['label']} → {s['suggested']}? {s['score']:.2f}")
+            Item(folder / s["file"], printable(s["file"]), f"{s['label']} → {s['suggested']}? {s['score']:.2f}")
             for s in report.suspicious_labels
             if s["file"] not in judged
         ]
@@ -170,7 +172,8 @@ class CheckView:
         items: list[Item] = []
         for number, group in enumerate(report.duplicates, start=1):
             left = [file for file in group.files if file not in gone]
-            items += [Item(folder / file, file, f"{number}: {file}") for file in left if len(left) > 1]
+            shown = left if len(left) > 1 else []
+            items += [Item(folder / file, printable(file), f"{number}: {printable(file)}") for file in shown]
         return items
 
     @staticmethod
@@ -178,7 +181,9 @@ class CheckView:
         """Odd and tiny pictures that are still in."""
         judged = {mend.file for mend in mends.mends}
         files = {finding["file"]: finding["reason"] for finding in (*report.odd, *report.tiny)}
-        return [Item(folder / file, file, Path(file).name) for file in files if file not in judged]
+        return [
+            Item(folder / file, printable(file), printable(Path(file).name)) for file in files if file not in judged
+        ]
 
     def _judging(self, action: str) -> Callable[[str | None, str, str], list[Any]]:
         return lambda choice, workspace, marked: self.judged(action, choice, workspace, marked)
@@ -187,36 +192,37 @@ class CheckView:
     def judged(self, action: str, choice: str | None, workspace: str, marked: str) -> list[Any]:
         """Relabel, leave out or approve the marked ones."""
         report, _, _ = self.found(choice, workspace)
-        names = marks(marked)
-        chosen = [s for s in report.suspicious_labels if s["file"] in names]
+        chosen = [s for s in report.suspicious_labels if printable(s["file"]) in names(marked)]
         if not chosen:
             raise EngineError("No photo is marked: click the ones you mean first.")
         reason = "its label looked wrong" if action == DROP else ""
         mends = [Mend(file=s["file"], action=action, name=s["suggested"] if action == RELABEL else "", reason=reason)
                  for s in chosen]  # fmt: skip
-        data_choices.correct(choice or "", mends, self.settings, workspace)
+        corrected.correct(choice or "", mends, self.settings, workspace)
         return self.show(choice, workspace)
 
     @in_words
     def deduplicated(self, choice: str | None, workspace: str) -> list[Any]:
         """Keep one photo of each group of duplicates."""
-        report = self.found(choice, workspace)[0]
-        data_choices.correct(choice or "", keep_one_of_each(report), self.settings, workspace)
+        report, mends, _ = self.found(choice, workspace)
+        corrected.correct(choice or "", keep_one_of_each(report, mends), self.settings, workspace)
         return self.show(choice, workspace)
 
     @in_words
     def left_out(self, choice: str | None, workspace: str, marked: str) -> list[Any]:
         """Leave odd and tiny pictures out."""
         items = self.unlike(*self.found(choice, workspace))
-        wanted = marks(marked) or {item.file for item in items}
-        mends = [Mend(file=i.file, action=DROP, reason="odd or tiny") for i in items if i.file in wanted]
-        data_choices.correct(choice or "", mends, self.settings, workspace)
+        wanted = names(marked) or {item.file for item in items}
+        folder = self.found(choice, workspace)[2]
+        chosen = [item.path.relative_to(folder).as_posix() for item in items if item.file in wanted]
+        mends = [Mend(file=file, action=DROP, reason="odd or tiny") for file in chosen]
+        corrected.correct(choice or "", mends, self.settings, workspace)
         return self.show(choice, workspace)
 
     @in_words
     def undone(self, choice: str | None, workspace: str) -> list[Any]:
         """Forget all corrections of this data set."""
-        data_choices.undo(choice or "", self.settings, checked_workspace(workspace))
+        corrected.undo(choice or "", self.settings, checked_workspace(workspace))
         return self.show(choice, workspace)
 
 
@@ -225,12 +231,13 @@ def _weighed() -> bool:
     return True
 
 
-def report_html(report: Report, mends: Mends) -> str:
+def report_html(report: Report, mends: Mends, stale: bool = False) -> str:
     """Classes by split, the sentences, and the files left out, tiny, odd or converted by name."""
     advice = "".join(f"<li>{text(sentence, 400)}</li>" for sentence in report.advice)
-    corrected = (
+    old = "<p><b>The data set has changed since: check it again.</b></p>" if stale else ""
+    mended = (
         f"<p>{plural(len(mends.mends), 'photo')} corrected; check again to see what is left.</p>" if mends.mends else ""
     )
     titles = (("Left out", report.skipped), ("Tiny", report.tiny), ("Odd", report.odd), ("Converted", report.converted))
     found = "".join(findings_html(title, findings) for title, findings in titles if findings)
-    return f'<div class="tl-data">{counts_table(report.classes)}<ul>{advice}</ul>{corrected}{found}</div>'
+    return f'<div class="tl-data">{old}{counts_table(report.classes)}<ul>{advice}</ul>{mended}{found}</div>'

@@ -1,6 +1,5 @@
 """Collecting: a data set of the visitor's own, class by class, from files and camera. Every photo is kept at once."""
 
-import html
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,22 @@ from tl_engine.collect import Collection
 from tl_engine.errors import EngineError, ImageError
 from tl_engine.settings import MEGABYTE, Settings
 from ui import data_choices
-from ui.photo_grid import Item, PhotoGrid, marks
+from ui.collect_words import NO_CLASS, chosen, classes_of, counted, hint, taken
+from ui.photo_grid import Item, PhotoGrid, names
 from ui.refusal import in_words
-from ui.scratch import new_folder
+from ui.scratch import forget_photos, new_folder
 from ui.session import checked_workspace
-from ui.wording import QUIET, plural, text
+from ui.wording import QUIET, text
 
 NO_COLLECTION = "This data set is not one of those you put together here: press “New data set”, or choose one of yours."
-NO_CLASS = "Add a class first: name it above."
+NOT_SURE = "Tick “I am sure” first: what is deleted cannot be had back."
+PACKED = "data"  # what the zips that are handed out are called in the scratch folder
 BURST: dict[str, Any] = {
     "stream_every": 0.2,
     "time_limit": 120,
 }  # seconds, of a photo and of a whole burst
 SETTLING = 2.0  # seconds between two looks at what a burst has brought
 CAMERAS = 30  # visitors whose cameras run at once
-SHOWN_REFUSALS = 3  # files named in one sentence
 
 
 class CollectView:
@@ -42,6 +42,8 @@ class CollectView:
                 )
                 self.add_class = gr.Button("Add class", elem_id="add-class", scale=1, min_width=100)
             self.name = gr.Radio([], label="Photos go to the class", elem_id="class")
+            # A restarted server forgets the choices an open page was sent; the engine looks whether the class is there.
+            self.name.preprocess = lambda payload: payload if isinstance(payload, str) else ""  # type: ignore[method-assign]
             with gr.Row():
                 with gr.Column(min_width=300):
                     self._ways_in()
@@ -89,7 +91,7 @@ class CollectView:
             self.pack = gr.Button("Make a zip of class folders", size="sm", elem_id="pack")
             self.download = gr.DownloadButton("Download the zip", size="sm", visible=False, elem_id="zip")
         with gr.Row():
-            self.sure = gr.Checkbox(False, label="I am sure: it cannot be had back", elem_id="sure")
+            self.sure = gr.Checkbox(False, label="I am sure: what I delete cannot be had back", elem_id="sure")
             self.delete = gr.Button("Delete the data set for good", size="sm", variant="stop", elem_id="delete-own")
 
     @property
@@ -121,12 +123,12 @@ class CollectView:
             self.snap, [*with_class, self.camera], [self.said, self.timer], show_progress="hidden",
             concurrency_limit=CAMERAS, concurrency_id="camera", **BURST, **private,
         )  # fmt: skip
-        settled = [self.said, self.timer, *self.shown]
-        self.timer.tick(self.settled, [*with_class, self.said], settled, **QUIET)
+        settled = [self.said, self.timer, self.name, *self.grid.shown]
+        self.timer.tick(self.settled, [*with_class, self.said, *self.grid.state], settled, **QUIET)
         self.grid.connect(lambda *values: self.items(self.opened(*values[:2]), values[2]), with_class)
         self.remove.click(self.removed, [*with_class, self.grid.marked], self.shown, **QUIET)
         self.rename_class.click(self.renamed_class, [*with_class, self.class_name], self.shown, **QUIET)
-        self.delete_class.click(self.deleted_class, with_class, self.shown, **QUIET)
+        self.delete_class.click(self.deleted_class, [*with_class, self.sure], self.shown, **QUIET)
         self.pack.click(self.packed, here, self.download, **private)
 
     def opened(self, choice: str | None, workspace: str) -> Collection:
@@ -138,14 +140,17 @@ class CollectView:
 
     @in_words
     def show(self, choice: str | None, workspace: str, name: str | None = None) -> list[Any]:
-        """The data set with one class open; the first one if that is gone."""
+        """The data set with one class open, the first if none is named; one that is gone leaves none open.
+
+        A burst must not flow into another class because its own was deleted.
+        """
         own = data_choices.own_collection(choice or "", self.settings, workspace)
         counts = own.counts() if own else {}
-        current = name if name in counts else next(iter(counts), None)
+        current = next(iter(counts), None) if name is None else name if name in counts else None
         return [
             gr.HTML(hint(NO_CLASS if own else NO_COLLECTION), visible=not counts),
             gr.Column(visible=own is not None),
-            gr.Radio(choices=[(f"{n} ({number:,})", n) for n, number in counts.items()], value=current),
+            classes_of(own, current) if own else gr.Radio(choices=[], value=None),
             own.title if own else "",
             current or "",
             gr.DownloadButton(visible=False),
@@ -155,7 +160,8 @@ class CollectView:
 
     def items(self, own: Collection, name: str | None) -> list[Item]:
         """The photos of a class as the grid shows them."""
-        return [Item(path, path.name, "") for path in own.photos(name)] if name in own.classes() and name else []
+        photos = own.photos(name) if name in own.classes() and name else []
+        return [Item(path, path.name, f"photo {number}") for number, path in enumerate(photos, start=1)]
 
     @in_words
     def made_class(self, choice: str | None, workspace: str, name: str) -> list[Any]:
@@ -170,75 +176,63 @@ class CollectView:
         kept, refusals = 0, []
         for file in [files] if isinstance(files, str) else files or []:
             try:
-                own.add(_chosen(name), Path(file), self.settings.limits)
+                own.add(chosen(name), Path(file), self.settings.limits)
                 kept += 1
             except ImageError as error:
                 refusals.append(str(error))
-        return [taken(kept, refusals), None, *self.show(choice, workspace, name)]
+            except EngineError as error:  # no room, or the class is gone: what came before stays
+                refusals.append(str(error))
+                break
+        return [taken(kept, refusals), None, *self.show(choice, workspace, name or "")]
 
     @in_words
     def snap(self, choice: str | None, workspace: str, name: str | None, frame: str | None) -> list[Any]:
-        """Keep one photo of a burst."""
+        """Keep one photo of a burst; what is wrong is said in its place, since five toasts a second help nobody."""
         own = self.opened(choice, workspace)
         if not frame:
             return [gr.skip(), gr.skip()]
-        own.add(_chosen(name), Path(frame), self.settings.limits, shown="the camera's photo")
+        try:
+            own.add(chosen(name), Path(frame), self.settings.limits, shown="the camera's photo")
+        except EngineError as error:
+            return [f'<p role="alert">{text(error, 300)} Stop the camera.</p>', gr.Timer(active=True)]
         return [counted(own, name), gr.Timer(active=True)]
 
     @in_words
-    def settled(self, choice: str | None, workspace: str, name: str | None, said: str) -> list[Any]:
+    def settled(
+        self, choice: str | None, workspace: str, name: str | None, said: str, page: float, marked: str
+    ) -> list[Any]:
         """While a burst goes on and shortly after, since its last photos arrive when it has been stopped."""
         own = self.opened(choice, workspace)
         now = counted(own, name)
-        return [now, gr.Timer(active=now != said), *self.show(choice, workspace, name)]
+        grid = self.grid.show(self.items(own, name), page, marked)
+        return [now, gr.Timer(active=now != said), classes_of(own, name), *grid]
 
     @in_words
     def removed(self, choice: str | None, workspace: str, name: str | None, marked: str) -> list[Any]:
         """Delete the marked photos."""
-        self.opened(choice, workspace).remove(_chosen(name), sorted(marks(marked)))
-        return self.show(choice, workspace, name)
+        self.opened(choice, workspace).remove(chosen(name), sorted(names(marked)))
+        return self.show(choice, workspace, name or "")
 
     @in_words
     def renamed_class(self, choice: str | None, workspace: str, name: str | None, new: str) -> list[Any]:
         """Call a class something else."""
-        return self.show(choice, workspace, self.opened(choice, workspace).rename_class(_chosen(name), new))
+        return self.show(choice, workspace, self.opened(choice, workspace).rename_class(chosen(name), new))
 
     @in_words
-    def deleted_class(self, choice: str | None, workspace: str, name: str | None) -> list[Any]:
+    def deleted_class(self, choice: str | None, workspace: str, name: str | None, sure: bool) -> list[Any]:
         """Delete a class with its photos."""
-        self.opened(choice, workspace).delete_class(_chosen(name))
-        return self.show(choice, workspace)
+        own = self.opened(choice, workspace)
+        if not sure:
+            raise EngineError(NOT_SURE)
+        forget_photos(own.photos(chosen(name)), self.settings)
+        own.delete_class(chosen(name))
+        return self.show(choice, workspace, "")
 
     @in_words
     def packed(self, choice: str | None, workspace: str) -> Any:
         """The data set as a zip, ready to be downloaded."""
         own = self.opened(choice, workspace)
         plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in own.title).strip("-") or "photos"
-        archive = new_folder("data", own.folder.name) / f"{plain}.zip"
+        archive = new_folder(PACKED, own.folder.name) / f"{plain}.zip"
         own.pack(archive)
         return gr.DownloadButton(value=str(archive), visible=True)
-
-
-def _chosen(name: str | None) -> str:
-    if not name:
-        raise EngineError(NO_CLASS)
-    return name
-
-
-def hint(sentence: str) -> str:
-    """A quiet line."""
-    return f'<p class="tl-hint">{html.escape(sentence)}</p>'
-
-
-def counted(own: Collection, name: str | None) -> str:
-    """How many photos a class has."""
-    number = own.counts().get(name or "", 0)
-    return f'<p role="status">{plural(number, "photo")} in {text(name)}</p>'
-
-
-def taken(kept: int, refusals: list[str]) -> str:
-    """What became of an upload, in words."""
-    more = f"<li>and {len(refusals) - SHOWN_REFUSALS} more</li>" if len(refusals) > SHOWN_REFUSALS else ""
-    listed = "".join(f"<li>{text(reason, 200)}</li>" for reason in refusals[:SHOWN_REFUSALS]) + more
-    left_out = f"<p>{plural(len(refusals), 'file')} left out:</p><ul>{listed}</ul>" if refusals else ""
-    return f'<div class="tl-data" role="status"><p>{plural(kept, "photo")} added.</p>{left_out}</div>'

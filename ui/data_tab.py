@@ -1,5 +1,6 @@
 """The Data tab: put a data set together, look at it, check it. Each of the three has a module of its own."""
 
+import shutil
 from typing import Any
 
 import gradio as gr
@@ -7,11 +8,12 @@ import gradio as gr
 from tl_engine import collect
 from tl_engine.errors import EngineError
 from tl_engine.settings import Settings
-from ui import data_choices
+from ui import corrected, data_choices
 from ui.check_view import CheckView
-from ui.collect_view import CollectView
+from ui.collect_view import NOT_SURE, PACKED, CollectView
 from ui.look_view import LookView
 from ui.refusal import in_words
+from ui.scratch import forget_photos, new_folder
 from ui.session import checked_workspace
 from ui.train_form import TrainForm
 from ui.wording import QUIET
@@ -55,10 +57,10 @@ class DataTab:
         self.tab.select(self.listed, [form.data, self.workspace], [self.choice, *self.shown], **QUIET)
         self.choice.change(self.mirrored, here, form.data, **QUIET)
         self.choice.input(self.show, here, self.shown, **QUIET)
-        self.look_tab.select(self.look.show, here, self.look.shown, **QUIET)
+        self.look_tab.select(self.look.show, [form.data, self.workspace], self.look.shown, **QUIET)
         self.new.click(self.made, self.workspace, [self.choice, self.views, *self.shown], **QUIET)
         self.collect.rename.click(
-            self.renamed, [*here, self.collect.title], [self.choice, *self.collect.shown], **QUIET
+            self.renamed, [*here, self.collect.title, self.collect.name], [self.choice, *self.collect.shown], **QUIET
         )
         self.collect.delete.click(self.deleted, [*here, self.collect.sure], [self.choice, *self.shown], **QUIET)
         self.look.fit.input(lambda fit: fit, self.look.fit, form.advanced["fit"], **QUIET)
@@ -78,13 +80,18 @@ class DataTab:
     @in_words
     def listed(self, choice: str | None, workspace: str) -> list[Any]:
         """The data sets of now, since others may have been uploaded, with the present one's views."""
-        return [self._choices(workspace, choice), *self.show(choice, workspace)]
+        present = self._present(workspace, choice)
+        return [self._choices(workspace, present), *self.show(present, workspace)]
+
+    def _present(self, workspace: str, choice: str | None) -> str:
+        """The data set, or the default where it is gone."""
+        listed = data_choices.choices(self.settings, checked_workspace(workspace))
+        here = choice if choice in [value for _, value in listed] else None
+        return here or data_choices.default_choice(self.settings)
 
     def _choices(self, workspace: str, choice: str | None) -> Any:
         listed = data_choices.choices(self.settings, checked_workspace(workspace))
-        if choice not in [value for _, value in listed]:
-            choice = data_choices.default_choice(self.settings)
-        return gr.Dropdown(choices=listed, value=choice)
+        return gr.Dropdown(choices=listed, value=self._present(workspace, choice))
 
     @in_words
     def made(self, workspace: str) -> list[Any]:
@@ -94,18 +101,21 @@ class DataTab:
         return [self._choices(workspace, choice), gr.Tabs(selected="collect"), *self.show(choice, workspace)]
 
     @in_words
-    def renamed(self, choice: str | None, workspace: str, title: str) -> list[Any]:
+    def renamed(self, choice: str | None, workspace: str, title: str, name: str | None) -> list[Any]:
         """Call the data set something else."""
         self.collect.opened(choice, workspace).rename(title)
-        return [self._choices(workspace, choice), *self.collect.show(choice, workspace)]
+        return [self._choices(workspace, choice), *self.collect.show(choice, workspace, name)]
 
     @in_words
     def deleted(self, choice: str | None, workspace: str, sure: bool) -> list[Any]:
         """Delete the data set for good, with what was corrected in it."""
         own = self.collect.opened(choice, workspace)
         if not sure:
-            raise EngineError("Tick “I am sure” first: a deleted data set cannot be had back.")
-        data_choices.undo(choice or "", self.settings, workspace)
+            raise EngineError(NOT_SURE)
+        corrected.undo(choice or "", self.settings, workspace)
+        for name in own.classes():
+            forget_photos(own.photos(name), self.settings)
+        shutil.rmtree(new_folder(PACKED, own.folder.name), ignore_errors=True)
         own.delete()
         default = data_choices.default_choice(self.settings)
         return [self._choices(workspace, default), *self.show(default, workspace)]

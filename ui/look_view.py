@@ -9,13 +9,14 @@ import gradio as gr
 from PIL import Image, ImageDraw
 
 from tl_engine.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, get_architecture
+from tl_engine.collect import Collection
 from tl_engine.config import AUGMENTATIONS, FITS
-from tl_engine.dataset import ImageFolder, Record
+from tl_engine.dataset import ImageFolder, Record, printable
 from tl_engine.errors import DataError
 from tl_engine.settings import Settings
 from tl_engine.weights import find_weights
-from ui import data_choices
-from ui.photo_grid import Item, PhotoGrid, marks
+from ui import corrected, data_choices
+from ui.photo_grid import Item, PhotoGrid, names
 from ui.refusal import in_words
 from ui.session import checked_workspace
 from ui.wording import FIT_WORDS, QUIET, text
@@ -65,18 +66,22 @@ class LookView:
     @in_words
     def show(self, choice: str | None, workspace: str, name: str = ALL, split: str = ALL) -> list[Any]:
         """The first page of the photos of a class and split."""
-        try:
-            data = self.data(choice, workspace)
-        except DataError:  # nothing to learn from yet, which is no fault of somebody who is still collecting
-            data = None
-        names = list(data.classes) if data else []
-        current = name if name in names else ALL
-        listed = [("All classes", ALL), *((n[:40], n) for n in names)]
+        data = self.data(choice, workspace)
+        classes = list(data.classes) if data else []
+        current = name if name in classes else ALL
+        listed = [("All classes", ALL), *((n[:40], n) for n in classes)]
         return [gr.Dropdown(choices=listed, value=current), *self.grid.show(_items(data, current, split))]
 
     def data(self, choice: str | None, workspace: str) -> ImageFolder | None:
-        """The data set as corrected; None where there is nothing to see yet. Raises EngineError."""
-        return data_choices.described(choice, self.settings, checked_workspace(workspace)) if choice else None
+        """The data set as corrected, one still being collected too; None where there is nothing to see yet."""
+        owner = checked_workspace(workspace)
+        if not choice:
+            return None
+        try:
+            return corrected.described(choice, self.settings, owner)
+        except DataError:  # nothing to learn from yet, which is no fault of somebody who is still collecting
+            own = data_choices.own_collection(choice, self.settings, owner)
+            return collected(own) if own else None
 
     def items(self, choice: str | None, workspace: str, name: str, split: str) -> list[Item]:
         """The photos that the grid pages through."""
@@ -93,7 +98,7 @@ class LookView:
         items = self.items(choice, workspace, name, split)
         if not items:
             return '<p class="tl-hint">There is no photo here yet.</p>'
-        item = next((item for item in items if item.file in marks(marked)), items[0])
+        item = next((item for item in items if item.file in names(marked)), items[0])
         row = get_architecture(architecture)
         preprocess = dataclasses.replace(preprocess_for(row, find_weights(row, self.settings).preprocess), fit=fit)
         picture = preprocess.open(item.path)
@@ -110,6 +115,13 @@ class LookView:
         )
 
 
+def collected(own: Collection) -> ImageFolder:
+    """A collection as a data set, whether or not one can learn from it."""
+    classes = own.classes()
+    records = tuple(Record(path, label, "train") for label, name in enumerate(classes) for path in own.photos(name))
+    return ImageFolder(root=own.folder, classes=tuple(classes), records=records)
+
+
 def _items(data: ImageFolder | None, name: str, split: str) -> list[Item]:
     if data is None:
         return []
@@ -118,7 +130,7 @@ def _items(data: ImageFolder | None, name: str, split: str) -> list[Item]:
         return (name == ALL or data.classes[record.label] == name) and split in (ALL, record.split)
 
     return [
-        Item(r.path, r.path.relative_to(data.root).as_posix(), f"{data.classes[r.label]}, {r.split}")
+        Item(r.path, printable(r.path.relative_to(data.root).as_posix()), f"{data.classes[r.label]}, {r.split}")
         for r in data.records
         if wanted(r)
     ]

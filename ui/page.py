@@ -41,6 +41,8 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
         add_endpoints(settings, pool)
         train.connect(tabs, predict)
         data.connect(tabs, train.form)
+        # What was collected or corrected meanwhile shows in the summary.
+        train.tab.select(train.form.describe, [train.form.data, workspace], train.form.summary, **QUIET)
 
         def restore(known: str, request: gr.Request) -> list[Any]:
             """What this visitor had: their workspace, their data, their newest run or the one of the link."""

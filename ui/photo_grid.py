@@ -1,6 +1,7 @@
 """A page of photos as thumbnails, of which some are marked by a click. What is marked lies in the page, as text."""
 
 import json
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from ui.wording import QUIET, plural
 
 PER_PAGE = 24
 MARK = "✓ "
+GREY = Path(__file__).parent / "no-preview.png"
 LONGEST_CAPTION = 40  # characters
 
 
@@ -55,6 +57,9 @@ class PhotoGrid:
             self.on = gr.Button("Next ›", size="sm", min_width=60, interactive=False, elem_id=f"{name}-next")
         self.page = gr.Number(1, visible=False)
         self.marked = gr.Textbox("[]", visible=False)
+        self.files = gr.Textbox(
+            "[]", visible=False
+        )  # of the photos shown: a click means one of those, whatever came since
 
     @property
     def state(self) -> list[Any]:
@@ -64,27 +69,27 @@ class PhotoGrid:
     @property
     def shown(self) -> list[Any]:
         """What `show` gives values for."""
-        return [self.gallery, self.back, self.where, self.on, self.page, self.marked]
+        return [self.gallery, self.back, self.where, self.on, self.page, self.marked, self.files]
 
     def show(self, items: Sequence[Item], page: float = 1, marked: str = "[]") -> list[Any]:
         """Values for `shown`: one page of these photos."""
         pages = max(1, -(-len(items) // PER_PAGE))
         number = min(max(1, int(page)), pages)
         part = items[(number - 1) * PER_PAGE : number * PER_PAGE]
-        known = marks(marked) & {item.file for item in items}
+        known = names(marked) & {item.file for item in items}
         small = in_order(lambda item: _handed_out(item.path, self.settings), part)
         value = [
             (picture, (MARK if item.file in known else "") + item.caption[:LONGEST_CAPTION])
             for item, picture in zip(part, small, strict=True)
-            if picture
         ]
         where = f'<p class="tl-hint">{plural(len(items), "photo")}, page {number} of {pages}</p>' if items else ""
         ends = [gr.Button(interactive=number > 1), where, gr.Button(interactive=number < pages)]
-        return [value, *ends, number, json.dumps(sorted(known))]
+        return [value, *ends, number, json.dumps(sorted(known)), json.dumps([item.file for item in part])]
 
     def connect(self, items_of: Callable[..., Sequence[Item]], inputs: Sequence[Any]) -> None:
         """Wire pager and marks; `items_of(*inputs)` lists the photos, always in the same order."""
         given = [*inputs, *self.state]
+        clicked = [*inputs, *self.state, self.files]
 
         @in_words
         def back(*values: Any) -> list[Any]:
@@ -96,38 +101,43 @@ class PhotoGrid:
 
         @in_words
         def mark(event: gr.SelectData, *values: Any) -> list[Any]:
-            items, (page, marked) = items_of(*values[:-2]), values[-2:]
-            return self.show(items, page, toggled(items, page, marked, event.index))
+            page, marked, files = values[-3:]
+            return self.show(items_of(*values[:-3]), page, toggled(marked, files, event.index))
 
         self.back.click(back, given, self.shown, **QUIET)
         self.on.click(on, given, self.shown, **QUIET)
-        self.gallery.select(mark, given, self.shown, **QUIET)
+        self.gallery.select(mark, clicked, self.shown, **QUIET)
 
 
-def toggled(items: Sequence[Item], page: float, marked: str, index: int) -> str:
-    """The marks after a click on a photo of the page."""
-    place = (int(page) - 1) * PER_PAGE + index
-    if not 0 <= place < len(items):
-        return marked
-    return json.dumps(sorted(marks(marked) ^ {items[place].file}))
+def toggled(marked: str, files: str, index: int) -> str:
+    """The marks after a click on one of the files shown."""
+    shown = _listed(files)
+    clicked = set(shown[index : index + 1]) if 0 <= index < len(shown) else set()
+    return json.dumps(sorted(names(marked) ^ clicked))
 
 
-def marks(marked: str) -> set[str]:
-    """The marked photos' names; whatever else a browser sends counts as none."""
+def names(sent: str) -> set[str]:
+    """File names as the page sends them; whatever else a browser sends counts as none."""
+    return set(_listed(sent))
+
+
+def _listed(sent: str) -> list[str]:
     try:
-        names = json.loads(marked)
-    except (ValueError, TypeError):
-        return set()
-    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+        found = json.loads(sent)
+    except (ValueError, TypeError, RecursionError):
+        return []
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
-def _handed_out(path: Path, settings: Settings) -> str | None:
-    """A copy of the thumbnail where Gradio may serve it from; None for a photo that is gone."""
+def _handed_out(path: Path, settings: Settings) -> str:
+    """A copy of the thumbnail where Gradio may serve it from; a grey field for a photo that cannot be shown."""
     try:
         small = thumbnail(path, settings)
         copy = new_folder("thumbnails", time.strftime("%Y-%m-%d")) / small.name
         if not copy.exists():
-            shutil.copyfile(small, copy)
+            partial = copy.with_name(f".{secrets.token_hex(8)}")
+            shutil.copyfile(small, partial)
+            partial.replace(copy)
     except (ImageError, OSError):
-        return None
+        return str(GREY)
     return str(copy)

@@ -14,7 +14,7 @@ from tl_engine.folders import MOST_TAKEN
 from tl_engine.hub_data import PREFIX
 from tl_engine.settings import MEGABYTE, Settings
 from tl_engine.weights import find_weights
-from ui import data_choices
+from ui import corrected, data_choices
 from ui.data_table import counts_table, findings_html
 from ui.refusal import in_words
 from ui.session import checked_workspace
@@ -168,7 +168,7 @@ class TrainForm:
             return ""
         try:
             owner = checked_workspace(workspace) if workspace else None
-            return summary_html(data_choices.described(choice, self.settings, owner))
+            return summary_html(corrected.described(choice, self.settings, owner))
         except EngineError as error:
             return f'<div class="tl-data tl-problem" role="alert"><p>{text(error, 500)}</p></div>'
 

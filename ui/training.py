@@ -16,7 +16,7 @@ from tl_engine.run_folder import Run
 from tl_engine.samples import SAMPLES
 from tl_engine.settings import Settings
 from tl_engine.weights import check_weights
-from ui import data_choices
+from ui import corrected
 from ui.scratch import new_folder
 from ui.session import new_token, visible_runs
 
@@ -54,10 +54,10 @@ def checked_config(options: Mapping[str, Any], settings: Settings, workspace: st
         raise ConfigError(f"{forbidden[0].replace('_', '-')} is the host's to set, in the terminal: leave it out.")
     preset = given.pop("preset", None)
     config = TrainConfig.from_options(given, preset)
-    data_choices.described(config.data, settings, workspace)
+    corrected.described(config.data, settings, workspace)
     if config.strategy != "from-scratch":
         check_weights(get_architecture(config.architecture), settings)
-    return TrainConfig.from_options(given | {"data": data_choices.resolve(config.data, settings, workspace)}, preset)
+    return TrainConfig.from_options(given | {"data": corrected.frozen(config.data, settings, workspace)}, preset)
 
 
 def data_name(config_data: str) -> str:
