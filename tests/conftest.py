@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ from PIL import Image
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
+from tests.tiles import faulty
+from tl_engine.data_report import Report, make_report
+from tl_engine.manifest import Mends
+from tl_engine.progress import watched
 from tl_engine.settings import Settings
 
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}
@@ -40,3 +45,24 @@ def make_images(tmp_path: Path) -> MakeImages:
         return tmp_path / name
 
     return make
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A data set with known faults (tests/tiles.py) and its report. Shared: tests copy what they want to change."""
+
+    folder: Path
+    settings: Settings
+    report: Report
+
+
+@pytest.fixture(scope="session")
+def inspected(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
+    """Looked at once for all tests; its cache knows the features of every photo in it."""
+    place = tmp_path_factory.mktemp("inspected")
+    folder = faulty(place / "photos")
+    settings = Settings(
+        runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
+    )
+    report = watched(make_report(folder, Mends(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
+    return Inspected(folder, settings, report)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-LIGHT = ("", ".runs", ".config", ".architectures", ".intake", ".events", ".classifiers", ".weights", ".__main__")
+LIGHT = ("", ".runs", ".config", ".architectures", ".intake", ".events", ".classifiers", ".weights", ".__main__",
+         ".collect", ".thumbnails")  # fmt: skip
 MODULES = sorted((PROJECT / "tl_engine").glob("*.py"))
 
 

@@ -1,5 +1,6 @@
 """Data folders that appear whole or not at all, and what their makers share: names, room, refusals. No torch here."""
 
+import contextlib
 import errno
 import os
 import re
@@ -81,7 +82,7 @@ def room_left(folder: Path, limits: Limits) -> int:
         return limits.person_bytes  # at home nobody counts
     counted, used = COUNTED.get(folder, (0.0, 0))
     if time.monotonic() - counted > COUNT_EVERY:
-        used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        used = _bytes(folder)
         COUNTED[folder] = time.monotonic(), used
     if used >= limits.person_bytes:
         raise DataError(
@@ -89,6 +90,16 @@ def room_left(folder: Path, limits: Limits) -> int:
             f"{limits.person_bytes / GIGABYTE:.1f} GB: delete a data set first."
         )
     return limits.person_bytes - used
+
+
+def _bytes(folder: Path) -> int:
+    """Of all files below, while other threads and processes add and remove some."""
+    total = 0
+    for current, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(current, name).stat().st_size
+    return total
 
 
 def unavailable(what: str, error: Exception, remedy: str) -> DataError:
