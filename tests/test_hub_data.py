@@ -408,6 +408,7 @@ def card(*configs: str) -> bytes:
     return f"---\nconfigs:\n{''.join(lines)}---\n".encode()
 
 
+@pytest.mark.slow
 def test_the_real_library_reads_a_hub_as_nobody_in_particular(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     for index in range(4):

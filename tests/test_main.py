@@ -167,6 +167,7 @@ def test_unknown_options_are_one_sentence(capsys: Capture) -> None:
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_interrupted_from_the_keyboard_it_keeps_the_best_and_says_130(make_images: MakeImages, tmp_path: Path) -> None:
     options = ["--data", str(make_images()), "--epochs", "10000", "--runs", str(tmp_path / "runs"), "--name", "one"]
     command = [sys.executable, "-m", "tl_engine", "train", *options, "--json"]

@@ -60,6 +60,7 @@ def test_a_run_goes_from_queued_to_finished_in_its_own_process(make_images: Make
     assert runs.list_runs(clean, workspace="another") == []
 
 
+@pytest.mark.slow
 def test_one_runs_and_the_rest_wait_in_order(make_images: MakeImages, clean: Settings) -> None:
     folder = make_images()
     first = runs.start(config(folder, epochs=10_000), clean, "first")
@@ -90,6 +91,7 @@ def test_a_killed_process_is_told_as_interrupted_and_the_next_starts(make_images
     assert (first.best / "meta.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_outlives_the_server_that_started_it(make_images: MakeImages, clean: Settings) -> None:
     """The parent is a process of its own, killed the hard way; this one then finds the run going on."""
     code = (
@@ -187,6 +189,7 @@ def test_killed_at_any_moment_the_best_classifier_loads(make_images: MakeImages,
         assert Predictor.load(run.best, clean).classes == ("blue", "red")
 
 
+@pytest.mark.slow
 def test_a_spare_process_makes_a_run_start_within_a_second(make_images: MakeImages, clean: Settings) -> None:
     SPARE.prepare(dict(os.environ))
     time.sleep(15)  # its imports; there is nothing to ask it
