@@ -380,6 +380,9 @@ def test_corrections_that_cannot_be_read_can_be_undone(checked: tuple[DataTab, l
     kept.write_text("{")
     with pytest.raises(EngineError, match="press Undo all corrections"):
         corrected.described("folder:colours", tab.settings, OWNER)
+    shown = tab.check.show("folder:colours", OWNER)
+    assert "press Undo" in value(tab.check, shown, tab.check.summary)
+    assert value(tab.check, shown, tab.check.undo).visible
     tab.check.undone("folder:colours", OWNER)
     assert files[0] in labels_of(tab, OWNER)
 

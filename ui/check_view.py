@@ -121,13 +121,15 @@ class CheckView:
     @in_words
     def show(self, choice: str | None, workspace: str) -> list[Any]:
         """The report as it is known, without what was corrected since."""
-        report, changed = self.reports.last(workspace, choice)
-        if report is None:
-            hidden = [gr.Column(visible=False)] * 4
-            return [NOT_YET, *hidden, self._undo_button(choice, workspace), *self._grids([], [], [])]
-        mends = self.found(choice, workspace)[1]
-        stale = corrected.stamp(mends.root) != changed
-        items = [kind(*self.found(choice, workspace)) for kind in (self.doubtful, self.same, self.unlike)]
+        try:
+            report, mends, folder = self.found(choice, workspace)
+        except EngineError as error:
+            known, _ = self.reports.last(workspace, choice)
+            words = NOT_YET if known is None else f'<p role="alert">{text(error, 300)}</p>'
+            undo = self._undo_button(choice, workspace)
+            return [words, *[gr.Column(visible=False)] * 4, undo, *self._grids([], [], [])]
+        stale = corrected.stamp(mends.root) != self.reports.last(workspace, choice)[1]
+        items = [kind(report, mends, folder) for kind in (self.doubtful, self.same, self.unlike)]
         totals = [sum(splits.values()) for splits in report.classes.values()]
         uneven = max(totals) >= UNEVEN * max(1, min(totals))
         columns = [gr.Column(visible=uneven), *(gr.Column(visible=bool(found)) for found in items)]

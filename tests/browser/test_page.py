@@ -60,7 +60,7 @@ def epochs_in_log(page: Page) -> list[int]:
 
 def test_first_visit_shows_what_to_do_and_one_click_trains(visit: Visit, server: Server) -> None:
     page = visit(server.url)
-    expect(page.get_by_role("tab")).to_have_text(["Train", "Predict"])
+    expect(page.get_by_role("tab")).to_have_text(["Train", "Predict", "Data"])
     expect(page.locator("#summary")).to_contain_text("1,797 photos in 10 classes")
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_enabled()
     expect(page.locator("#status")).to_contain_text("No training yet")
