@@ -19,7 +19,7 @@ from PIL import Image
 from tl_engine.archives import is_junk
 from tl_engine.dataset import SPLIT_NAMES, clean_class_name
 from tl_engine.errors import DataError, ImageError
-from tl_engine.folders import check_room, room_left
+from tl_engine.folders import check_room, room_left, write_whole
 from tl_engine.pictures import open_image
 from tl_engine.settings import MEGABYTE, Limits
 
@@ -54,7 +54,7 @@ class Collection:
         """Call it something else. Raises DataError."""
         plain = _plain_title(title)
         with _writing():
-            _write(self.folder / TITLE, plain.encode())
+            write_whole(self.folder / TITLE, plain.encode())
 
     def classes(self) -> list[str]:
         """Class names in order, empty ones too; none once the data set was deleted."""
@@ -107,7 +107,7 @@ class Collection:
         with _writing():
             content = source.read_bytes()
             path = folder / f"{secrets.token_hex(8)}{_suffix(content)}"
-            _write(path, content)
+            write_whole(path, content)
         return path
 
     def remove(self, name: str, files: Sequence[str]) -> None:
@@ -196,16 +196,6 @@ def _remove(folder: Path, parent: Path) -> None:
 def _suffix(content: bytes) -> str:
     with Image.open(io.BytesIO(content)) as image:
         return SUFFIXES[image.format or "JPEG"]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """The file whole or not at all; until it is whole its name begins with a dot."""
-    partial = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from tl_engine.config import TrainConfig
 from tl_engine.dataset import printable, split_validation, without
 from tl_engine.duplicates import Duplicates, Features, find_duplicates
 from tl_engine.events import Event
-from tl_engine.manifest import KEEP, Entry, Manifest, Mends, read_manifest, write_whole
+from tl_engine.manifest import KEEP, Entry, Manifest, Mends, read_manifest, write_json
 from tl_engine.settings import Settings
 from tl_engine.weights import find_weights
 
@@ -72,7 +72,7 @@ def make_report(root: Path, mends: Mends, settings: Settings, architecture: str)
     features, bad = yield from embed_photos(manifest.data, config, settings)
     report = _report(_without(manifest, bad), features, mends)
     with contextlib.suppress(OSError):  # the cache only saves time
-        write_whole(kept, {"format": FORMAT, "report": report.to_dict()})
+        write_json(kept, {"format": FORMAT, "report": report.to_dict()})
     return report
 
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -34,6 +35,19 @@ def made_whole(folder: Path, what: str, make: Callable[[Path], None]) -> Path:
             raise DataError(f"{what} could not be written ({error.strerror}): make room.") from None
         publish(partial, folder, what)
     return folder
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader finds it whole or not at all; until then its name begins with a dot.
+
+    Raises OSError.
+    """
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def publish(partial: Path, folder: Path, name: str) -> None:

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, Self
 from tl_engine.dataset import ImageFolder, Record, scan
 from tl_engine.errors import DataError
 from tl_engine.events import Progress
+from tl_engine.folders import write_whole
 from tl_engine.looking import Look, look_at
 from tl_engine.parallel import in_order
 from tl_engine.progress import Stage
@@ -122,19 +122,13 @@ def _kept_entries(path: Path) -> list[Entry]:
 
 def _keep(path: Path, entries: list[Entry]) -> None:
     with contextlib.suppress(OSError):  # the cache only saves time
-        write_whole(path, {"format": FORMAT, "entries": [dataclasses.asdict(entry) for entry in entries]})
+        write_json(path, {"format": FORMAT, "entries": [dataclasses.asdict(entry) for entry in entries]})
 
 
-def write_whole(path: Path, values: dict[str, Any]) -> None:
+def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write json so that a reader finds the old file or the new one, never half of it. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        # ASCII: a file's name may hold bytes that are no UTF-8.
-        partial.write_text(json.dumps(values), encoding="ascii")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, json.dumps(values).encode("ascii"))  # a file's name may hold bytes that are no UTF-8
 
 
 def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> None:
@@ -149,7 +143,7 @@ def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> 
         }
         for record in data.records
     ]
-    write_whole(path, {"format": FORMAT, "classes": data.classes, "photos": photos})
+    write_json(path, {"format": FORMAT, "classes": data.classes, "photos": photos})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +169,7 @@ class Mends:
         """To a file, whole. Raises DataError when there is no room."""
         mends = [dataclasses.asdict(mend) for mend in self.mends]
         try:
-            write_whole(path, {"format": FORMAT, "root": str(self.root), "mends": mends})
+            write_json(path, {"format": FORMAT, "root": str(self.root), "mends": mends})
         except OSError as error:
             raise DataError(f"The correction could not be saved ({error.strerror}): make room on the disk.") from None
 

@@ -213,9 +213,9 @@ class CheckView:
     @in_words
     def left_out(self, choice: str | None, workspace: str, marked: str) -> list[Any]:
         """Leave odd and tiny pictures out."""
-        items = self.unlike(*self.found(choice, workspace))
+        report, known, folder = self.found(choice, workspace)
+        items = self.unlike(report, known, folder)
         wanted = names(marked) or {item.file for item in items}
-        folder = self.found(choice, workspace)[2]
         chosen = [item.path.relative_to(folder).as_posix() for item in items if item.file in wanted]
         mends = [Mend(file=file, action=DROP, reason="odd or tiny") for file in chosen]
         corrected.correct(choice or "", mends, self.settings, workspace)

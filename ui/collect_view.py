@@ -117,7 +117,7 @@ class CollectView:
               [self.new_class, *self.shown], **QUIET)  # fmt: skip
         self.name.input(self.show, with_class, self.shown, **QUIET)
         takes = [self.said, self.files, *self.shown]
-        gr.on([self.files.upload], self.take, [*with_class, self.files], takes, **private)
+        self.files.upload(self.take, [*with_class, self.files], takes, **private)
         self.snapshot.upload(self.take, [*with_class, self.snapshot], takes, **private)
         self.camera.stream(
             self.snap, [*with_class, self.camera], [self.said, self.timer], show_progress="hidden",

@@ -15,7 +15,7 @@ from ui.look_view import LookView
 from ui.refusal import in_words
 from ui.scratch import forget_photos, new_folder
 from ui.session import checked_workspace
-from ui.train_form import TrainForm
+from ui.train_form import TrainForm, data_dropdown
 from ui.wording import QUIET
 
 FIRST_TITLE = "My photos"
@@ -29,14 +29,7 @@ class DataTab:
         self.workspace = workspace
         with gr.Tab("Data", id="data") as self.tab:
             with gr.Row(equal_height=True):
-                self.choice = gr.Dropdown(
-                    data_choices.choices(settings, ""),
-                    value=data_choices.default_choice(settings),
-                    allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
-                    label="Data set",
-                    elem_id="data-set",
-                    scale=4,
-                )
+                self.choice = data_dropdown(settings, label="Data set", elem_id="data-set", scale=4)
                 self.new = gr.Button("New data set", elem_id="new-data", scale=1, min_width=140)
                 self.use = gr.Button("Train on this", variant="primary", elem_id="train-on", scale=1, min_width=140)
             with gr.Tabs(selected="look", elem_id="data-views") as self.views:

@@ -1,8 +1,7 @@
 """A page of photos as thumbnails, of which some are marked by a click. What is marked lies in the page, as text."""
 
+import contextlib
 import json
-import secrets
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from tl_engine.errors import ImageError
+from tl_engine.folders import write_whole
 from tl_engine.parallel import in_order
 from tl_engine.settings import Settings
 from tl_engine.thumbnails import thumbnail
@@ -57,9 +57,8 @@ class PhotoGrid:
             self.on = gr.Button("Next ›", size="sm", min_width=60, interactive=False, elem_id=f"{name}-next")
         self.page = gr.Number(1, visible=False)
         self.marked = gr.Textbox("[]", visible=False)
-        self.files = gr.Textbox(
-            "[]", visible=False
-        )  # of the photos shown: a click means one of those, whatever came since
+        # Of the photos shown: a click means one of those, whatever was added or removed since.
+        self.files = gr.Textbox("[]", visible=False)
 
     @property
     def state(self) -> list[Any]:
@@ -133,11 +132,10 @@ def _handed_out(path: Path, settings: Settings) -> str:
     """A copy of the thumbnail where Gradio may serve it from; a grey field for a photo that cannot be shown."""
     try:
         small = thumbnail(path, settings)
-        copy = new_folder("thumbnails", time.strftime("%Y-%m-%d")) / small.name
-        if not copy.exists():
-            partial = copy.with_name(f".{secrets.token_hex(8)}")
-            shutil.copyfile(small, partial)
-            partial.replace(copy)
-    except (ImageError, OSError):
-        return str(GREY)
+    except ImageError:
+        small = GREY
+    copy = new_folder("thumbnails", time.strftime("%Y-%m-%d")) / small.name
+    if not copy.exists():
+        with contextlib.suppress(OSError):  # no room: the gallery has a gap
+            write_whole(copy, small.read_bytes())
     return str(copy)

@@ -82,6 +82,16 @@ ADVANCED: dict[str, Callable[[Any], Component]] = {
 }
 
 
+def data_dropdown(settings: Settings, **options: Any) -> gr.Dropdown:
+    """The list of data sets, as it is before a visitor is known."""
+    return gr.Dropdown(
+        data_choices.choices(settings, ""),
+        value=data_choices.default_choice(settings),
+        allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
+        **options,
+    )
+
+
 class TrainForm:
     """The controls, and what they say together."""
 
@@ -89,14 +99,8 @@ class TrainForm:
         self.settings = settings
         self.workspace = workspace
         start = settings_for("feature-extraction", None)
-        self.data = gr.Dropdown(
-            data_choices.choices(settings, ""),
-            value=data_choices.default_choice(settings),
-            allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
-            label="1. Photos",
-            info="A folder for each class. Bring your own as a zip below.",
-            elem_id="data",
-        )
+        info = "A folder for each class. Bring your own as a zip below."
+        self.data = data_dropdown(settings, label="1. Photos", info=info, elem_id="data")
         self.summary = gr.HTML(elem_id="summary")
         with gr.Accordion("Upload a zip of class folders", open=False, elem_id="upload"):
             self._ways_in()

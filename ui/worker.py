@@ -16,7 +16,8 @@ from ui.wording import duration
 
 OnEvent = Callable[[Progress], object]
 MOST_AT_ONCE = threading.Semaphore(2)  # more would only take the memory from each other
-LAST_LINES = 20  # of what the process said, for the sentence in it
+WRONG = 2  # the exit code of a command that refuses, in one sentence; any other one is a crash
+UNEXPECTED = "Reading the photos ended unexpectedly: try again, or with fewer photos."
 
 
 def run_command(name: str, arguments: Sequence[str], settings: Settings, on_progress: OnEvent) -> dict[str, Any]:
@@ -31,30 +32,24 @@ def run_command(name: str, arguments: Sequence[str], settings: Settings, on_prog
         command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.PIPE
     ) as process:  # fmt: skip
         said = _followed(process.stderr, on_progress)
-        if process.wait():
-            raise EngineError(_sentence(said))
+        if code := process.wait():
+            raise EngineError(without_paths(said) if code == WRONG and said else UNEXPECTED)
         answer.seek(0)
         result: dict[str, Any] = json.load(answer)
         return result
 
 
-def _followed(lines: Any, on_progress: OnEvent) -> list[str]:
-    """Pass progress on; what else the process says is kept."""
-    said: list[str] = []
+def _followed(lines: Any, on_progress: OnEvent) -> str:
+    """Pass progress on; the last of what else the process says is its refusal, if it refuses."""
+    said = ""
     for raw in lines:
         line = raw.decode("utf-8", "replace").strip()
         event = from_json(line)
         if isinstance(event, Progress):
             on_progress(event)
         elif line and event is None:
-            said = [*said[-LAST_LINES:], line]
+            said = line
     return said
-
-
-def _sentence(said: list[str]) -> str:
-    if said and not said[-1].startswith(("Traceback", "  ")):
-        return without_paths(said[-1])
-    return "Reading the photos ended unexpectedly: try again, or with fewer photos."
 
 
 def told(progress: Any, event: Progress) -> None:
