@@ -15,6 +15,7 @@ from tl_engine.classifiers import classifier_folder, load_classifier
 from tl_engine.config import CHOICES, FIELDS, PRESETS
 from tl_engine.errors import ConfigError, EngineError, ImageError
 from tl_engine.inspect_command import inspect_command, take_command
+from tl_engine.reading import AUTO
 from tl_engine.run_folder import CONFIG, Run
 from tl_engine.settings import Settings
 from tl_engine.train_command import train_command
@@ -73,6 +74,8 @@ def _data_commands(command: Callable[..., Parser]) -> tuple[Parser, Parser]:
     take.add_argument("what")
     take.add_argument("--into", required=True, metavar="DIR")
     for added in (inspect, take):
+        for option in ("layout", "zip-names"):
+            added.add_argument(f"--{option}", default=AUTO, metavar="X", help=HELP[option.replace("-", "_")])
         added.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
         added.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
     return inspect, take
@@ -93,6 +96,8 @@ def spare_command(_arguments: argparse.Namespace) -> int:
 
 
 HELP = {
+    "layout": "Whether the folders are classes or splits that hold classes; auto asks where it cannot tell.",
+    "zip_names": "The encoding of the names in a zip that does not say it, such as gbk or cp866; auto asks.",
     "data": "A sample such as digits, a folder of class folders, a zip of one, or hf:OWNER/NAME.",
     "architecture": "A backbone; `architectures` lists them, timm:NAME takes any of timm's.",
     "fit": "How a photo becomes a square: its centre, all of it padded, or all of it stretched.",

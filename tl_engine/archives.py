@@ -21,6 +21,7 @@ from typing import IO
 
 from tl_engine.download import OnProgress
 from tl_engine.errors import DataError
+from tl_engine.reading import AUTO
 from tl_engine.settings import GIGABYTE, MEGABYTE, Limits
 
 CHUNK = 1 << 18  # bytes
@@ -39,7 +40,13 @@ def is_junk(name: str) -> bool:
     return name in JUNK or name.startswith("._")
 
 
-def unpack(archive: Path, folder: Path, limits: Limits, on_progress: OnProgress | None = None) -> None:
+def unpack(
+    archive: Path,
+    folder: Path,
+    limits: Limits,
+    on_progress: OnProgress | None = None,
+    zip_names: str = AUTO,  # noqa: ARG001
+) -> None:
     """Unpack into `folder`, which must not exist yet and exists afterwards only if everything was taken.
 
     Raises DataError with one sentence naming the entry, the rule and the remedy; then nothing is left behind.

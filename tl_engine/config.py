@@ -9,6 +9,7 @@ from typing import Any, Self, get_type_hints
 
 from tl_engine.architectures import DEFAULT_ARCHITECTURE, get_architecture
 from tl_engine.errors import ConfigError
+from tl_engine.reading import AUTO, LAYOUTS, Reading
 
 STRATEGIES = ("feature-extraction", "fine-tuning", "head-then-all", "from-scratch")
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -63,6 +64,7 @@ CHOICES = {
     "schedule": SCHEDULES,
     "augmentation": AUGMENTATIONS,
     "fit": FITS,
+    "layout": LAYOUTS,
 }
 
 
@@ -71,6 +73,8 @@ class TrainConfig:
     """Every setting of one training, complete and checked. Raises ConfigError when made from nonsense."""
 
     data: str  # a sample's name, a folder or a zip
+    layout: str = AUTO  # whether the folders of the data are classes or splits; auto asks where it cannot tell
+    zip_names: str = AUTO  # the encoding of names in a zip that does not say it
     architecture: str = DEFAULT_ARCHITECTURE
     strategy: str = "feature-extraction"
     epochs: int = 25  # of the whole training
@@ -124,6 +128,11 @@ class TrainConfig:
                 )
         elif self.head_epochs:
             raise ConfigError(f"head-epochs belongs to the strategy head-then-all, not to {self.strategy}.")
+
+    @property
+    def reading(self) -> Reading:
+        """How the data is to be read."""
+        return Reading(layout=self.layout, zip_names=self.zip_names)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], preset: str | None = None) -> Self:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tl_engine.archives import is_junk
 from tl_engine.errors import DataError, ImageError
 from tl_engine.pictures import open_header
+from tl_engine.reading import AUTO
 from tl_engine.settings import MEGABYTE, Limits
 
 SPLIT_NAMES = {
@@ -54,7 +55,7 @@ class ImageFolder:
         return {name: {s: number[i, s] for s in splits} for i, name in enumerate(self.classes)}
 
 
-def scan(root: Path, limits: Limits) -> ImageFolder:
+def scan(root: Path, limits: Limits, layout: str = AUTO) -> ImageFolder:  # noqa: ARG001
     """Read a folder of class folders, or of split folders holding those; one or two folders around it are unwrapped.
 
     Without split folders every record is in `train`. Raises DataError when it is no data set to learn from.

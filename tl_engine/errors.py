@@ -1,6 +1,7 @@
 """What a person can mend. Each message is one sentence: the value, what is allowed, and the remedy."""
 
 import re
+from collections.abc import Mapping
 
 
 def without_paths(text: str) -> str:
@@ -18,6 +19,18 @@ class ConfigError(EngineError):
 
 class DataError(EngineError):
     """A data set that cannot be trained on, or an archive that cannot be taken."""
+
+
+class Question(DataError):  # noqa: N818 - not an error, though nothing goes on without an answer
+    """Data that can be read in more than one way: whoever asked for it must choose, nobody guesses.
+
+    The text is a whole sentence that names the option; a page shows `readings` as a choice instead.
+    """
+
+    def __init__(self, text: str, option: str, readings: Mapping[str, str]) -> None:
+        super().__init__(text)
+        self.option = option  # a field of Reading, such as "layout"
+        self.readings = dict(readings)  # value of that option -> what it would make of the data, in words
 
 
 class ImageError(EngineError):

@@ -21,6 +21,7 @@ from tl_engine.intake import locate, unpacked
 from tl_engine.manifest import DROP, Mend, Mends
 from tl_engine.mending import keep_one_of_each, write_folder
 from tl_engine.progress import reporting, watched
+from tl_engine.reading import Reading
 from tl_engine.settings import Limits, Settings
 from tl_engine.terminal import ReadableLog
 
@@ -32,7 +33,7 @@ def inspect_command(arguments: argparse.Namespace) -> int:
     """Report on a data set; with --out write it corrected. Raises EngineError."""
     settings, tell = _settings(arguments), _teller(arguments)
     architecture = arguments.architecture or DEFAULT_ARCHITECTURE
-    getting = reporting("getting the data", lambda told: locate(arguments.data, settings, told))
+    getting = reporting("getting the data", lambda told: locate(arguments.data, settings, told, _reading(arguments)))
     located = watched(getting, tell)
     report = watched(make_report(located.root, located, settings, architecture), tell)
     if arguments.out:
@@ -53,7 +54,7 @@ def take_command(arguments: argparse.Namespace) -> int:
     def take(told: OnProgress) -> Path:
         if what.startswith(PREFIX):
             return locate(what, settings, told).root
-        return unpacked(Path(what), settings.data_dir, settings.limits, told)
+        return unpacked(Path(what), settings.data_dir, settings.limits, told, _reading(arguments))
 
     folder = watched(reporting("downloading" if what.startswith(PREFIX) else "unpacking", take), _teller(arguments))
     print(json.dumps({"folder": folder.name}))
@@ -69,6 +70,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         known = ", ".join(field.name for field in dataclasses.fields(Limits))
         raise ConfigError(f"limits must be json with some of {known}, got {arguments.limits[:60]!r}.") from None
     return dataclasses.replace(Settings.make(**folders), limits=limits)
+
+
+def _reading(arguments: argparse.Namespace) -> Reading:
+    return Reading(layout=arguments.layout, zip_names=arguments.zip_names)
 
 
 def _teller(arguments: argparse.Namespace) -> Tell:

@@ -9,23 +9,28 @@ from tl_engine.errors import DataError
 from tl_engine.folders import make_parent, publish, temporary
 from tl_engine.hub_data import PREFIX, hub_folder
 from tl_engine.manifest import Mends
+from tl_engine.reading import Reading
 from tl_engine.samples import SAMPLES, sample_folder
 from tl_engine.settings import Limits, Settings
 
+PLAIN = Reading()
 
-def load_data(data: str, settings: Settings, on_progress: OnProgress | None = None) -> ImageFolder:
+
+def load_data(
+    data: str, settings: Settings, on_progress: OnProgress | None = None, reading: Reading = PLAIN
+) -> ImageFolder:
     """The image folder behind a sample's name, a folder, a zip, hf:OWNER/NAME or a file of mends, as corrected.
 
     A sample's name wins over a folder of that name. Raises DataError with one sentence when there is nothing to
     learn from.
     """
-    located = locate(data, settings, on_progress)
-    corrected = located.applied(scan(located.root, settings.limits))
+    located = locate(data, settings, on_progress, reading)
+    corrected = located.applied(scan(located.root, settings.limits, reading.layout))
     check_trainable(corrected)  # a correction may have left out the last photo of a class
     return corrected
 
 
-def locate(data: str, settings: Settings, on_progress: OnProgress | None = None) -> Mends:
+def locate(data: str, settings: Settings, on_progress: OnProgress | None = None, reading: Reading = PLAIN) -> Mends:
     """Where that data set lies, and what was corrected in it. Raises DataError."""
     if sample := SAMPLES.get(data):
         return Mends(root=sample_folder(sample, settings, on_progress))
@@ -40,7 +45,7 @@ def locate(data: str, settings: Settings, on_progress: OnProgress | None = None)
     if path.suffix == ".json" and path.is_file():
         return Mends.read(path)
     if path.is_file():
-        path = unpacked(path, settings.data_dir / "archives", settings.limits, on_progress)
+        path = unpacked(path, settings.data_dir / "archives", settings.limits, on_progress, reading)
     return Mends(root=path.resolve())
 
 
@@ -53,7 +58,9 @@ def _existing(data: str) -> Path | None:
         return None
 
 
-def unpacked(archive: Path, parent: Path, limits: Limits, on_progress: OnProgress | None = None) -> Path:
+def unpacked(
+    archive: Path, parent: Path, limits: Limits, on_progress: OnProgress | None = None, reading: Reading = PLAIN
+) -> Path:
     """The folder with the contents of a zip, under `parent` and named by the hash, so that it is unpacked once."""
     try:
         folder = parent / content_name(archive)
@@ -63,7 +70,7 @@ def unpacked(archive: Path, parent: Path, limits: Limits, on_progress: OnProgres
         make_parent(parent)
         with temporary(parent) as place:
             partial = Path(place, folder.name.rpartition("-")[0])  # refusals speak of the archive's own name
-            unpack(archive, partial, limits, on_progress)
-            scan(partial, limits)  # what cannot be trained on leaves no files behind
+            unpack(archive, partial, limits, on_progress, reading.zip_names)
+            scan(partial, limits, reading.layout)  # what cannot be trained on leaves no files behind
             publish(partial, folder, archive.name)
     return folder

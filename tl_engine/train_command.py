@@ -98,7 +98,7 @@ def _checked_data(config: TrainConfig, settings: Settings, printer: Printer, que
         check_timm_name(architecture)
     if config.strategy != "from-scratch":
         check_weights(architecture, settings)
-    loading = reporting(f"getting {config.data}", lambda told: load_data(config.data, settings, told))
+    loading = reporting(f"getting {config.data}", lambda told: load_data(config.data, settings, told, config.reading))
     return watched(loading, lambda event: printer.show(queued.log(event) if queued else event))
 
 

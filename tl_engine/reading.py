@@ -1,0 +1,20 @@
+"""How a person wants a data set read, where it could be read in two ways. No torch here."""
+
+from dataclasses import dataclass
+
+from tl_engine.errors import ConfigError
+
+AUTO = "auto"  # as it stands there; a doubt becomes a Question
+LAYOUTS = (AUTO, "classes", "splits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The answers to the questions that a folder or zip may raise. Raises ConfigError for answers that are none."""
+
+    layout: str = AUTO  # the folders below are classes, or splits that hold classes
+    zip_names: str = AUTO  # the encoding of names in a zip that does not say it, as Python calls it: gbk, cp866
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ConfigError(f"layout must be one of {', '.join(LAYOUTS)}, got {str(self.layout)[:60]!r}.")
