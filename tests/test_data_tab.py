@@ -355,18 +355,6 @@ def test_a_data_set_deleted_in_another_tab_gives_way_to_another(tab: DataTab) ->
     assert tab._present(OWNER, choice) == data_choices.default_choice(tab.settings)
 
 
-def test_what_was_deleted_leaves_no_thumbnail_behind(tab: DataTab, tmp_path: Path) -> None:
-    choice = new_collection(tab, "cats")
-    tab.collect.take(choice, OWNER, "cats", photo(tmp_path / "a.png"))
-    handed_out = Path(tab.collect.show(choice, OWNER)[tab.collect.shown.index(tab.collect.grid.gallery)][0][0])
-    assert handed_out.is_file()
-    kept = list(tab.settings.cache.rglob(handed_out.name))
-    tab.deleted(choice, OWNER, True)
-    assert not handed_out.exists()
-    assert kept
-    assert not any(path.exists() for path in kept)
-
-
 def test_a_zip_named_like_a_collection_is_none(tab: DataTab, make_images: MakeImages, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "own-pets"), "zip", make_images("in"))
     taken = run_command("take", [archive, "--into", str(tab.settings.uploads / OWNER)], tab.settings, print)

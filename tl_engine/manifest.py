@@ -69,7 +69,7 @@ class Manifest:
 def read_manifest(root: Path, settings: Settings) -> Generator[Progress, None, Manifest]:
     """Look at every new or changed file under `root`; files that cannot be decoded join `skipped`. Raises DataError."""
     data = scan(root, settings.limits)
-    kept = settings.cache / "manifests" / f"{hashlib.sha256(os.fsencode(data.root)).hexdigest()[:32]}.json"
+    kept = _kept_file(data.root, settings)
     known = {entry.file: entry for entry in _kept_entries(kept)}
     entries: list[Entry] = []
     clock = Stage("looking at photos", len(data.records))
@@ -81,6 +81,17 @@ def read_manifest(root: Path, settings: Settings) -> Generator[Progress, None, M
     if entries != list(known.values()):
         _keep(kept, entries)
     return _readable(data, entries)
+
+
+def _kept_file(root: Path, settings: Settings) -> Path:
+    return settings.cache / "manifests" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.json"
+
+
+def forget_manifest(root: Path, settings: Settings) -> None:
+    """Remove what the cache holds of the data set in that folder, and of folders directly inside that it may wrap."""
+    for folder in (root, *root.glob("*/"), *root.glob("*/*/")):
+        with contextlib.suppress(OSError):
+            _kept_file(folder, settings).unlink(missing_ok=True)
 
 
 def _described(record: Record, data: ImageFolder, known: dict[str, Entry]) -> Entry:

@@ -9,17 +9,16 @@ from tl_engine import collect
 from tl_engine.collect import Collection
 from tl_engine.errors import EngineError, ImageError
 from tl_engine.settings import MEGABYTE, Settings
-from ui import data_choices
+from ui import data_choices, forget
 from ui.collect_words import NO_CLASS, chosen, classes_of, counted, hint, taken
 from ui.photo_grid import Item, PhotoGrid, names
 from ui.refusal import in_words
-from ui.scratch import forget_photos, new_folder
+from ui.scratch import PACKED, new_folder
 from ui.session import checked_workspace
 from ui.wording import QUIET, text
 
 NO_COLLECTION = "This data set is not one of those you put together here: press “New data set”, or choose one of yours."
 NOT_SURE = "Tick “I am sure” first: what is deleted cannot be had back."
-PACKED = "data"  # what the zips that are handed out are called in the scratch folder
 BURST: dict[str, Any] = {
     "stream_every": 0.2,
     "time_limit": 120,
@@ -210,7 +209,7 @@ class CollectView:
     @in_words
     def removed(self, choice: str | None, workspace: str, name: str | None, marked: str) -> list[Any]:
         """Delete the marked photos."""
-        self.opened(choice, workspace).remove(chosen(name), sorted(names(marked)))
+        forget.delete_photos(self.opened(choice, workspace), chosen(name), sorted(names(marked)), self.settings)
         return self.show(choice, workspace, name or "")
 
     @in_words
@@ -224,8 +223,7 @@ class CollectView:
         own = self.opened(choice, workspace)
         if not sure:
             raise EngineError(NOT_SURE)
-        forget_photos(own.photos(chosen(name)), self.settings)
-        own.delete_class(chosen(name))
+        forget.delete_class(own, chosen(name), self.settings)
         return self.show(choice, workspace, "")
 
     @in_words

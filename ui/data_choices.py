@@ -1,6 +1,5 @@
 """The photos a page may train on: samples, the host's folders, the visitor's uploads. Never a path from a visitor."""
 
-import shutil
 from pathlib import Path
 
 from tl_engine.collect import PREFIX, Collection
@@ -67,13 +66,6 @@ def absent(choice: str, settings: Settings) -> bool:
     """Whether the choice is a sample that must be downloaded first; training does that."""
     sample = SAMPLES.get(choice)
     return sample is not None and not sample.offline and present_folder(sample, settings) is None
-
-
-def delete_uploads(settings: Settings, workspace: str) -> int:
-    """Remove all that a visitor uploaded; returns how many data sets that were."""
-    folders = _folders(own_folder(settings, workspace))
-    shutil.rmtree(own_folder(settings, workspace), ignore_errors=True)
-    return len(folders)
 
 
 def summary_words(data: ImageFolder) -> str:

@@ -1,6 +1,5 @@
 """The Data tab: put a data set together, look at it, check it. Each of the three has a module of its own."""
 
-import shutil
 from typing import Any
 
 import gradio as gr
@@ -8,12 +7,11 @@ import gradio as gr
 from tl_engine import collect
 from tl_engine.errors import EngineError
 from tl_engine.settings import Settings
-from ui import corrected, data_choices
+from ui import corrected, data_choices, forget
 from ui.check_view import CheckView
-from ui.collect_view import NOT_SURE, PACKED, CollectView
+from ui.collect_view import NOT_SURE, CollectView
 from ui.look_view import LookView
 from ui.refusal import in_words
-from ui.scratch import forget_photos, new_folder
 from ui.session import checked_workspace
 from ui.train_form import TrainForm, data_dropdown
 from ui.wording import QUIET
@@ -106,10 +104,7 @@ class DataTab:
         if not sure:
             raise EngineError(NOT_SURE)
         corrected.undo(choice or "", self.settings, workspace)
-        for name in own.classes():
-            forget_photos(own.photos(name), self.settings)
-        shutil.rmtree(new_folder(PACKED, own.folder.name), ignore_errors=True)
-        own.delete()
+        forget.delete_collection(own, self.settings)
         default = data_choices.default_choice(self.settings)
         return [self._choices(workspace, default), *self.show(default, workspace)]
 

@@ -14,7 +14,7 @@ from tl_engine.folders import MOST_TAKEN
 from tl_engine.hub_data import PREFIX
 from tl_engine.settings import MEGABYTE, Settings
 from tl_engine.weights import find_weights
-from ui import corrected, data_choices
+from ui import corrected, data_choices, forget
 from ui.data_table import counts_table, findings_html
 from ui.refusal import in_words
 from ui.session import checked_workspace
@@ -206,7 +206,7 @@ class TrainForm:
         owner = checked_workspace(workspace)
         if not sure:
             raise EngineError("Tick “I am sure” first: what is deleted cannot be had back.")
-        number = data_choices.delete_uploads(self.settings, owner)
+        number = forget.delete_everything(self.settings, owner)
         gr.Info(f"Deleted: {plural(number, 'data set')}.")
         choice = data_choices.default_choice(self.settings)
         listed = gr.Dropdown(data_choices.choices(self.settings, owner), value=choice)
