@@ -20,6 +20,7 @@ from tl_engine.run_folder import Run
 from tl_engine.settings import HOME, SHARED, Settings
 from ui import corrected, data_choices, training
 from ui.classifier_pool import choices as classifier_choices
+from ui.forget import delete_everything
 from ui.plots import DASHES, POINTS, Curve, accuracy_plot, loss_plot, run_curves
 from ui.predict_tab import predict_many, predict_one
 from ui.run_view import EventReader, RunView, log_html, status_html, view
@@ -191,7 +192,12 @@ def test_visitors_see_their_own_runs_and_the_hosts(here: Settings) -> None:
     assert set(visible_runs(here, OTHER)) == {theirs, hosts}
     assert open_run(theirs.name, here) == theirs  # whoever has the token has the link
     with pytest.raises(RunError, match="started by the host"):
-        stoppable("hosts", here)
+        stoppable("hosts", here, OWNER)
+    with pytest.raises(RunError, match="somebody else"):  # a link shows a run and does not stop it
+        stoppable(mine.name, here, OTHER)
+    with pytest.raises(RunError, match="somebody else"):
+        stoppable(mine.name, here, "")
+    assert stoppable(mine.name, here, OWNER) == mine
     for run in (mine, theirs, hosts):
         run.best.mkdir()
     assert theirs.name not in [name for _, name in classifier_choices(here, OWNER)]
@@ -249,7 +255,7 @@ def test_an_upload_is_its_visitors_alone_and_can_be_deleted(
     assert choice not in [value for _, value in data_choices.choices(here, OTHER)]
     with pytest.raises(DataError):
         data_choices.resolve(choice, here, OTHER)
-    assert data_choices.delete_uploads(here, OWNER) == 1
+    assert delete_everything(here, OWNER) == 1
     assert not list(here.uploads.rglob("*.png"))
 
 

@@ -30,12 +30,13 @@ def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> 
 
 
 def start_training(settings: Settings, config: Any) -> dict[str, str]:
-    """{"run": token} of a new run that only its token opens."""
+    """{"run": token, "workspace": secret} of a new run: the token shows it, only with the secret too it is stopped."""
     try:
         if not isinstance(config, dict):
             raise EngineError("config must be a json object with the terminal's long option names.")
-        run, _ = training.start(config, settings, new_token())
-        return {"run": run.name}
+        workspace = new_token()
+        run, _ = training.start(config, settings, workspace)
+        return {"run": run.name, "workspace": workspace}
     except EngineError as error:
         raise refused(error) from None
 
@@ -57,10 +58,10 @@ def follow_run(settings: Settings, run: str) -> dict[str, Any]:
     return {"state": found.state(), "events": events}
 
 
-def stop_training(settings: Settings, run: str) -> dict[str, str]:
-    """{"state"} after stopping."""
+def stop_training(settings: Settings, run: str, workspace: str) -> dict[str, str]:
+    """{"state"} after stopping; `workspace` is what `start_training` answered."""
     try:
-        found = stoppable(run, settings)
+        found = stoppable(run, settings, workspace)
         runs.stop(found, settings)
         return {"state": found.state()}
     except EngineError as error:
@@ -73,6 +74,7 @@ def add_endpoints(settings: Settings, pool: ClassifierPool) -> None:
         image = photo_input(label="image")
         classifier = gr.Textbox("imagenet", label="classifier")
         config, run, answer = gr.JSON(label="config"), gr.Textbox(label="run"), gr.JSON(label="answer")
+        workspace = gr.Textbox(label="workspace")
         trigger = gr.Button("endpoint")
     public: dict[str, Any] = {"api_visibility": "public", "show_progress": "hidden"}
     trigger.click(
@@ -83,4 +85,7 @@ def add_endpoints(settings: Settings, pool: ClassifierPool) -> None:
         lambda options: start_training(settings, options), config, answer, api_name="start_training", **public
     )
     trigger.click(lambda token: follow_run(settings, token), run, answer, api_name="follow_run", **public)
-    trigger.click(lambda token: stop_training(settings, token), run, answer, api_name="stop_training", **public)
+    trigger.click(
+        lambda token, owner: stop_training(settings, token, owner), [run, workspace], answer,
+        api_name="stop_training", **public,
+    )  # fmt: skip

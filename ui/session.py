@@ -36,9 +36,12 @@ def open_run(token: str, settings: Settings) -> Run:
         raise RunError("There is no such run here: it may have been deleted, or the link is incomplete.") from None
 
 
-def stoppable(token: str, settings: Settings) -> Run:
-    """The run, if this page may stop it: the host's own runs are stopped in the terminal. Raises RunError."""
+def stoppable(token: str, settings: Settings, workspace: str) -> Run:
+    """The run, if this visitor may stop it: a link shows a run, only who started it ends it. Raises RunError."""
     run = open_run(token, settings)
-    if run.options().get("workspace") is None:
+    owner = run.options().get("workspace")
+    if owner is None:
         raise RunError("This run was started by the host: it can be stopped in the host's terminal.")
+    if not secrets.compare_digest(str(owner).encode(), str(workspace).encode()):
+        raise RunError("This run belongs to somebody else: a link shows it, only who started it can stop it.")
     return run

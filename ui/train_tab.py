@@ -79,7 +79,7 @@ class TrainTab:
         started = self.go.click(self.start, inputs, [self.run, self.seen], api_visibility="private",
                                 concurrency_limit=4, concurrency_id="start")  # fmt: skip
         started.success(self.follow_anew, chosen, shown, **QUIET)
-        self.halt.click(self.stop, self.run, None, queue=False, api_visibility="private").then(
+        self.halt.click(self.stop, [self.run, self.workspace], None, queue=False, api_visibility="private").then(
             self.follow_anew, chosen, shown, **QUIET
         )
         self.timer.tick(self.follow, [*chosen, self.seen], shown, **QUIET)
@@ -106,11 +106,11 @@ class TrainTab:
             gr.Info("Your training is still going on: this is it. Stop it to start another.")
         return gr.Dropdown(choices=self.run_choices(workspace), value=run.name), ""
 
-    def stop(self, token: str | None) -> None:
-        """Stop the run that is shown."""
+    def stop(self, token: str | None, workspace: str) -> None:
+        """Stop the run that is shown, if it is this visitor's."""
         try:
             if token:
-                stop(stoppable(token, self.settings), self.settings)
+                stop(stoppable(token, self.settings, checked_workspace(workspace)), self.settings)
         except EngineError as error:
             raise refused(error) from None
 
@@ -136,7 +136,7 @@ class TrainTab:
             log_html(shown),
             gr.Row(visible=bool(ended and shown and shown.run.best.is_dir())),
             gr.DownloadButton(value=str(archive) if archive else None),
-            gr.Button(interactive=bool(shown and shown.live)),
+            gr.Button(interactive=bool(shown and shown.live and shown.run.options().get("workspace") == workspace)),
             gr.Timer(FIRST_POLL if first else POLL, active=bool(shown and shown.live)),
             version,
             *(self._lists(workspace, token) if not seen or ended else (gr.skip(), gr.skip())),
