@@ -152,7 +152,7 @@ def test_a_taken_name_is_refused_and_the_earlier_run_untouched(make_images: Make
     with pytest.raises(RunError, match="already there"):
         runs.create(config(make_images("more")), clean, "one")
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
-    assert [path.name for path in clean.runs.iterdir()] == ["one"]
+    assert sorted(path.name for path in clean.runs.iterdir()) == [".open", "one"]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "-x", "a" * 81, "a\0b", "ä"])

@@ -166,13 +166,13 @@ def architectures_command(arguments: argparse.Namespace) -> int:
 def runs_command(arguments: argparse.Namespace) -> int:
     """Every run, the newest first."""
     for run in runs.list_runs(_settings(vars(arguments))):
-        options, ended = run.options(), run.ended()
+        facts_, ended = run.facts, run.ended()
         facts = {
             "name": run.name,
             "state": run.state(),
-            "data": options.get("data"),
-            "architecture": options.get("architecture"),
-            "strategy": options.get("strategy"),
+            "data": facts_.data,
+            "architecture": facts_.architecture,
+            "strategy": facts_.strategy,
             "best_val_accuracy": ended.best_val_accuracy if ended else None,
             "reason": ended.reason if ended else None,
             "run_folder": str(run.folder),

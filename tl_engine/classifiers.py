@@ -42,7 +42,7 @@ def classifier_folder(name: str, settings: Settings) -> Path | None:
     if not folder.is_dir() or (NAME.fullmatch(name) and (settings.runs / name).is_dir()):
         return named_classifier(name, settings)
     best = folder / "best"
-    return _with_classifier(best if best.is_dir() or Run(folder).options() else folder, name)
+    return _with_classifier(best if best.is_dir() or Run(folder).facts.options else folder, name)
 
 
 def _with_classifier(folder: Path, name: str) -> Path:
@@ -58,7 +58,7 @@ def load_classifier(folder: Path | None, settings: Settings) -> "Predictor":
     if folder is None:
         return Predictor.imagenet(settings)
     # A run remembers where its backbone came from, so that predicting needs no --weights-dir.
-    remembered = Run(folder.parent).options().get("weights_dir")
+    remembered = Run(folder.parent).facts.weights_dir
     if remembered and settings.weights_dir is None:
-        settings = dataclasses.replace(settings, weights_dir=Path(remembered))
+        settings = dataclasses.replace(settings, weights_dir=remembered)
     return Predictor.load(folder, settings)

@@ -1,10 +1,12 @@
 """A run is its folder: config.json, events.jsonl, best/. All that is known of a run is read from here. No torch."""
 
 import dataclasses
+import functools
 import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,62 @@ import psutil
 
 from tl_engine.events import Event, RunEnded, from_json, to_json
 
+KNOWN = 20_000  # runs whose facts are remembered, a kilobyte each
 CONFIG, EVENTS, PROCESS, STOP = "config.json", "events.jsonl", "process.json", "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What a run's config.json says, which never changes."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)  # all of it: the training's settings, and the folders
+    workspace: str | None = None  # whom it belongs to; None: the host
+    created: float = 0.0  # seconds since 1970 when it was asked for
+
+    @property
+    def data(self) -> str:
+        """The training's data as it was named: a sample, a folder, a zip, a file of mends."""
+        return str(self.options.get("data", "?"))
+
+    @property
+    def architecture(self) -> str:
+        """The name of the backbone's row."""
+        return str(self.options.get("architecture", "?"))
+
+    @property
+    def strategy(self) -> str:
+        """Which part learns."""
+        return str(self.options.get("strategy", "?"))
+
+    @property
+    def weights_dir(self) -> Path | None:
+        """The host's folder of weights that the training used."""
+        named = self.options.get("weights_dir")
+        return Path(named) if isinstance(named, str) else None
+
+
+@functools.lru_cache(maxsize=KNOWN)
+def _facts(file: Path, _changed: int) -> RunFacts:
+    """The facts in that file as it was then; a new run of an old name has another file."""
+    try:
+        options = json.loads(file.read_text(encoding="utf-8"))
+        created, workspace = float(options.get("created", 0.0)), options.get("workspace")
+        return RunFacts(options=options, workspace=workspace, created=created)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return RunFacts()
+
+
+@functools.lru_cache(maxsize=KNOWN)
+def _ending(file: Path, _size: int, _changed: int) -> RunEnded | None:
+    """The last event of a log that had this size then, if it tells the end; reads its tail only."""
+    try:
+        with file.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
+            last = log.read().rstrip(b"\n").rsplit(b"\n", 1)[-1]
+    except OSError:
+        return None
+    event = from_json(last.decode("utf-8", "replace"))
+    return event if isinstance(event, RunEnded) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +88,13 @@ class Run:
         """Where the best classifier lies once an epoch has ended."""
         return self.folder / "best"
 
-    def options(self) -> dict[str, Any]:
-        """What config.json says: the training's options, the folders, the workspace it belongs to (None: the host)."""
+    @property
+    def facts(self) -> RunFacts:
+        """What was asked for, by whom and when; nothing where config.json is missing or damaged."""
         try:
-            options: dict[str, Any] = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
-            return options
-        except (OSError, ValueError):
-            return {}
+            return _facts(self.folder / CONFIG, (self.folder / CONFIG).stat().st_mtime_ns)
+        except OSError:
+            return RunFacts()
 
     def events(self, offset: int = 0) -> tuple[list[Event], int]:
         """The events logged after byte `offset`, and the offset to go on from. A line being written waits."""
@@ -59,15 +116,12 @@ class Run:
             return 0
 
     def ended(self) -> RunEnded | None:
-        """The last event, if the run told its end; reads the tail of the log only."""
+        """The last event, if the run told its end; read once."""
         try:
-            with (self.folder / EVENTS).open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
-                last = log.read().rstrip(b"\n").rsplit(b"\n", 1)[-1]
-        except FileNotFoundError:
+            status = (self.folder / EVENTS).stat()
+        except OSError:
             return None
-        event = from_json(last.decode("utf-8", "replace"))
-        return event if isinstance(event, RunEnded) else None
+        return _ending(self.folder / EVENTS, status.st_size, status.st_mtime_ns)
 
     def state(self) -> str:
         """queued, running, finished, stopped, failed or interrupted (its process died without a word)."""
@@ -111,10 +165,6 @@ class Run:
         with (self.folder / EVENTS).open("a", encoding="utf-8") as log:
             log.write(to_json(stamped) + "\n")
         return stamped
-
-    def created(self) -> float:
-        """Seconds since 1970 when the run was asked for."""
-        return float(self.options().get("created", 0.0))
 
     def record_process(self, pid: int) -> None:
         """Remember which process works on this run, with its start time, since numbers are used again."""

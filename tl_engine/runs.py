@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from tl_engine import open_runs
 from tl_engine.config import TrainConfig, to_dict
 from tl_engine.errors import RunError
 from tl_engine.events import EpochEnd, Event, RunEnded
@@ -55,10 +56,10 @@ def find_run(name: str, settings: Settings) -> Run:
 def list_runs(settings: Settings, workspace: str | None = None) -> list[Run]:
     """All runs, or those of one workspace, the newest first."""
     folders = settings.runs.iterdir() if settings.runs.is_dir() else ()
-    runs = [Run(folder) for folder in folders if (folder / CONFIG).is_file()]
+    runs = [Run(folder) for folder in folders if not folder.name.startswith(".") and (folder / CONFIG).is_file()]
     if workspace is not None:
-        runs = [run for run in runs if run.options().get("workspace") == workspace]
-    return sorted(runs, key=lambda run: (run.created(), run.name), reverse=True)
+        runs = [run for run in runs if run.facts.workspace == workspace]
+    return sorted(runs, key=lambda run: (run.facts.created, run.name), reverse=True)
 
 
 def create(
@@ -68,25 +69,30 @@ def create(
     check_name(name)
     run = Run(settings.runs / name)
     partial = settings.runs / f".{name}.{os.getpid()}"
+    created = time.time()
     facts = {
         **to_dict(config),
         "data_dir": str(settings.data_dir),
         "cache_dir": str(settings.cache),
         "weights_dir": str(settings.weights_dir) if settings.weights_dir else None,
         "workspace": workspace,
-        "created": time.time(),
+        "created": created,
     }
+    mark = None
     try:
         partial.mkdir(parents=True)
         (partial / CONFIG).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         if process is not None:
             Run(partial).record_process(process)
+        mark = open_runs.add(settings.runs, name, created)  # before the run is there: without it, it waits for ever
         # mkdir claims the name; renaming onto the empty folder fills it in one step.
         run.folder.mkdir()
         os.rename(partial, run.folder)
-    except FileExistsError:
-        raise RunError(f"A run named {name!r} is already there: choose another --name or --runs.") from None
     except OSError as error:
+        if mark:
+            mark.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            raise RunError(f"A run named {name!r} is already there: choose another --name or --runs.") from None
         raise RunError(f"The run folder {name!r} cannot be made ({error.strerror}): choose another --runs.") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -105,17 +111,20 @@ def claim(run: Run) -> None:
 def advance(settings: Settings) -> bool:
     """Start the run that waits longest, unless one is running; returns whether one is now.
 
-    Anybody may call this at any time. A full disk or a process that dies at once is no error of theirs: it is tried
-    again at the next call.
+    Reads open runs only, so its cost does not grow with the past. Anybody may call this at any time. A full disk or a
+    process that dies at once is no error of theirs: it is tried again at the next call.
     """
     if not settings.runs.is_dir():
         return False
     try:
         with FileLock(settings.runs / ".lock", timeout=10):
-            runs = [(run, run.state()) for run in reversed(list_runs(settings))]
-            if any(state == "running" for _, state in runs):
+            states = [(run, run.state()) for run in open_runs.listed(settings.runs)]
+            for run, state in states:
+                if state not in OPEN_STATES:
+                    open_runs.remove(settings.runs, run.name)
+            if any(state == "running" for _, state in states):
                 return True
-            waiting = next((run for run, state in runs if state == "queued"), None)
+            waiting = next((run for run, state in states if state == "queued"), None)
             if waiting:
                 waiting.record_process(_launch(waiting, settings))
             return waiting is not None
@@ -177,11 +186,9 @@ def start(config: TrainConfig, settings: Settings, name: str, workspace: str | N
 
 
 def place_in_queue(run: Run, settings: Settings) -> int:
-    """How many runs are before this one; 0 when it is not waiting."""
-    if run.state() != "queued":
-        return 0
-    before = [other for other in list_runs(settings) if other.created() < run.created()]
-    return sum(other.state() in OPEN_STATES for other in before)
+    """How many runs are before this one; reads one listing and no other run."""
+    names = open_runs.names(settings.runs)
+    return names.index(run.name) if run.name in names else 0
 
 
 def follow(run: Run, poll: float = 0.2) -> Iterator[Event]:
@@ -231,5 +238,5 @@ def _stopped_by_force(run: Run) -> RunEnded:
         run_folder=str(run.folder),
         best_val_accuracy=best.val_accuracy if best else None,
         best_epoch=best.epoch if best else None,
-        seconds=time.time() - run.created(),
+        seconds=time.time() - run.facts.created,
     )

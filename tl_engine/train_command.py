@@ -115,7 +115,7 @@ def _new_run(config: TrainConfig, settings: Settings, name: str) -> Run:
 
 def _failed(run: Run, reason: str, printer: Printer) -> int:
     """End a queued run that cannot begin."""
-    seconds = time.time() - run.created()
+    seconds = time.time() - run.facts.created
     ended = RunEnded(
         state="failed",
         reason=reason,

@@ -69,7 +69,7 @@ def choices(settings: Settings, workspace: str, token: str = "") -> list[tuple[s
     listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(settings)]
     for run in visible_runs(settings, workspace):
         if run.best.is_dir():
-            own = run.options().get("workspace") == workspace
+            own = run.facts.workspace == workspace
             listed.append((f"{'Yours' if own else HOST}, {label(run)}", run.name))
     if token and token not in [name for _, name in listed]:
         listed.append(("The run of your link", token))

@@ -47,8 +47,6 @@ def follow_run(settings: Settings, run: str) -> dict[str, Any]:
         found = open_run(run, settings)
     except EngineError as error:
         raise refused(error) from None
-    if found.state() == "queued":
-        runs.advance(settings)
     events = [{"kind": event.kind} | dataclasses.asdict(event) for event in READER.read(found)]
     for event in events:  # names instead of this machine's paths
         if "run_folder" in event:

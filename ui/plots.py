@@ -33,8 +33,8 @@ def run_curves(shown: RunView | None, others: list[RunView], quantity: str) -> l
         curves.append(Curve("validation", _points(shown.epochs, f"val_{quantity}")))
         curves.append(Curve("training", _points(shown.epochs, f"train_{quantity}")))
     for other in others:
-        options = other.run.options()
-        name = f"{clock(other.run.created())} {options.get('architecture')}, {options.get('strategy')}"
+        facts = other.run.facts
+        name = f"{clock(facts.created)} {facts.architecture}, {facts.strategy}"
         curves.append(Curve(name, _points(other.epochs, f"val_{quantity}")))
     return [curve for curve in curves if curve.points]
 

@@ -72,23 +72,20 @@ class RunView:
 
 
 def view(run: Run, settings: Settings) -> RunView:
-    """The run as it is now; a waiting one gets the queue moving."""
+    """The run as it is now. Moves nothing: the queue has a caretaker of its own."""
     state = run.state()
-    if state == "queued":
-        runs.advance(settings)
-        state = run.state()
     place = runs.place_in_queue(run, settings) if state == "queued" else 0
     return RunView(run, state, READER.read(run), place)
 
 
 def label(run: Run) -> str:
     """A run in a list: when, on what, with what, how well."""
-    options, ended, state = run.options(), run.ended(), run.state()
-    data = str(options.get("data", "?")).rstrip("/").rsplit("/", 1)[-1]
+    facts, ended, state = run.facts, run.ended(), run.state()
+    data = facts.data.rstrip("/").rsplit("/", 1)[-1]
     outcome = STATE_WORDS[state].lower()
     if ended and ended.best_val_accuracy is not None:
         outcome += f" {percent(ended.best_val_accuracy)}"
-    return f"{clock(run.created())}: {data[:30]}, {outcome}, {options.get('architecture')}, {options.get('strategy')}"
+    return f"{clock(facts.created)}: {data[:30]}, {outcome}, {facts.architecture}, {facts.strategy}"
 
 
 def status_html(shown: RunView | None) -> str:
@@ -172,7 +169,7 @@ def _progress(shown: RunView) -> str:
         case EpochEnd(epoch=epoch, epochs=epochs):
             share, what = epoch / epochs, f"epoch {epoch} of {epochs}"
         case _:
-            share, what = None, f"started {duration(time.time() - shown.run.created())} ago"
+            share, what = None, f"started {duration(time.time() - shown.run.facts.created)} ago"
     value = "" if share is None else f' value="{share:.3f}" max="1"'
     rest = f", about {duration(left)} left" if left is not None else ""
     return f'<progress aria-label="progress"{value}></progress><small>{text(what, 90)}{rest}</small>'

@@ -25,7 +25,7 @@ def checked_workspace(workspace: object) -> str:
 
 def visible_runs(settings: Settings, workspace: str) -> list[Run]:
     """The visitor's own runs and the host's, the newest first."""
-    return [run for run in runs.list_runs(settings) if run.options().get("workspace") in (workspace, None)]
+    return [run for run in runs.list_runs(settings) if run.facts.workspace in (workspace, None)]
 
 
 def open_run(token: str, settings: Settings) -> Run:
@@ -39,7 +39,7 @@ def open_run(token: str, settings: Settings) -> Run:
 def stoppable(token: str, settings: Settings, workspace: str) -> Run:
     """The run, if this visitor may stop it: a link shows a run, only who started it ends it. Raises RunError."""
     run = open_run(token, settings)
-    owner = run.options().get("workspace")
+    owner = run.facts.workspace
     if owner is None:
         raise RunError("This run was started by the host: it can be stopped in the host's terminal.")
     if not secrets.compare_digest(str(owner).encode(), str(workspace).encode()):

@@ -136,7 +136,7 @@ class TrainTab:
             log_html(shown),
             gr.Row(visible=bool(ended and shown and shown.run.best.is_dir())),
             gr.DownloadButton(value=str(archive) if archive else None),
-            gr.Button(interactive=bool(shown and shown.live and shown.run.options().get("workspace") == workspace)),
+            gr.Button(interactive=bool(shown and shown.live and shown.run.facts.workspace == workspace)),
             gr.Timer(FIRST_POLL if first else POLL, active=bool(shown and shown.live)),
             version,
             *(self._lists(workspace, token) if not seen or ended else (gr.skip(), gr.skip())),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tl_engine import runs
+from tl_engine import open_runs, runs
 from tl_engine.architectures import get_architecture
 from tl_engine.config import TrainConfig
 from tl_engine.errors import ConfigError, RunError
@@ -36,15 +36,16 @@ def start(options: Mapping[str, Any], settings: Settings, workspace: str) -> tup
     with STARTING:  # checking takes seconds, in which another tab may have been faster
         if going := _going(settings, workspace):
             return going, False
-        waiting = sum(run.state() == "queued" for run in runs.list_runs(settings))
-        if waiting >= MOST_WAITING:
-            raise RunError(f"{waiting} trainings are waiting already: try again when some have ended.")
+        waiting = len(open_runs.names(settings.runs))
+        if waiting > MOST_WAITING:
+            raise RunError(f"{waiting - 1} trainings are waiting already: try again when some have ended.")
         return runs.start(config, settings, new_token(), workspace), True
 
 
 def _going(settings: Settings, workspace: str) -> Run | None:
     """The run of this workspace that waits or is at work."""
-    return next((run for run in _own(settings, workspace) if run.state() in runs.OPEN_STATES), None)
+    going = open_runs.listed(settings.runs)
+    return next((r for r in going if r.facts.workspace == workspace and r.state() in runs.OPEN_STATES), None)
 
 
 def checked_config(options: Mapping[str, Any], settings: Settings, workspace: str | None) -> TrainConfig:
@@ -71,7 +72,7 @@ def latest(settings: Settings, workspace: str) -> Run | None:
 
 
 def _own(settings: Settings, workspace: str) -> list[Run]:
-    return [run for run in visible_runs(settings, workspace) if run.options().get("workspace") == workspace]
+    return [run for run in visible_runs(settings, workspace) if run.facts.workspace == workspace]
 
 
 def packed(run: Run) -> Path | None:
@@ -79,8 +80,7 @@ def packed(run: Run) -> Path | None:
     meta = run.best / "meta.json"
     if not meta.is_file():
         return None
-    options = run.options()
-    name = f"{data_name(str(options.get('data', 'data')))[:30]}-{options.get('architecture', '')}"
+    name = f"{data_name(run.facts.data)[:30]}-{run.facts.architecture}"
     plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in name)
     stamp = meta.stat().st_mtime_ns
     folder = new_folder("zip", f"{run.name}-{stamp}")

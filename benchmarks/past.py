@@ -1,0 +1,44 @@
+"""What a long past costs: the queue and one waiting page beside thousands of runs that have ended."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tl_engine import runs
+from tl_engine.config import TrainConfig
+from tl_engine.events import RunEnded
+from tl_engine.settings import Settings
+from ui.run_view import view
+
+CONFIG = TrainConfig.from_options({"data": "digits"})
+ROUNDS = 20
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """The median of some calls."""
+    times = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        work()
+        times.append(1e3 * (time.perf_counter() - started))
+    return sorted(times)[ROUNDS // 2]
+
+
+def beside(ended: int) -> tuple[float, float]:
+    """Milliseconds of one look of the queue's caretaker, and of one poll of a page whose run waits."""
+    with tempfile.TemporaryDirectory() as place:
+        settings = Settings(runs=Path(place, "runs"), cache=Path(place, "cache"))
+        for number in range(ended):
+            run = runs.create(CONFIG, settings, f"ended-{number}", process=1)
+            run.log(RunEnded(state="finished", reason="", run_folder="", best_val_accuracy=1, best_epoch=1, seconds=1))
+        runs.advance(settings)
+        looking = milliseconds(lambda: runs.advance(settings))
+        waiting = runs.create(CONFIG, settings, "waiting")
+        return looking, milliseconds(lambda: view(waiting, settings))
+
+
+if __name__ == "__main__":
+    for number in (10, 5_000):
+        look, poll = beside(number)
+        print(f"beside {number:,} ended runs: the queue {look:.2f} ms, a poll of a waiting page {poll:.2f} ms")
