@@ -4,14 +4,27 @@ import dataclasses
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tl_engine.config import CHOICES, FIELDS, PRESETS, RANGES, STRATEGIES, STRATEGY_DEFAULTS, TrainConfig, to_dict
+from tl_engine.config import (
+    PRESETS,
+    SETTINGS,
+    STRATEGIES,
+    STRATEGY_DEFAULTS,
+    TrainConfig,
+    default_of,
+    explained,
+    to_dict,
+)
 from tl_engine.errors import ConfigError
 
 NEXT_TO_NOTHING = 1e-9
+RANGES = {name: (s.low, s.high) for name, s in SETTINGS.items() if s.high is not None and not s.open}
+CHOICES = {name: s.choices for name, s in SETTINGS.items() if s.choices}
+FIELDS = {name: s.kind for name, s in SETTINGS.items()}
 
 
 def option(name: str) -> str:
@@ -220,3 +233,23 @@ def test_an_unknown_preset_is_refused_with_the_list() -> None:
 def test_a_config_comes_back_from_json(strategy: str) -> None:
     config = made(strategy=strategy, seed=3, class_weights=True)
     assert TrainConfig.from_options(json.loads(json.dumps(to_dict(config)))) == config
+
+
+@pytest.mark.parametrize("preset", [None, *PRESETS])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_constructor_and_the_options_agree(strategy: Any, preset: str | None) -> None:
+    values = PRESETS[preset] if preset else {}
+    built = TrainConfig(data="digits", strategy=strategy, **values)
+    assert built == TrainConfig.from_options({"data": "digits", "strategy": strategy}, preset)
+    assert not [name for name, value in to_dict(built).items() if type(value) is not FIELDS[name]]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_explained_with_its_default(name: str) -> None:
+    assert SETTINGS[name].text.endswith(".")
+    assert default_of(name) in explained(name)
+    assert bool(default_of(name)) == (name != "data")
+
+
+def test_a_path_is_data_too(tmp_path: Path) -> None:
+    assert TrainConfig(data=tmp_path).data == str(tmp_path)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from tl_engine import runs
 from tl_engine.architectures import ARCHITECTURES
 from tl_engine.classifiers import classifier_folder, load_classifier
-from tl_engine.config import CHOICES, FIELDS, PRESETS
+from tl_engine.config import PRESETS, SETTINGS, explained
 from tl_engine.errors import ConfigError, EngineError, ImageError
 from tl_engine.inspect_command import inspect_command, take_command
 from tl_engine.reading import AUTO
@@ -45,9 +45,8 @@ def make_parser() -> Parser:
         return added
 
     train = command("train", train_command, "Train a classifier.", "runs", "data-dir", "weights-dir", "cache-dir")
-    for field in FIELDS:
-        allowed = f" One of {', '.join(CHOICES[field])}." if field in CHOICES else ""
-        train.add_argument(f"--{field.replace('_', '-')}", metavar="X", help=f"{HELP.get(field, '')}{allowed}")
+    for name, setting in SETTINGS.items():
+        train.add_argument(f"--{setting.option}", metavar="X", help=explained(name).replace("%", "%%"))
     train.add_argument("--preset", metavar="P", help=f"Settings of a text people know: {', '.join(PRESETS)}.")
     train.add_argument("--config", metavar="FILE", help="A json file with these options; flags win over it.")
     train.add_argument("--name", help="The run's name; its folder is RUNS/NAME.")

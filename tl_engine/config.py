@@ -1,28 +1,32 @@
-"""What a training is asked to do: one frozen, validated object, made from the options of terminal, file or page."""
+"""What a training is asked to do: one frozen, validated object, made from Python, terminal, file or page alike."""
 
 import dataclasses
-import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, get_type_hints
+from typing import Annotated, Any, Final, Literal, Self, get_args, get_type_hints
 
 from tl_engine.architectures import DEFAULT_ARCHITECTURE, get_architecture
 from tl_engine.errors import ConfigError
-from tl_engine.reading import AUTO, LAYOUTS, Reading
+from tl_engine.options import About, refuse_unknown, settings_of
+from tl_engine.reading import AUTO, Layout, Reading
 
-STRATEGIES = ("feature-extraction", "fine-tuning", "head-then-all", "from-scratch")
-OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("step", "cosine", "constant")
-AUGMENTATIONS = ("none", "tutorial", "strong")
-FITS = ("crop", "pad", "stretch")
+Strategy = Literal["feature-extraction", "fine-tuning", "head-then-all", "from-scratch"]
+Optimizer = Literal["sgd", "adam", "adamw"]
+Schedule = Literal["step", "cosine", "constant"]
+Augmentation = Literal["none", "tutorial", "strong"]
+Fit = Literal["crop", "pad", "stretch"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
+FITS: tuple[Fit, ...] = get_args(Fit)
 
-# What each strategy starts from; measured on hymenoptera and digits (README, "Figures").
+# What each strategy starts from; measured on hymenoptera and digits (docs/figures.md).
 STRATEGY_DEFAULTS: dict[str, dict[str, Any]] = {
     "feature-extraction": {"epochs": 25, "learning_rate": 3e-3, "weight_decay": 1e-2, "augmentation": "none"},
-    "fine-tuning": {"epochs": 8, "learning_rate": 1e-4, "weight_decay": 1e-2},
-    "head-then-all": {"epochs": 12, "learning_rate": 1e-4, "weight_decay": 1e-2},
-    "from-scratch": {"epochs": 30, "learning_rate": 1e-3, "weight_decay": 1e-2},
+    "fine-tuning": {"epochs": 8, "learning_rate": 1e-4, "weight_decay": 1e-2, "augmentation": "tutorial"},
+    "head-then-all": {"epochs": 12, "learning_rate": 1e-4, "weight_decay": 1e-2, "augmentation": "tutorial"},
+    "from-scratch": {"epochs": 30, "learning_rate": 1e-3, "weight_decay": 1e-2, "augmentation": "tutorial"},
 }
 PRESETS: dict[str, dict[str, Any]] = {
     # PyTorch's transfer-learning tutorial (https://docs.pytorch.org/tutorials/beginner/transfer_learning_tutorial.html)
@@ -46,72 +50,81 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augmentation": "none",
     },
 }
-# Field: (smallest, largest); None is unbounded. Numbers must be finite.
-RANGES: dict[str, tuple[float, float | None]] = {
-    "epochs": (1, 10_000),
-    "head_epochs": (0, 9_999),
-    "batch_size": (1, 4_096),
-    "momentum": (0, 0.9999),
-    "weight_decay": (0, 1),
-    "label_smoothing": (0, 0.9),
-    "early_stopping": (0, 10_000),
-    "views": (1, 64),
-    "seed": (0, 2**32 - 1),
-}
-CHOICES = {
-    "strategy": STRATEGIES,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "augmentation": AUGMENTATIONS,
-    "fit": FITS,
-    "layout": LAYOUTS,
-}
+BY_STRATEGY: Final[Any] = object()  # a default that depends on the strategy; never seen in a finished config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """Every setting of one training, complete and checked. Raises ConfigError when made from nonsense."""
+    """Every setting of one training, complete and checked. Raises ConfigError when made from nonsense.
 
-    data: str  # a sample's name, a folder or a zip
-    layout: str = AUTO  # whether the folders of the data are classes or splits; auto asks where it cannot tell
-    zip_names: str = AUTO  # the encoding of names in a zip that does not say it
-    architecture: str = DEFAULT_ARCHITECTURE
-    strategy: str = "feature-extraction"
-    epochs: int = 25  # of the whole training
-    head_epochs: int = 0  # the first epochs of head-then-all, with the backbone frozen; 0 elsewhere
-    batch_size: int = 32
-    learning_rate: float = 1e-3  # peak of the schedule; of the fine-tuning part for head-then-all
-    head_learning_rate: float = 3e-3  # peak while only the head learns, in head-then-all
-    optimizer: str = "adamw"
-    momentum: float = 0.9  # sgd only
-    weight_decay: float = 0.0
-    schedule: str = "cosine"
-    label_smoothing: float = 0.0
-    class_weights: bool = False  # weigh each class by the inverse of its share
-    early_stopping: int = 0  # epochs without a better one before stopping; 0: never
-    augmentation: str = "tutorial"
-    fit: str = "crop"  # what makes a square of a photo: its centre, padding all of it, or stretching all of it
-    views: int = 4  # augmented copies of each photo beside the plain one, when a frozen backbone meets augmentation
-    val_fraction: float = 0.2  # of each class, held out when the data has no validation folder
-    seed: int = 0
+    What is left out has the strategy's default. Text is taken where a number is meant, as terminals give it.
+    """
+
+    data: Annotated[str, About("A sample such as digits, a folder of class folders, a zip of one, or hf:OWNER/NAME.")]
+    layout: Annotated[
+        Layout, About("Whether the folders of the data are classes or splits; auto asks where it cannot tell.")
+    ] = AUTO
+    zip_names: Annotated[
+        str, About("The encoding of the names in a zip that does not say it, such as gbk or cp866; auto asks.")
+    ] = AUTO
+    architecture: Annotated[str, About("The backbone; `architectures` lists them, timm:NAME takes any of timm's.")] = (
+        DEFAULT_ARCHITECTURE
+    )
+    strategy: Annotated[Strategy, About("Which part of the network learns.")] = "feature-extraction"
+    epochs: Annotated[int, About("How often every photo is learnt from, in the whole training.", 1, 10_000)] = (
+        BY_STRATEGY
+    )
+    head_epochs: Annotated[
+        int, About("The first epochs of head-then-all, in which only the head learns.", 0, 9_999)
+    ] = BY_STRATEGY
+    batch_size: Annotated[int, About("Photos per step.", 1, 4_096)] = 32
+    learning_rate: Annotated[
+        float, About("The peak of the schedule; for head-then-all, of its second part.", 0, open=True)
+    ] = BY_STRATEGY
+    head_learning_rate: Annotated[
+        float, About("The peak while only the head learns, in head-then-all.", 0, open=True)
+    ] = 3e-3
+    optimizer: Annotated[Optimizer, About("The rule by which weights change.")] = "adamw"
+    momentum: Annotated[float, About("How much of the last step goes on in the next; sgd only.", 0, 0.9999)] = 0.9
+    weight_decay: Annotated[float, About("The share by which weights shrink, in units of the rate.", 0, 1)] = (
+        BY_STRATEGY
+    )
+    schedule: Annotated[Schedule, About("How the learning rate falls over the epochs.")] = "cosine"
+    label_smoothing: Annotated[float, About("The share of each label given to all classes alike.", 0, 0.9)] = 0.0
+    class_weights: Annotated[bool, About("Weigh each class by the inverse of its share, so that rare ones count.")] = (
+        False
+    )
+    early_stopping: Annotated[int, About("Epochs without a better one before it ends; 0: never.", 0, 10_000)] = 0
+    augmentation: Annotated[Augmentation, About("Random crops and flips; strong adds colours and more.")] = BY_STRATEGY
+    fit: Annotated[
+        Fit, About("How a photo becomes a square: its centre, all of it padded, or all of it stretched.")
+    ] = "crop"
+    views: Annotated[
+        int, About("Augmented copies of each photo beside the plain one, for a frozen backbone.", 1, 64)
+    ] = 4
+    val_fraction: Annotated[
+        float, About("The share of each class held out where there is no validation folder.", 0, 1, open=True)
+    ] = 0.2
+    seed: Annotated[int, About("The same seed gives the same result.", 0, 2**32 - 1)] = 0
 
     def __post_init__(self) -> None:
-        for name, (low, high) in RANGES.items():
+        strategy = SETTINGS["strategy"].converted(self.strategy)
+        SETTINGS["strategy"].check(strategy)
+        defaults = STRATEGY_DEFAULTS[strategy]
+        for name, setting in SETTINGS.items():
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= low and (high is None or value <= high)):
-                raise ConfigError(f"{_option(name)} must lie between {low} and {high}, got {value}.")
-        for name in ("learning_rate", "head_learning_rate"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"{_option(name)} must be a number above 0, such as 0.001, got {value}.")
-        if not 0 < self.val_fraction < 1:
-            raise ConfigError(f"val-fraction must lie between 0 and 1, both excluded, got {self.val_fraction}.")
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)[:60]!r}.")
+            if value is BY_STRATEGY:
+                value = self._default_head_epochs() if name == "head_epochs" else defaults[name]
+            value = setting.converted(value)
+            setting.check(value)
+            object.__setattr__(self, name, value)
         if not self.data.strip():
             raise ConfigError("data is empty: name a sample (digits, hymenoptera), a folder or a zip.")
         self._check_strategy()
+
+    def _default_head_epochs(self) -> int:
+        """An epoch on frozen features is nearly free, so the head gets two thirds of them (and at least one)."""
+        return max(1, self.epochs * 2 // 3) if self.strategy == "head-then-all" else 0
 
     def _check_strategy(self) -> None:
         architecture = get_architecture(self.architecture)
@@ -141,54 +154,39 @@ class TrainConfig:
         Later wins: the strategy's defaults, the preset, the options. Raises ConfigError naming the option.
         """
         given = {key.replace("-", "_"): value for key, value in options.items() if value is not None}
-        _refuse_unknown(given)
-        strategy = str(given.get("strategy", "feature-extraction"))
+        refuse_unknown(given, SETTINGS)
         if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
             raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {str(preset)[:60]!r}.")
-        values = STRATEGY_DEFAULTS.get(strategy, {}) | (PRESETS[preset] if preset else {}) | given
+        values = (PRESETS[preset] if preset else {}) | given
         if "data" not in values:
             raise ConfigError("data is missing: name a sample (digits, hymenoptera), a folder or a zip.")
-        values = {name: _converted(name, value) for name, value in values.items()}
-        if strategy == "head-then-all":
-            # An epoch on frozen features is nearly free, so the head gets two thirds of them (and at least one).
-            values.setdefault("head_epochs", max(1, values["epochs"] * 2 // 3))
         return cls(**values)
 
 
-def _option(name: str) -> str:
-    return name.replace("_", "-")
+SETTINGS = settings_of(get_type_hints(TrainConfig, include_extras=True))
 
 
-FIELDS = get_type_hints(TrainConfig)
+def default_of(name: str) -> str:
+    """A setting's default in words, by strategy where it depends on that; empty for one that must be given."""
+    default = next(field.default for field in dataclasses.fields(TrainConfig) if field.name == name)
+    if default is dataclasses.MISSING:
+        return ""
+    if default is not BY_STRATEGY:
+        return str(default)
+    if name == "head_epochs":
+        return "two thirds of the epochs for head-then-all, else 0"
+    values = {strategy: defaults[name] for strategy, defaults in STRATEGY_DEFAULTS.items()}
+    if len(set(values.values())) == 1:
+        return str(next(iter(values.values())))
+    return ", ".join(f"{value} ({strategy})" for strategy, value in values.items())
 
 
-def _refuse_unknown(given: Mapping[str, Any]) -> None:
-    for name in given:
-        if name not in FIELDS:
-            near = difflib.get_close_matches(name, FIELDS, n=1)
-            hint = f"did you mean {_option(near[0])}?" if near else f"known: {', '.join(map(_option, FIELDS))}."
-            raise ConfigError(f"Unknown setting {name[:60]!r}: {hint}")
-
-
-def _converted(name: str, value: Any) -> Any:
-    """The value as the field's type, from text or json. Raises ConfigError."""
-    kind = FIELDS[name]
-    try:
-        if kind is bool:
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
-        if kind is int:
-            number = float(value)
-            if number != int(number) or isinstance(value, bool):
-                raise ValueError
-            return int(number)
-        if kind is float and isinstance(value, bool):
-            raise ValueError
-        if kind is str and not isinstance(value, str):
-            raise ValueError
-        return kind(value)
-    except (ValueError, TypeError, KeyError, OverflowError):
-        wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
-        raise ConfigError(f"{_option(name)} must be {wanted}, got {str(value)[:60]!r}.") from None
+def explained(name: str) -> str:
+    """All that is to be said of a setting in one line: what it is, what is allowed, its default."""
+    setting = SETTINGS[name]
+    allowed = f" {setting.allowed[:1].upper()}{setting.allowed[1:]}." if setting.allowed else ""
+    default = f" Default: {default_of(name)}." if default_of(name) else ""
+    return f"{setting.text}{allowed}{default}"
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:

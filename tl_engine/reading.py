@@ -1,11 +1,13 @@
 """How a person wants a data set read, where it could be read in two ways. No torch here."""
 
 from dataclasses import dataclass
+from typing import Final, Literal, get_args
 
 from tl_engine.errors import ConfigError
 
-AUTO = "auto"  # as it stands there; a doubt becomes a Question
-LAYOUTS = (AUTO, "classes", "splits")
+Layout = Literal["auto", "classes", "splits"]
+AUTO: Final = "auto"  # as it stands there; a doubt becomes a Question
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
