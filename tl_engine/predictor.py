@@ -17,6 +17,7 @@ from tl_engine.models import backbone_hash, build_model
 from tl_engine.pictures import Source
 from tl_engine.preprocessing import Preprocess, preprocess_for
 from tl_engine.pretrained import build_pretrained
+from tl_engine.saved_classifier import read_meta
 from tl_engine.settings import Settings
 from tl_engine.weights import load_weights
 
@@ -41,7 +42,7 @@ class Predictor:
 
         Raises RunError when the folder holds none, WeightsError when its backbone cannot be had here.
         """
-        meta = checkpoint.read_meta(folder)
+        meta = read_meta(folder)
         try:
             architecture = get_architecture(meta["architecture"])
             classes, preprocess = list(meta["classes"]), Preprocess.from_dict(meta["preprocessing"])
