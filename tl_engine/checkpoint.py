@@ -21,8 +21,10 @@ WriteTensors = Callable[[dict[str, Tensor], Path], None]
 def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], write: WriteTensors = save_file) -> None:
     """Write the classifier beside the old one, then swap: a process killed at any moment leaves a good one.
 
-    Raises TrainingError if that cannot be, such as on a full disk; the old one then stays.
+    Raises TrainingError if that cannot be, such as on a full disk, or if it would not load; the old one then stays.
     """
+    if not _finite(tensors):
+        raise TrainingError("The training diverged to NaN or infinite numbers: choose a smaller learning-rate.")
     new = aside(folder, "new")
     try:
         _write(new, tensors, meta, write)
@@ -71,9 +73,13 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = load_file((saved_folder(folder) or folder) / TENSORS)
     except (SafetensorError, OSError):
         raise RunError(f"{TENSORS} in {folder.name} is damaged: use another copy of this classifier.") from None
-    if not all(t.isfinite().all() for t in tensors.values() if t.is_floating_point()):
+    if not _finite(tensors):
         raise RunError(f"{TENSORS} in {folder.name} holds NaN or infinite numbers: use another copy.")
     return tensors
+
+
+def _finite(tensors: Mapping[str, Tensor]) -> bool:
+    return all(bool(t.isfinite().all()) for t in tensors.values() if t.is_floating_point())
 
 
 def _sync(path: Path) -> None:
