@@ -67,6 +67,7 @@ def refusal(file: Path) -> str:
     return said
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse")
 @pytest.mark.parametrize(
     ("content", "named"),
     [
