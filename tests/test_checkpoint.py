@@ -1,18 +1,31 @@
 """A classifier's folder is there whole or not at all, and says in one sentence what is wrong with it."""
 
+import errno
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from tl_engine import checkpoint
-from tl_engine.checkpoint import META, TENSORS
-from tl_engine.errors import RunError
+from tl_engine.errors import RunError, TrainingError
+from tl_engine.saved_classifier import (
+    FORMAT,
+    META,
+    TENSORS,
+    Kept,
+    read_kept,
+    read_meta,
+    saved_at,
+    saved_folder,
+    sweep,
+)
 
 
 def tensors(value: float = 1.0) -> dict[str, Tensor]:
@@ -29,7 +42,7 @@ def best(tmp_path: Path) -> Path:
 
 def version(folder: Path) -> tuple[int, float]:
     """What both files of a classifier say, which must be the same."""
-    return checkpoint.read_meta(folder)["version"], checkpoint.read_tensors(folder)["head.weight"][0, 0].item()
+    return read_meta(folder)["version"], checkpoint.read_tensors(folder)["head.weight"][0, 0].item()
 
 
 def refusal(folder: Path) -> str:
@@ -42,7 +55,7 @@ def refusal(folder: Path) -> str:
 def test_what_is_saved_comes_back(best: Path) -> None:
     meta = {"classes": ["größe", "漢字"], "version": 2}
     checkpoint.save(best, tensors(), meta)
-    assert checkpoint.read_meta(best) == {"format": checkpoint.FORMAT, **meta}
+    assert read_meta(best) == {"format": FORMAT, **meta}
     read = checkpoint.read_tensors(best)
     assert read.keys() == tensors().keys()
     assert all(torch.equal(read[name], tensor) for name, tensor in tensors().items())
@@ -99,6 +112,78 @@ def test_the_next_save_after_such_a_death_cleans_up(between_renames: Path) -> No
     assert [p.name for p in between_renames.parent.iterdir()] == ["best"]
 
 
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "The disk is full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "The disk is full"),
+        (
+            SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+            "The disk is full",
+        ),
+        (SafetensorError("Error while serializing: I/O error: Permission denied (os error 13)"), "Permission denied"),
+        (PermissionError(errno.EACCES, "Permission denied", "/srv/runs/best"), "Permission denied"),
+    ],
+)
+def test_a_save_that_finds_no_room_is_one_sentence_and_the_old_one_stays(
+    best: Path, error: Exception, sentence: str
+) -> None:
+    def fill_up(_tensors: dict[str, Tensor], path: Path) -> None:
+        path.write_bytes(b"half of the tensors")
+        raise error
+
+    with pytest.raises(TrainingError, match=sentence) as refused:
+        checkpoint.save(best, tensors(2.0), {"version": 2}, fill_up)
+    assert "/srv" not in str(refused.value)
+    assert version(best) == (1, 1.0)
+    assert [p.name for p in best.parent.iterdir()] == ["best"]  # what was half written takes no room
+
+
+def test_sweeping_leaves_one_whole_classifier_and_nothing_beside(between_renames: Path) -> None:
+    sweep(between_renames)
+    assert [p.name for p in between_renames.parent.iterdir()] == ["best"]
+    assert version(between_renames) == (1, 1.0)
+    for suffix in ("old", "new"):
+        shutil.copytree(between_renames, between_renames.with_name(f".best.{suffix}"))
+    sweep(between_renames)
+    assert [p.name for p in between_renames.parent.iterdir()] == ["best"]
+    assert version(between_renames) == (1, 1.0)
+
+
+def test_sweeping_where_no_classifier_is_makes_none(tmp_path: Path) -> None:
+    half = tmp_path / ".best.new"
+    half.mkdir()
+    (half / TENSORS).write_bytes(b"half")
+    sweep(tmp_path / "best")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_lost_a_file_gives_way_to_its_whole_predecessor(best: Path) -> None:
+    shutil.copytree(best, best.with_name(".best.old"))
+    (best / TENSORS).unlink()
+    assert version(best) == (1, 1.0)
+    checkpoint.save(best, tensors(2.0), {"version": 2})
+    assert version(best) == (2, 2.0)
+    assert [p.name for p in best.parent.iterdir()] == ["best"]
+
+
+def test_the_time_of_writing_tells_two_classifiers_apart(best: Path, tmp_path: Path) -> None:
+    os.utime(best / META, ns=(5, 5))
+    assert saved_at(best) == 5
+    checkpoint.save(best, tensors(2.0), {"version": 2})
+    assert saved_at(best) > 5
+    best.rename(best.with_name(".best.old"))
+    assert saved_at(best) > 5
+    assert saved_at(tmp_path / "nowhere") == 0
+
+
+def test_a_classifier_names_its_epoch(best: Path, tmp_path: Path) -> None:
+    assert read_kept(best) is None  # it does not say
+    checkpoint.save(best, tensors(), {"figures": {"epoch": 7, "val_accuracy": 0.75, "val_loss": 0.5}})
+    assert read_kept(best) == Kept(epoch=7, val_accuracy=0.75)
+    assert read_kept(tmp_path / "nowhere") is None
+
+
 def test_the_new_one_is_read_when_a_process_died_before_removing_the_old(best: Path) -> None:
     shutil.copytree(best, best.with_name(".best.old"))
     checkpoint.save(best, tensors(2.0), {"version": 2})
@@ -114,7 +199,7 @@ def test_a_classifier_is_read_from_inside_its_folder(best: Path, monkeypatch: py
 @pytest.mark.parametrize("missing", [META, TENSORS])
 def test_a_folder_that_lacks_a_file_holds_no_classifier(best: Path, missing: str) -> None:
     (best / missing).unlink()
-    assert checkpoint.saved_folder(best) is None
+    assert saved_folder(best) is None
     assert refusal(best).startswith("best holds no classifier")
 
 

@@ -12,13 +12,13 @@ from PIL import Image
 
 from tests.test_trainer import ended, make_training
 from tl_engine.architectures import ARCHITECTURES
-from tl_engine.checkpoint import read_meta
 from tl_engine.config import FITS, TrainConfig
 from tl_engine.dataset import Record
 from tl_engine.errors import ConfigError, WeightsError
 from tl_engine.photos import Photos, PhotoStore
 from tl_engine.predictor import Predictor
 from tl_engine.preprocessing import Preprocess, preprocess_for
+from tl_engine.saved_classifier import read_meta
 from tl_engine.settings import Settings
 from tl_engine.trainer import train
 

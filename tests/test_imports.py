@@ -9,7 +9,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 LIGHT = ("", ".runs", ".config", ".architectures", ".intake", ".events", ".classifiers", ".weights", ".__main__",
-         ".collect", ".thumbnails")  # fmt: skip
+         ".collect", ".thumbnails", ".saved_classifier", ".weight_files", ".telling", ".disk_full")  # fmt: skip
 MODULES = sorted((PROJECT / "tl_engine").glob("*.py"))
 
 

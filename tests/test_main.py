@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import MakeImages
 from tl_engine.__main__ import main
+from tl_engine.architectures import ARCHITECTURES
+from tl_engine.models import blank_model
 
 Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).resolve().parent.parent
@@ -203,3 +206,30 @@ def test_a_picture_upright_in_training_is_upright_in_prediction(command: Callabl
     _, rows, _ = command("predict", "imagenet", sideways, tmp_path / "upright.jpg")
     first, second = (row["probabilities"] for row in rows)
     assert max(abs(first[name] - second[name]) for name in first) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "0 bytes"),
+        (b"<!DOCTYPE html>", "web page"),
+        (b"PK\x03\x04" + bytes(100), "damaged"),
+        ("resnet18", "squeezenet1_1.pth holds ResNet-18, not SqueezeNet 1.1"),
+    ],
+)
+def test_a_weight_file_that_is_none_is_told_before_a_folder_is_made(
+    content: bytes | str, sentence: str, command: Callable[..., Any], make_images: MakeImages, tmp_path: Path
+) -> None:
+    file = tmp_path / "host" / "squeezenet1_1.pth"
+    file.parent.mkdir()
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(blank_model(ARCHITECTURES[content]).state_dict(), file)
+    options = ["--architecture", "squeezenet1_1", "--weights-dir", file.parent]
+    code, events, error = command("train", "--data", make_images(), *options)
+    assert (code, events) == (2, [])
+    assert sentence in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+    assert [path.name for path in file.parent.iterdir()] == [file.name]

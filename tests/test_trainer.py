@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.conftest import MakeImages
 from tl_engine.batches import FeatureBatches
 from tl_engine.config import TrainConfig
 from tl_engine.dataset import scan
-from tl_engine.events import EpochEnd, Event, FileSkipped, FinalTest, ModelBuilt, RunEnded, RunStarted
+from tl_engine.events import EpochEnd, Event, FileSkipped, FinalTest, ModelBuilt, Note, RunEnded, RunStarted
 from tl_engine.models import backbone_hash
 from tl_engine.phases import phases
 from tl_engine.predictor import Predictor
@@ -181,7 +182,58 @@ def test_divergence_is_said_and_the_earlier_best_stays(make_images: MakeImages, 
     training = make_training(make_images(), settings, learning_rate=1e6, optimizer="sgd", schedule="constant")
     last = ended(list(train(training)))
     assert last.state == "failed"
-    assert "learning-rate below 1e+06" in last.reason
+    assert "choose learning-rate 0.003" in last.reason  # what the strategy starts from
+    assert not (training.folder / "best").exists()  # no epoch was worth saving
+
+
+def splits(make_images: MakeImages, tmp_path: Path) -> Path:
+    for split in ("train", "val", "test"):
+        make_images(f"splits/{split}")
+    return tmp_path / "splits"
+
+
+def events_with_test_photos_spoilt(training: Training, spoil: Callable[[Path], object]) -> list[Event]:
+    """All events of a training whose test photos change after the first epoch."""
+    events: list[Event] = []
+    for event in train(training):
+        if isinstance(event, EpochEnd) and event.epoch == 1:
+            for record in training.data.of("test"):
+                spoil(record.path)
+        events.append(event)
+    return events
+
+
+@pytest.mark.parametrize("strategy", ["feature-extraction", "head-then-all"])
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"gone bad")], ids=["gone", "damaged"])
+def test_test_photos_that_are_lost_at_the_end_are_a_note(
+    make_images: MakeImages, settings: Settings, tmp_path: Path, strategy: str, spoil: Callable[[Path], object]
+) -> None:
+    training = make_training(splits(make_images, tmp_path), settings, strategy=strategy, epochs=2)
+    events = events_with_test_photos_spoilt(training, spoil)
+    assert ended(events).state == "finished"
+    assert ended(events).best_epoch is not None
+    assert any(isinstance(event, Note) and "test photos was not possible" in event.message for event in events)
+    assert Predictor.load(training.folder / "best", settings).classes == ("blue", "red")
+
+
+def test_a_saved_classifier_lost_at_the_end_is_a_note(
+    make_images: MakeImages, settings: Settings, tmp_path: Path
+) -> None:
+    training = make_training(splits(make_images, tmp_path), settings, epochs=1)
+    events = events_with_test_photos_spoilt(training, lambda _: shutil.rmtree(training.folder / "best", True))
+    assert ended(events).state == "finished"
+    assert any(isinstance(event, Note) and "not possible" in event.message for event in events)
+
+
+def test_a_stop_while_testing_leaves_a_finished_training(
+    make_images: MakeImages, settings: Settings, tmp_path: Path
+) -> None:
+    told: list[Event] = []
+    training = make_training(splits(make_images, tmp_path), settings, epochs=1)
+    for event in train(dataclasses.replace(training, stop_asked=lambda: bool(epochs(told)))):
+        told.append(event)
+    assert ended(told).state == "finished"
+    assert any(isinstance(event, Note) and "a stop was asked for" in event.message for event in told)
 
 
 def test_early_stopping_says_why(make_images: MakeImages, settings: Settings) -> None:

@@ -26,6 +26,7 @@ from tl_engine.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, Archite
 from tl_engine.errors import ConfigError, WeightsError
 from tl_engine.models import backbone_hash, build_model
 from tl_engine.preprocessing import preprocess_for
+from tl_engine.pretrained import build_pretrained
 from tl_engine.settings import Settings
 from tl_engine.weights import check_weights, find_weights, load_weights, working_now
 
@@ -70,7 +71,7 @@ def refusal(architecture: Architecture, settings: Settings) -> str:
     """What is said when weights cannot be loaded: one line, within 10 seconds."""
     started = time.monotonic()
     with pytest.raises(WeightsError) as refused:
-        build_model(architecture, 3, load_weights(architecture, settings)[0])
+        build_pretrained(architecture, 3, *load_weights(architecture, settings))
     assert time.monotonic() - started < 10
     assert "\n" not in str(refused.value)
     return str(refused.value)
@@ -142,6 +143,59 @@ def test_one_file_serves_both_heads_of_vgg16(settings: Settings) -> None:
         assert find_weights(ARCHITECTURES[name], settings).label == "vgg16.safetensors"
 
 
+@pytest.mark.parametrize("folder", ["host", "backbones"])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("mobilenet_v2", "mobilenet_v2-7ebf99e0.pth"),
+        ("mobilenet_v2", "mobilenet_v2-b0353104.pth"),
+        ("resnet18", "resnet18-5c106cde.pth"),
+        ("resnet18", "resnet18.pt"),
+        ("resnet18", "resnet18.bin"),
+        ("resnet18", "resnet18.pth.tar"),
+        ("alexnet", "alexnet-owt-4df8aa71.pth"),
+        ("inception_v3", "inception_v3_google-1a9a5a14.pth"),
+        ("efficientnet_b0", "efficientnet_b0-355c32eb.safetensors"),
+        ("vgg16_blog", "vgg16-397923af.pth"),
+    ],
+)
+def test_a_file_is_known_by_the_name_it_was_published_under(
+    settings: Settings, folder: str, name: str, file: str
+) -> None:
+    place = host(settings) if folder == "host" else settings.backbones
+    (place / file).touch()
+    (place / file.split(".")[0]).with_suffix(".json").touch()
+    found = find_weights(ARCHITECTURES[name], settings)
+    assert (found.label.split(",")[0], found.path) == (file, place / file)
+    if found.kind == "file":
+        assert found.preprocess is not None
+
+
+@pytest.mark.parametrize(
+    "file", ["resnet18-mine.pth", "resnet18-5c106cde.zip", "resnet18-5c106cde.pth/", "resnet50.pt"]
+)
+def test_a_name_that_says_something_else_is_no_guess(settings: Settings, file: str) -> None:
+    (host(settings) / file).mkdir() if file.endswith("/") else (host(settings) / file).touch()
+    assert find_weights(ARCHITECTURES["resnet18"], settings).kind == "download"
+
+
+def test_the_hash_of_today_goes_before_an_older_one(settings: Settings) -> None:
+    for name in ("resnet18-5c106cde.pth", "resnet18-f37072fd.pth"):
+        (host(settings) / name).touch()
+    assert find_weights(ARCHITECTURES["resnet18"], settings).label == "resnet18-f37072fd.pth"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(b"", "0 bytes"), (b"\n<!DOCTYPE html>", "web page"), (b"version https://git-lfs.", "LFS")]
+)
+def test_what_is_plainly_no_weight_file_is_refused_before_torch_is_there(
+    settings: Settings, content: bytes, what: str
+) -> None:
+    (host(settings) / "squeezenet1_1.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=what):
+        check_weights(SQUEEZENET, settings)
+
+
 def test_both_file_formats_give_the_same_backbone(settings: Settings, squeezenet: dict[str, Tensor]) -> None:
     hashes = []
     for suffix in ("pth", "safetensors"):
@@ -163,7 +217,7 @@ def test_a_backbone_only_file_is_enough(settings: Settings, squeezenet: dict[str
 
 def test_a_file_of_another_architecture_is_refused_naming_the_first_tensor(settings: Settings) -> None:
     torch.save(timm.create_model("resnet10t").state_dict(), host(settings) / "squeezenet1_1.pth")
-    assert "do not fit squeezenet1_1" in refusal(SQUEEZENET, settings)
+    assert "squeezenet1_1.pth do not fit squeezenet1_1" in refusal(SQUEEZENET, settings)
     assert "the first is features.0.weight" in refusal(SQUEEZENET, settings)
 
 
@@ -197,7 +251,7 @@ def test_a_damaged_file_is_told_by_name(settings: Settings, suffix: str, content
     assert refusal(SQUEEZENET, settings).startswith(f"squeezenet1_1.{suffix} is no readable weight file")
 
 
-@pytest.mark.parametrize("content", [{}, {"state_dict": {"a": torch.zeros(1)}}, [torch.zeros(1)], torch.zeros(1)])
+@pytest.mark.parametrize("content", [{}, {"epoch": 1}, [torch.zeros(1)], torch.zeros(1)])
 def test_a_file_that_is_no_table_of_tensors_is_told(settings: Settings, content: object) -> None:
     torch.save(content, host(settings) / "squeezenet1_1.pth")
     assert "squeezenet1_1.pth holds no plain table of tensors" in refusal(SQUEEZENET, settings)

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,50 +11,60 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tl_engine.errors import RunError
+from tl_engine.disk_full import is_disk_full
+from tl_engine.errors import RunError, TrainingError, without_paths
+from tl_engine.saved_classifier import FORMAT, META, TENSORS, aside, saved_folder
 
-TENSORS, META = "model.safetensors", "meta.json"
-FORMAT = 1  # of meta.json
+WriteTensors = Callable[[dict[str, Tensor], Path], None]
 
 
-def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write the classifier beside the old one, then swap: a process killed at any moment leaves a good one."""
-    new, old = _aside(folder, "new"), _aside(folder, "old")
+def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], write: WriteTensors = save_file) -> None:
+    """Write the classifier beside the old one, then swap: a process killed at any moment leaves a good one.
+
+    Raises TrainingError if that cannot be, such as on a full disk, or if it would not load; the old one then stays.
+    """
+    if not _finite(tensors):
+        raise TrainingError("The training diverged to NaN or infinite numbers: choose a smaller learning-rate.")
+    new = aside(folder, "new")
+    try:
+        _write(new, tensors, meta, write)
+        _swap(new, folder)
+    except (OSError, SafetensorError) as error:
+        raise _unsaved(error) from None
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _write(new: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], write: WriteTensors) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     # safetensors refuses channels_last tensors, and a view would drag its whole storage along.
-    save_file({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, new / TENSORS)
+    write({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, new / TENSORS)
     text = json.dumps({"format": FORMAT, **meta}, indent=1)
     (new / META).write_text(text + "\n", encoding="utf-8")
     for path in (new / TENSORS, new / META, new):
         _sync(path)
+
+
+def _swap(new: Path, folder: Path) -> None:
+    old = aside(folder, "old")
     if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        os.rename(folder, old)
+        if saved_folder(folder) == folder:  # else the one aside is the only good one, and the swap needs no other
+            shutil.rmtree(old, ignore_errors=True)
+            os.rename(folder, old)
+        else:
+            shutil.rmtree(folder)
     os.rename(new, folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def saved_folder(folder: Path) -> Path | None:
-    """The classifier of that name; its predecessor if a process died between the two renames of a swap."""
-    for candidate in (folder, _aside(folder, "old")):
-        if (candidate / META).is_file() and (candidate / TENSORS).is_file():
-            return candidate
-    return None
-
-
-def read_meta(folder: Path) -> dict[str, Any]:
-    """What meta.json says. Raises RunError when the folder holds no classifier."""
-    found = saved_folder(folder)
-    if found is None:
-        raise RunError(f"{folder.name} holds no classifier ({TENSORS} and {META}): train one, or name another folder.")
-    try:
-        meta: dict[str, Any] = json.loads((found / META).read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        raise RunError(f"{META} in {folder.name} is damaged: use another copy of this classifier.") from None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise RunError(f"{META} in {folder.name} is not of format {FORMAT}: it was made by another version.")
-    return meta
+def _unsaved(error: Exception) -> TrainingError:
+    if is_disk_full(error):
+        return TrainingError("The disk is full, the classifier could not be saved: make room; what was saved stays.")
+    reason = getattr(error, "strerror", None) or without_paths(str(error).split("\n", 1)[0])[:120]
+    return TrainingError(
+        f"The classifier could not be saved ({reason}): check the folder of --runs; what was saved stays."
+    )
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
@@ -63,14 +73,13 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = load_file((saved_folder(folder) or folder) / TENSORS)
     except (SafetensorError, OSError):
         raise RunError(f"{TENSORS} in {folder.name} is damaged: use another copy of this classifier.") from None
-    if not all(t.isfinite().all() for t in tensors.values() if t.is_floating_point()):
+    if not _finite(tensors):
         raise RunError(f"{TENSORS} in {folder.name} holds NaN or infinite numbers: use another copy.")
     return tensors
 
 
-def _aside(folder: Path, suffix: str) -> Path:
-    whole = folder.absolute()  # "." has no name
-    return whole.parent / f".{whole.name}.{suffix}"
+def _finite(tensors: Mapping[str, Tensor]) -> bool:
+    return all(bool(t.isfinite().all()) for t in tensors.values() if t.is_floating_point())
 
 
 def _sync(path: Path) -> None:

@@ -18,6 +18,7 @@ from tl_engine.download import OnProgress
 from tl_engine.events import Event, ModelBuilt
 from tl_engine.models import backbone_hash, build_model, count_parameters, head_names, head_of
 from tl_engine.preprocessing import Preprocess, preprocess_for
+from tl_engine.pretrained import build_pretrained
 from tl_engine.progress import reporting
 from tl_engine.settings import Settings
 from tl_engine.weights import WeightsSource, find_weights, load_weights
@@ -96,7 +97,6 @@ def prepare_classifier(
     """Build the model for these classes with its weights, downloaded if need be. Raises WeightsError."""
     architecture = get_architecture(config.architecture)
     override = find_weights(architecture, settings).preprocess
-    weights, label = None, "none, from scratch"
     if config.strategy != "from-scratch":
         stage = f"downloading the weights of {architecture.name}"
 
@@ -108,13 +108,14 @@ def prepare_classifier(
             return load_weights(architecture, settings, told_unless_stopped)
 
         weights, source = yield from reporting(stage, load)
-        label = source.label
-    model = build_model(architecture, len(classes), weights)
+        label, model = source.label, build_pretrained(architecture, len(classes), weights, source)
+    else:
+        label, model = "none, from scratch", build_model(architecture, len(classes), None)
     return Classifier(
         architecture=architecture,
         model=model,
         preprocess=dataclasses.replace(preprocess_for(architecture, override), fit=config.fit),
         classes=classes,
         weights_label=label,
-        weights_hash=backbone_hash(model, architecture) if weights else None,
+        weights_hash=None if config.strategy == "from-scratch" else backbone_hash(model, architecture),
     )

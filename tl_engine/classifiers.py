@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from tl_engine.errors import RunError
 from tl_engine.run_folder import Run
-from tl_engine.runs import NAME
+from tl_engine.runs import NAME, OPEN_STATES
+from tl_engine.saved_classifier import saved_folder, sweep
 from tl_engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,7 +19,14 @@ IMAGENET = "imagenet"
 def shipped(settings: Settings) -> list[str]:
     """The names of the classifiers that come with the program."""
     folders = settings.demo.iterdir() if settings.demo.is_dir() else ()
-    return sorted(folder.name for folder in folders if (folder / "meta.json").is_file())
+    return sorted(folder.name for folder in folders if saved_folder(folder) == folder)
+
+
+def classifier_of(run: Run) -> Path | None:
+    """The best classifier of a run; None if it has none. What a killed process left beside it is swept."""
+    if run.state() not in OPEN_STATES:  # else its process may be saving this moment
+        sweep(run.best)
+    return saved_folder(run.best)
 
 
 def named_classifier(name: str, settings: Settings) -> Path | None:
@@ -29,7 +37,7 @@ def named_classifier(name: str, settings: Settings) -> Path | None:
     if name == IMAGENET:
         return None
     if NAME.fullmatch(name) and (settings.runs / name).is_dir():
-        return _with_classifier(settings.runs / name / "best", name)
+        return _of_run(Run(settings.runs / name), name)
     if name in shipped(settings):
         return settings.demo / name
     choices = ", ".join([IMAGENET, *shipped(settings)])
@@ -41,14 +49,22 @@ def classifier_folder(name: str, settings: Settings) -> Path | None:
     folder = Path(name).expanduser().resolve()
     if not folder.is_dir() or (NAME.fullmatch(name) and (settings.runs / name).is_dir()):
         return named_classifier(name, settings)
-    best = folder / "best"
-    return _with_classifier(best if best.is_dir() or Run(folder).facts.options else folder, name)
-
-
-def _with_classifier(folder: Path, name: str) -> Path:
-    if not any((place / "meta.json").is_file() for place in (folder, folder.with_name(f".{folder.name}.old"))):
-        raise RunError(f"{name[:80]} holds no classifier: train one there, or name another run or folder.")
+    run = Run(folder)
+    if run.facts.options or saved_folder(run.best):
+        return _of_run(run, name)
+    if saved_folder(folder) is None:
+        raise _none_in(name)
     return folder
+
+
+def _of_run(run: Run, name: str) -> Path:
+    if classifier_of(run) is None:
+        raise _none_in(name)
+    return run.best
+
+
+def _none_in(name: str) -> RunError:
+    return RunError(f"{name[:80]} holds no classifier: train one there, or name another run or folder.")
 
 
 def load_classifier(folder: Path | None, settings: Settings) -> "Predictor":

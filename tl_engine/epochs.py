@@ -8,14 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from tl_engine.batches import Batches
-from tl_engine.errors import TrainingError
+from tl_engine.divergence import check_loss
 from tl_engine.events import BatchEnd
 from tl_engine.models import classification_loss, main_logits
 from tl_engine.phases import Phase
 from tl_engine.runtime import Runtime
 
 BATCH_EVENT_SECONDS = 0.5  # at most one BatchEnd in this time
-DIVERGED = 1e4  # a mean loss that no working training reaches: chance is ln(classes), below 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +62,15 @@ def train_epoch(
         now = time.monotonic()
         if now - told >= BATCH_EVENT_SECONDS:
             told = now
+            if runtime.accelerator.num_processes == 1:  # processes that look at other moments would part ways
+                check_loss((loss_sum / seen).item(), "mean loss", epoch, phase)
             per_batch = (now - started) / index
             steps = len(batches) - index + len(batches) * (phase.last_epoch - epoch)
             left = per_batch * steps if phase.last else None
             yield BatchEnd(epoch=epoch, batch=index, batches=len(batches), loss=loss.item(), seconds_left=left)
     loss_total, right_total, count = runtime.accelerator.reduce(torch.stack((loss_sum, right, seen))).tolist()
     mean_loss, accuracy = loss_total / count, right_total / count
-    if not mean_loss <= DIVERGED:  # true for NaN as well
-        raise TrainingError(
-            f"The training diverged in epoch {epoch} (mean loss {mean_loss:.3g}): choose a learning-rate below "
-            f"{phase.learning_rate:g}; what was saved before stays."
-        )
+    check_loss(mean_loss, "mean loss", epoch, phase)
     return Score(mean_loss, accuracy)
 
 

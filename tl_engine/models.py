@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from tl_engine.architectures import Architecture
-from tl_engine.errors import ConfigError, WeightsError
+from tl_engine.errors import ConfigError
+from tl_engine.fitting import Demand, fitted
 
 AUXILIARY_WEIGHT = 0.4  # Inception: https://arxiv.org/abs/1409.4842, section 5
 
@@ -52,12 +53,14 @@ class SmallVGG(nn.Module):
 def build_model(architecture: Architecture, num_classes: int | None, weights: Mapping[str, Tensor] | None) -> nn.Module:
     """A model with pretrained `weights` (None: random) and a fresh head of `num_classes` (None: the 1,000 it had).
 
-    Raises WeightsError when the weights do not fit, ConfigError for a timm name that does not exist.
+    Raises MisfitError when the weights do not fit, ConfigError for a timm name that does not exist.
     """
-    model = _blank(architecture)
+    model = blank_model(architecture)
     path = head_path(model, architecture)
     if weights is not None:
-        _load_backbone(model, weights, architecture, path, keep_head=num_classes is None)
+        model.load_state_dict(
+            fitted_backbone(model, weights, architecture, keep_head=num_classes is None), strict=False
+        )
     if num_classes is not None:
         _replace_head(model, path, num_classes)
         if architecture.auxiliary_head:
@@ -65,7 +68,7 @@ def build_model(architecture: Architecture, num_classes: int | None, weights: Ma
     return model
 
 
-def _blank(architecture: Architecture) -> nn.Module:
+def blank_model(architecture: Architecture) -> nn.Module:
     """The library's own model with 1,000 classes and random weights."""
     if architecture.library == "timm":
         import timm
@@ -146,23 +149,19 @@ def _new_convolution(old: nn.Conv2d, num_classes: int) -> nn.Conv2d:
     return convolution
 
 
-def _load_backbone(
-    model: nn.Module, weights: Mapping[str, Tensor], architecture: Architecture, path: str, *, keep_head: bool
-) -> None:
-    own = model.state_dict()
-    optional = _auxiliary_branch(architecture) + (() if keep_head else (f"{path}.",))
-    fitting = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
-    missing = [
-        name
-        for name in own
-        if name not in fitting and not name.startswith(optional) and not name.endswith("num_batches_tracked")
-    ]
-    if missing:
-        raise WeightsError(
-            f"The weights do not fit {architecture.name}: {len(missing)} tensors are missing or of another shape, "
-            f"the first is {missing[0]}: use a file of torchvision's or timm's names for this architecture."
-        )
-    model.load_state_dict(fitting, strict=False)
+def fitted_backbone(
+    model: nn.Module, weights: Mapping[str, Tensor], architecture: Architecture, *, keep_head: bool = False
+) -> dict[str, Tensor]:
+    """What the model takes of these weights, by its own names; a new head needs none. Raises MisfitError."""
+    path = head_path(model, architecture)
+    auxiliary, container = _auxiliary_branch(architecture), path.rpartition(".")[0]
+    demand = Demand(
+        name=architecture.name,
+        own=model.state_dict(),
+        optional=auxiliary + (() if keep_head else (f"{path}.",)),
+        loose=(*auxiliary, f"{container or path}."),
+    )
+    return fitted(weights, demand)
 
 
 def _auxiliary_branch(architecture: Architecture) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A strategy as phases: which part learns, for how many epochs, from what."""
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -9,7 +9,7 @@ from torch import nn
 
 from tl_engine.batches import Batches, FeatureBatches
 from tl_engine.classifier import Classifier
-from tl_engine.config import TrainConfig
+from tl_engine.config import STRATEGY_DEFAULTS, TrainConfig
 from tl_engine.dataset import ImageFolder, Record
 from tl_engine.events import Event
 from tl_engine.features import Embedder, content_hashes
@@ -30,6 +30,8 @@ class Phase:
     first_epoch: int  # counted from 1 through the whole training
     epochs: int
     learning_rate: float
+    usual_rate: float  # what such a phase learns with unless told otherwise
+    rate_option: str = "learning-rate"  # what sets its rate
     last: bool = True  # whether the training ends with it
 
     @property
@@ -49,17 +51,24 @@ class Ready:
 
 def phases(config: TrainConfig) -> list[Phase]:
     """The phases of a strategy. Head, then all: https://arxiv.org/abs/2202.10054."""
-    rate, epochs = config.learning_rate, config.epochs
     match config.strategy:
         case "feature-extraction":
-            return [Phase(name="head", first_epoch=1, epochs=epochs, learning_rate=rate)]
+            return [_head_phase(config.epochs, config.learning_rate, "learning-rate")]
         case "head-then-all":
-            head = config.head_epochs
-            return [
-                Phase(name="head", first_epoch=1, epochs=head, learning_rate=config.head_learning_rate, last=False),
-                Phase(name="all", first_epoch=head + 1, epochs=epochs - head, learning_rate=rate),
-            ]
-    return [Phase(name="all", first_epoch=1, epochs=epochs, learning_rate=rate)]
+            head = _head_phase(config.head_epochs, config.head_learning_rate, "head-learning-rate")
+            return [replace(head, last=False), _whole_phase(config, config.head_epochs)]
+    return [_whole_phase(config, 0)]
+
+
+def _head_phase(epochs: int, rate: float, option: str) -> Phase:
+    usual = STRATEGY_DEFAULTS["feature-extraction"]["learning_rate"]
+    return Phase(name="head", first_epoch=1, epochs=epochs, learning_rate=rate, usual_rate=usual, rate_option=option)
+
+
+def _whole_phase(config: TrainConfig, before: int) -> Phase:
+    usual = STRATEGY_DEFAULTS[config.strategy]["learning_rate"]
+    epochs, rate = config.epochs - before, config.learning_rate
+    return Phase(name="all", first_epoch=before + 1, epochs=epochs, learning_rate=rate, usual_rate=usual)
 
 
 class Preparation:

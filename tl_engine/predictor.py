@@ -16,6 +16,8 @@ from tl_engine.errors import RunError
 from tl_engine.models import backbone_hash, build_model
 from tl_engine.pictures import Source
 from tl_engine.preprocessing import Preprocess, preprocess_for
+from tl_engine.pretrained import build_pretrained
+from tl_engine.saved_classifier import read_meta
 from tl_engine.settings import Settings
 from tl_engine.weights import load_weights
 
@@ -40,15 +42,17 @@ class Predictor:
 
         Raises RunError when the folder holds none, WeightsError when its backbone cannot be had here.
         """
-        meta = checkpoint.read_meta(folder)
+        meta = read_meta(folder)
         try:
             architecture = get_architecture(meta["architecture"])
             classes, preprocess = list(meta["classes"]), Preprocess.from_dict(meta["preprocessing"])
             head_only, expected = meta["learned"] == "head", meta["backbone"]["hash"]
         except (KeyError, TypeError) as error:
             raise RunError(f"meta.json in {folder.name} lacks {error}: use another copy of this classifier.") from None
-        weights = load_weights(architecture, settings)[0] if head_only else None
-        model = build_model(architecture, len(classes), weights)
+        if head_only:
+            model = build_pretrained(architecture, len(classes), *load_weights(architecture, settings))
+        else:
+            model = build_model(architecture, len(classes), None)
         if head_only and backbone_hash(model, architecture) != expected:
             raise RunError(
                 f"The classifier in {folder.name} was trained on other weights of {architecture.name} than those "
@@ -62,7 +66,7 @@ class Predictor:
         """A backbone as it comes, with its own 1,000 classes. Raises WeightsError."""
         architecture: Architecture = get_architecture(name)
         weights, source = load_weights(architecture, settings)
-        model = build_model(architecture, None, weights)
+        model = build_pretrained(architecture, None, weights, source)
         meta = {"architecture": name, "learned": "nothing", "backbone": {"weights": source.label}}
         return cls(model, preprocess_for(architecture, source.preprocess), imagenet_classes(), meta)
 

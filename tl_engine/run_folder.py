@@ -1,5 +1,6 @@
 """A run is its folder: config.json, events.jsonl, best/. All that is known of a run is read from here. No torch."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -160,10 +161,16 @@ class Run:
         (self.folder / STOP).touch()
 
     def log(self, event: Event) -> Event:
-        """Append one event and return it as written: stamped with the time."""
+        """Append one event and return it as written: stamped with the time. Raises OSError."""
         stamped = dataclasses.replace(event, at=round(time.time(), 3))
-        with (self.folder / EVENTS).open("a", encoding="utf-8") as log:
-            log.write(to_json(stamped) + "\n")
+        before = self.logged_bytes()
+        try:
+            with (self.folder / EVENTS).open("a", encoding="utf-8") as log:
+                log.write(to_json(stamped) + "\n")
+        except OSError:
+            with contextlib.suppress(OSError):  # half a line, as a full disk leaves it, would spoil the next one
+                os.truncate(self.folder / EVENTS, before)
+            raise
         return stamped
 
     def record_process(self, pid: int) -> None:

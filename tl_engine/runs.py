@@ -20,8 +20,9 @@ from filelock import FileLock, Timeout
 from tl_engine import open_runs
 from tl_engine.config import TrainConfig, to_dict
 from tl_engine.errors import RunError
-from tl_engine.events import EpochEnd, Event, RunEnded
+from tl_engine.events import Event, RunEnded
 from tl_engine.run_folder import CONFIG, EVENTS, Run
+from tl_engine.saved_classifier import read_kept
 from tl_engine.settings import PROJECT, Settings
 from tl_engine.spare import SPARE
 
@@ -230,13 +231,12 @@ def _end(process: psutil.Process) -> None:
 
 def _stopped_by_force(run: Run) -> RunEnded:
     """The end of a run whose process was too deep in a batch to tell it itself."""
-    events, _ = run.events()
-    best = next((e for e in reversed(events) if isinstance(e, EpochEnd) and e.best), None)
+    kept = read_kept(run.best)
     return RunEnded(
         state="stopped",
         reason="stopped on request; the best epoch so far is kept",
         run_folder=str(run.folder),
-        best_val_accuracy=best.val_accuracy if best else None,
-        best_epoch=best.epoch if best else None,
+        best_val_accuracy=kept.val_accuracy if kept else None,
+        best_epoch=kept.epoch if kept else None,
         seconds=time.time() - run.facts.created,
     )

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from tl_engine import runs
-from tl_engine.architectures import get_architecture
+from tl_engine.architectures import Architecture, get_architecture
 from tl_engine.config import TrainConfig
 from tl_engine.dataset import ImageFolder
 from tl_engine.errors import ConfigError, EngineError
@@ -24,6 +24,7 @@ from tl_engine.progress import reporting, watched
 from tl_engine.run_folder import CONFIG, Run
 from tl_engine.samples import SAMPLES
 from tl_engine.settings import Settings
+from tl_engine.telling import Teller
 from tl_engine.terminal import JsonLines, Printer, ReadableLog
 from tl_engine.weights import check_weights
 
@@ -48,16 +49,17 @@ def train_command(arguments: argparse.Namespace) -> int:
     runs.check_name(name)
     printer: Printer = JsonLines() if arguments.json else ReadableLog()
     queued = _queued_run(arguments.config, settings, name)
+    tell = Teller(printer, queued)
     try:
-        data = _checked_data(config, settings, printer, queued)
+        data = _checked_data(config, settings, tell)
         run = queued or _new_run(config, settings, name)
     except EngineError as error:
         if queued is None:
             raise
-        return _failed(queued, str(error), printer)
+        return _failed(queued, str(error), tell)
     signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
     signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
-    return _train(config, data, run, settings, printer)
+    return _train(config, data, run, settings, Teller(printer, run))
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def _queued_run(config_file: str | None, settings: Settings, name: str) -> Run |
     return None
 
 
-def _checked_data(config: TrainConfig, settings: Settings, printer: Printer, queued: Run | None) -> ImageFolder:
+def _checked_data(config: TrainConfig, settings: Settings, tell: Teller) -> ImageFolder:
     """The data. Whatever is wrong with data or weights is said now, before anything is made."""
     architecture = get_architecture(config.architecture)
     if architecture.library == "timm" and architecture.package is None:
@@ -97,9 +99,16 @@ def _checked_data(config: TrainConfig, settings: Settings, printer: Printer, que
 
         check_timm_name(architecture)
     if config.strategy != "from-scratch":
-        check_weights(architecture, settings)
+        _check_weights(architecture, settings)
     loading = reporting(f"getting {config.data}", lambda told: load_data(config.data, settings, told, config.reading))
-    return watched(loading, lambda event: printer.show(queued.log(event) if queued else event))
+    return watched(loading, tell)
+
+
+def _check_weights(architecture: Architecture, settings: Settings) -> None:
+    if check_weights(architecture, settings).unproven:
+        from tl_engine.pretrained import check_pretrained  # torch takes seconds, and a wrong option should not wait
+
+        check_pretrained(architecture, settings)
 
 
 def _first_process() -> bool:
@@ -113,7 +122,7 @@ def _new_run(config: TrainConfig, settings: Settings, name: str) -> Run:
     return runs.create(config, settings, name, process=os.getpid())
 
 
-def _failed(run: Run, reason: str, printer: Printer) -> int:
+def _failed(run: Run, reason: str, tell: Teller) -> int:
     """End a queued run that cannot begin."""
     seconds = time.time() - run.facts.created
     ended = RunEnded(
@@ -124,11 +133,12 @@ def _failed(run: Run, reason: str, printer: Printer) -> int:
         best_epoch=None,
         seconds=seconds,
     )
-    printer.show(run.log(ended))
+    if _first_process():
+        tell(ended)
     return FAILED
 
 
-def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, printer: Printer) -> int:
+def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, tell: Teller) -> int:
     from tl_engine.trainer import Training, train
 
     asked_at = float(os.environ.get(runs.ASKED_AT) or psutil.Process().create_time())
@@ -141,7 +151,7 @@ def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings,
         if isinstance(event, RunEnded):
             state = event.state
         if tells:
-            printer.show(run.log(event))
+            tell(event)
     if tells:
         runs.advance(settings)
     return EXIT_CODES[state]

@@ -4,7 +4,6 @@ The strategies differ only in their phases: a "head" phase trains the head on fe
 trains every layer on pictures. Both run the same loop below.
 """
 
-import math
 import os
 import time
 import traceback
@@ -13,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelerate.utils import set_seed
+from torch import Tensor
 
 from tl_engine.classifier import Classifier, prepare_classifier
 from tl_engine.config import TrainConfig, to_dict
 from tl_engine.dataset import ImageFolder, check_trainable, split_validation, without
+from tl_engine.disk_full import is_disk_full
+from tl_engine.divergence import check_loss
 from tl_engine.epochs import Score, Step, evaluate, train_epoch
-from tl_engine.errors import EngineError, TrainingError, without_paths
+from tl_engine.errors import EngineError, without_paths
 from tl_engine.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, Note, RunEnded, RunStarted
 from tl_engine.manifest import write_listing
 from tl_engine.optimization import make_optimizer, make_schedule, training_criterion
@@ -80,7 +82,7 @@ def train(training: Training) -> Iterator[Event]:
             state, reason = "stopped", STOPPED
         else:
             traceback.print_exc()
-            state, reason = "failed", f"Unexpected {type(error).__name__}: {_in_words(error)}"
+            state, reason = "failed", _unexpected(error)
     yield RunEnded(
         state=state,
         reason=reason,
@@ -89,6 +91,12 @@ def train(training: Training) -> Iterator[Event]:
         best_epoch=best.epoch,
         seconds=time.time() - training.started,
     )
+
+
+def _unexpected(error: Exception) -> str:
+    if is_disk_full(error):
+        return "The disk is full: make room; what was saved before stays."
+    return f"Unexpected {type(error).__name__}: {_in_words(error)}"
 
 
 def _in_words(error: Exception) -> str:
@@ -126,12 +134,33 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
         ready = yield from preparation.ready(phase, data)
         reason = yield from _run_phase(phase, ready, training, classifier, data, best)
     if data.of("test"):
-        runtime.accelerator.wait_for_everyone()  # the first process may still be saving
-        classifier.restore(training.folder / "best", untouched)
-        batches = preparation.evaluation_batches(data.of("test"))
-        score = evaluate(classifier.model, batches, runtime, training.check_stop)
-        yield FinalTest(test_loss=score.loss, test_accuracy=score.accuracy)
+        yield from _afterwards("Measuring the test photos", _final_test(training, preparation, data, untouched))
     return reason
+
+
+def _afterwards(what: str, step: Iterator[Event]) -> Iterator[Event]:
+    """What follows the last epoch. The classifier is saved: what goes wrong now is told, and decides nothing."""
+    try:
+        yield from step
+    except StopAsked:
+        yield Note(message=f"{what} was left out, since a stop was asked for; the training itself is complete.")
+    except EngineError as error:
+        yield Note(message=f"{what} was not possible; the classifier is saved. {error}")
+    except Exception as error:
+        traceback.print_exc()
+        yield Note(message=f"{what} was not possible ({_in_words(error)}); the classifier is saved.")
+
+
+def _final_test(
+    training: Training, preparation: Preparation, data: ImageFolder, untouched: dict[str, Tensor] | None
+) -> Iterator[Event]:
+    """Measure what was saved, once, on photos that no epoch has seen."""
+    runtime, classifier = preparation.runtime, preparation.classifier
+    runtime.accelerator.wait_for_everyone()  # the first process may still be saving
+    classifier.restore(training.folder / "best", untouched)
+    batches = preparation.evaluation_batches(data.of("test"))
+    score = evaluate(classifier.model, batches, runtime, training.check_stop)
+    yield FinalTest(test_loss=score.loss, test_accuracy=score.accuracy)
 
 
 def _readable(training: Training, preparation: Preparation) -> Generator[Event, None, ImageFolder]:
@@ -175,11 +204,7 @@ def _run_phase(
         rate = float(schedule.get_last_lr()[0])
         train_score = yield from train_epoch(step, ready.train, epoch, phase, runtime, training.check_stop)
         val_score = evaluate(ready.learner, ready.val, runtime, training.check_stop)
-        if not math.isfinite(val_score.loss):
-            raise TrainingError(
-                f"The training diverged in epoch {epoch} (validation loss {val_score.loss}): choose a learning-rate "
-                f"below {phase.learning_rate:g}; what was saved before stays."
-            )
+        check_loss(val_score.loss, "validation loss", epoch, phase)
         improved = best.improved_by(val_score)
         if improved:
             best.epoch, best.score = epoch, val_score

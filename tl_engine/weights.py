@@ -4,15 +4,16 @@ is imported until something is loaded, so that the page can say what works here.
 import importlib.util
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tl_engine.architectures import ARCHITECTURES, Architecture
 from tl_engine.download import DownloadError, OnProgress, download, proxied, reachable
 from tl_engine.errors import WeightsError
 from tl_engine.settings import Settings
+from tl_engine.weight_files import SUFFIXES, check_start, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,11 +37,21 @@ class WeightsSource:
         """Whether it works right now without a network."""
         return self.path is not None or self.kind == "none"
 
+    @property
+    def unproven(self) -> bool:
+        """Whether what the file holds is anybody's guess: neither a package nor a download of now vouches for it."""
+        return self.kind in ("file", "cache")
+
+    @property
+    def file(self) -> str:
+        """What to call it in a refusal."""
+        return self.path.name if self.path else self.label
+
 
 def find_weights(architecture: Architecture, settings: Settings) -> WeightsSource:
     """The first source that holds, in the order of design.md. Looks at files only."""
     if path := _host_file(architecture, settings):
-        json = path.with_suffix(".json")
+        json = path.with_name(f"{path.name.split('.')[0]}.json")
         return WeightsSource(kind="file", label=path.name, path=path, preprocess=json if json.is_file() else None)
     if architecture.package and (path := _packaged(architecture.package)):
         return WeightsSource(kind="package", label=f"pip package {architecture.package}", path=path)
@@ -55,13 +66,32 @@ def find_weights(architecture: Architecture, settings: Settings) -> WeightsSourc
 
 
 def _host_file(architecture: Architecture, settings: Settings) -> Path | None:
+    """The host's own file: under the name of the architecture, or the one that torchvision or timm published it by."""
     if architecture.name.startswith("timm:"):
         return None
     # vgg16_blog is VGG-16 under another head: the same file serves both.
-    stems = dict.fromkeys((architecture.name, architecture.builder))
-    names = [f"{stem}{suffix}" for stem in stems for suffix in (".pth", ".safetensors")]
-    paths = (folder / name for folder in settings.weight_folders for name in names)
-    return next((path for path in paths if path.is_file()), None)
+    stems = list(dict.fromkeys((architecture.name, architecture.builder)))
+    for folder in settings.weight_folders:
+        for stem in stems:
+            for suffix in SUFFIXES:
+                if (path := folder / f"{stem}{suffix}").is_file():
+                    return path
+        if published := _published_file(folder, [*stems, *_published_stem(architecture)], architecture, settings):
+            return published
+    return None
+
+
+def _published_stem(architecture: Architecture) -> list[str]:
+    return [architecture.file.rpartition("-")[0]] if architecture.file else []
+
+
+def _published_file(folder: Path, stems: list[str], architecture: Architecture, settings: Settings) -> Path | None:
+    """A file called STEM-HASH; the hash of today before older ones."""
+    names = re.compile(rf"({'|'.join(map(re.escape, stems))})-[0-9a-f]{{8,64}}({'|'.join(map(re.escape, SUFFIXES))})")
+    found = [path for path in folder.glob("*-*") if names.fullmatch(path.name) and path.is_file()]
+    if folder == settings.backbones:  # our own download is no file of the host's
+        found = [path for path in found if path.name != architecture.file]
+    return min(found, key=lambda path: (path.name != architecture.file, path.name), default=None)
 
 
 def working_now(settings: Settings) -> list[str]:
@@ -69,13 +99,19 @@ def working_now(settings: Settings) -> list[str]:
     return [name for name, row in ARCHITECTURES.items() if find_weights(row, settings).available]
 
 
-def check_weights(architecture: Architecture, settings: Settings) -> None:
-    """Raise WeightsError within 5 seconds if the weights need a download and there is no network; loads nothing."""
+def check_weights(architecture: Architecture, settings: Settings) -> WeightsSource:
+    """Where the weights are. Loads nothing and no torch, so that a page can ask it.
+
+    Raises WeightsError within 5 seconds if they need a download and there is no network, and for a file that is none.
+    """
+    source = find_weights(architecture, settings)
+    if source.path is not None:
+        check_start(source.path)
     url = TORCHVISION_URL if architecture.library == "torchvision" else os.environ.get("HF_ENDPOINT", HUB_URL)
-    if find_weights(architecture, settings).available or proxied(url) or reachable(url):
-        return
+    if source.available or proxied(url) or reachable(url):
+        return source
     if architecture.library == "timm" and _in_hub_cache(architecture):
-        return
+        return source
     raise _cannot_be_had(architecture, settings, f"{urlsplit(url).hostname} cannot be reached from here")
 
 
@@ -95,7 +131,7 @@ def load_weights(
     """
     source = find_weights(architecture, settings)
     if source.path is not None:
-        return _read(source.path, architecture), source
+        return _read(source, source.path, architecture)
     if source.kind == "none":
         raise WeightsError(f"{architecture.name} has no pretrained weights: use the strategy from-scratch.")
     try:
@@ -104,7 +140,7 @@ def load_weights(
         path = settings.backbones / str(architecture.file)
         prefix = path.stem.rsplit("-", 1)[-1]  # torchvision's names end in the first digits of the hash
         download(TORCHVISION_URL + path.name, path, sha256_prefix=prefix, on_progress=on_progress)
-        return _read(path, architecture), source
+        return _read(source, path, architecture)
     except DownloadError as error:
         raise _cannot_be_had(architecture, settings, str(error)) from None
 
@@ -124,25 +160,13 @@ def _torch_hub() -> Path:
     return Path(os.environ.get("TORCH_HOME", f"{cache}/torch")).expanduser() / "hub" / "checkpoints"
 
 
-def _read(path: Path, architecture: Architecture) -> dict[str, "Tensor"]:
-    import torch
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # a damaged file raises whatever its parser likes, torch's words even advise to run its code
-        raise WeightsError(
-            f"{path.name} is no readable weight file: it is damaged, or holds more than tensors, which is refused; "
-            "save it again with torch.save(model.state_dict())."
-        ) from None
-    if not (isinstance(state, dict) and state and all(isinstance(v, torch.Tensor) for v in state.values())):
-        raise WeightsError(f"{path.name} holds no plain table of tensors: save it with torch.save(model.state_dict()).")
-    if path.parent.parent.name == architecture.package:
-        return _renamed_by_order(state, architecture)
-    return {_modern_name(name): tensor for name, tensor in state.items()}
+def _read(source: WeightsSource, path: Path, architecture: Architecture) -> tuple[dict[str, "Tensor"], WeightsSource]:
+    """The tensors of a file, and where they came from to the name of the table inside it."""
+    state, table = read_tensors(path)
+    if source.kind == "package":
+        return _renamed_by_order(state, architecture), source
+    label = f"{source.label}, its {table[:40]}" if table else source.label
+    return {_modern_name(name): tensor for name, tensor in state.items()}, replace(source, label=label)
 
 
 def _modern_name(name: str) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from tl_engine.classifiers import IMAGENET, load_classifier, named_classifier, shipped
+from tl_engine.classifiers import IMAGENET, classifier_of, load_classifier, named_classifier, shipped
+from tl_engine.saved_classifier import saved_at
 from tl_engine.settings import Settings
 from ui.run_view import label
 from ui.session import visible_runs
@@ -40,7 +41,7 @@ class ClassifierPool:
         """The classifier of a run, or one that ships. Raises RunError or WeightsError."""
         folder = named_classifier(name, self.settings)
         # A run still training replaces its best classifier: the time of writing is part of its identity.
-        key = (folder, (folder / "meta.json").stat().st_mtime_ns if folder and (folder / "meta.json").exists() else 0)
+        key = (folder, saved_at(folder) if folder else 0)
         with self._lock:
             loading = self._loaded.pop(key, None) or Loading()
             self._loaded[key] = loading
@@ -68,7 +69,7 @@ def choices(settings: Settings, workspace: str, token: str = "") -> list[tuple[s
     listed = [(IMAGENET_LABEL, IMAGENET)]
     listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(settings)]
     for run in visible_runs(settings, workspace):
-        if run.best.is_dir():
+        if classifier_of(run):
             own = run.facts.workspace == workspace
             listed.append((f"{'Yours' if own else HOST}, {label(run)}", run.name))
     if token and token not in [name for _, name in listed]:

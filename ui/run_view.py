@@ -10,6 +10,7 @@ from tl_engine import runs
 from tl_engine.errors import without_paths
 from tl_engine.events import BatchEnd, DataRead, EpochEnd, Event, FinalTest, Progress, RunEnded, RunStarted, describe
 from tl_engine.run_folder import Run
+from tl_engine.saved_classifier import Kept, read_kept
 from tl_engine.settings import Settings
 from ui.wording import NO_RUN, STATE_MARKS, STATE_WORDS, clock, duration, percent, plural, text
 
@@ -49,6 +50,7 @@ class RunView:
     state: str
     events: list[Event]
     place: int  # in the queue
+    kept: Kept | None = None  # the epoch of the classifier that is there
 
     @property
     def version(self) -> str:
@@ -66,16 +68,18 @@ class RunView:
         return [event for event in self.events if isinstance(event, EpochEnd)]
 
     @property
-    def best(self) -> EpochEnd | None:
-        """The best epoch so far, whose classifier is saved."""
-        return next((event for event in reversed(self.epochs) if event.best), None)
+    def best(self) -> Kept | None:
+        """The best epoch so far: that of the saved classifier, which may be one further than the log."""
+        told = next((event for event in reversed(self.epochs) if event.best), None)
+        return self.kept or (Kept(told.epoch, told.val_accuracy) if told else None)
 
 
 def view(run: Run, settings: Settings) -> RunView:
     """The run as it is now. Moves nothing: the queue has a caretaker of its own."""
     state = run.state()
     place = runs.place_in_queue(run, settings) if state == "queued" else 0
-    return RunView(run, state, READER.read(run), place)
+    events = READER.read(run)
+    return RunView(run, state, events, place, read_kept(run.best))
 
 
 def label(run: Run) -> str:
@@ -121,22 +125,24 @@ def _words(shown: RunView) -> tuple[str, str]:
 
 def _result(shown: RunView, ended: RunEnded) -> tuple[str, str]:
     """How a finished or stopped run went, in words a person would use."""
-    if ended.best_val_accuracy is None:
+    best = shown.best
+    if best is None:
         return STATE_WORDS[shown.state], "No epoch had ended, so there is no classifier from this run."
     data = next((event for event in shown.events if isinstance(event, DataRead)), None)
     photos = sum(splits.get("val", 0) for splits in data.counts.values()) if data else 0
-    right = f"{round(ended.best_val_accuracy * photos)} of {photos} validation photos right"
+    right = f"{round(best.val_accuracy * photos)} of {photos} validation photos right"
     tested = next((event for event in shown.events if isinstance(event, FinalTest)), None)
     test = f" On the test photos it reached {percent(tested.test_accuracy)}." if tested else ""
+    epochs = shown.epochs[-1].epochs if shown.epochs else shown.run.facts.options.get("epochs")
     folder = f"{shown.run.folder.parent.name}/{shown.run.name}/best"
     return (
-        f"{STATE_WORDS[shown.state]}: {percent(ended.best_val_accuracy)}",
-        f"{right}, in epoch {ended.best_epoch} of {shown.epochs[-1].epochs}, after {duration(ended.seconds)}.{test} "
+        f"{STATE_WORDS[shown.state]}: {percent(best.val_accuracy)}",
+        f"{right}, in epoch {best.epoch} of {epochs}, after {duration(ended.seconds)}.{test} "
         f"The classifier lies in <code>{text(folder, 120)}</code> on this computer.",
     )
 
 
-def _kept(best: EpochEnd | None) -> str:
+def _kept(best: Kept | None) -> str:
     if best is None:
         return "No epoch had ended."
     return f"What epoch {best.epoch} had learned is kept ({percent(best.val_accuracy)})."

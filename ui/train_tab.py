@@ -134,7 +134,7 @@ class TrainTab:
             accuracy_plot(run_curves(shown, beside, "accuracy")),
             loss_plot(run_curves(shown, beside, "loss")),
             log_html(shown),
-            gr.Row(visible=bool(ended and shown and shown.run.best.is_dir())),
+            gr.Row(visible=archive is not None),
             gr.DownloadButton(value=str(archive) if archive else None),
             gr.Button(interactive=bool(shown and shown.live and shown.run.facts.workspace == workspace)),
             gr.Timer(FIRST_POLL if first else POLL, active=bool(shown and shown.live)),

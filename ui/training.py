@@ -10,10 +10,12 @@ from typing import Any
 
 from tl_engine import open_runs, runs
 from tl_engine.architectures import get_architecture
+from tl_engine.classifiers import classifier_of
 from tl_engine.config import TrainConfig
 from tl_engine.errors import ConfigError, RunError
 from tl_engine.run_folder import Run
 from tl_engine.samples import SAMPLES
+from tl_engine.saved_classifier import saved_at
 from tl_engine.settings import Settings
 from tl_engine.weights import check_weights
 from ui import corrected
@@ -76,20 +78,19 @@ def _own(settings: Settings, workspace: str) -> list[Run]:
 
 
 def packed(run: Run) -> Path | None:
-    """The classifier of a run as a zip, made once: best/ with a name that says what it is."""
-    meta = run.best / "meta.json"
-    if not meta.is_file():
+    """The classifier of a run as a zip, made once, with a name that says what it is; None if the run has none."""
+    found = classifier_of(run)
+    if found is None:
         return None
     name = f"{data_name(run.facts.data)[:30]}-{run.facts.architecture}"
     plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in name)
-    stamp = meta.stat().st_mtime_ns
-    folder = new_folder("zip", f"{run.name}-{stamp}")
+    folder = new_folder("zip", f"{run.name}-{saved_at(found)}")
     archive = folder / f"{plain}.zip"
     os.utime(folder)  # in use
     if not archive.is_file():
         partial = folder / f".{secrets.token_hex(4)}"  # two viewers may pack at once; the last one stays
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as opened:
-            for file in sorted(run.best.iterdir()):
+            for file in sorted(found.iterdir()):
                 opened.write(file, file.name)
         partial.replace(archive)
     return archive
