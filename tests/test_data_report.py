@@ -11,7 +11,6 @@ import pytest
 
 from tests.conftest import Inspected, MakeImages
 from tests.test_manifest import changed
-from tl_engine.config import TrainConfig
 from tl_engine.data_report import Report, make_report, split_as_trained
 from tl_engine.dataset import scan, split_validation
 from tl_engine.errors import DataError
@@ -130,7 +129,7 @@ def test_data_without_a_validation_folder_is_split_as_a_training_will(
 ) -> None:
     folder = make_images()
     manifest = watched(read_manifest(folder, inspected.settings), lambda _event: None)
-    split = split_as_trained(manifest, TrainConfig(data=str(folder)))
+    split = split_as_trained(manifest)
     assert split.data == split_validation(scan(folder, inspected.settings.limits), 0.2, seed=0)
     assert [entry.split for entry in split.entries] == [record.split for record in split.data.records]
     report, _ = report_of(folder, inspected.settings)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from tl_engine import checkpoint, epochs
@@ -14,7 +15,7 @@ from tl_engine.divergence import check_loss
 from tl_engine.epochs import Step, train_epoch
 from tl_engine.errors import TrainingError
 from tl_engine.phases import phases
-from tl_engine.runtime import get_runtime
+from tl_engine.runtime import Runtime
 
 
 def config(**options: object) -> TrainConfig:
@@ -42,8 +43,9 @@ def test_a_diverging_epoch_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
     step, batches = Step(learner, optimizer, schedule, nn.CrossEntropyLoss()), ManyBatches()
     (phase,) = phases(config(learning_rate=1e6))
+    runtime = Runtime(accelerator=Accelerator(cpu=True), precision="no", reason="", loader_workers=0)
     with pytest.raises(TrainingError, match="diverged in epoch 1"):
-        list(train_epoch(step, batches, 1, phase, get_runtime(), lambda: None))
+        list(train_epoch(step, batches, 1, phase, runtime, lambda: None))
     assert batches.asked < 20
 
 

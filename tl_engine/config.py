@@ -50,6 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augmentation": "none",
     },
 }
+VAL_FRACTION, SEED = 0.2, 0
 BY_STRATEGY: Final[Any] = object()  # a default that depends on the strategy; never seen in a finished config
 
 
@@ -104,8 +105,8 @@ class TrainConfig:
     ] = 4
     val_fraction: Annotated[
         float, About("The share of each class held out where there is no validation folder.", 0, 1, open=True)
-    ] = 0.2
-    seed: Annotated[int, About("The same seed gives the same result.", 0, 2**32 - 1)] = 0
+    ] = VAL_FRACTION
+    seed: Annotated[int, About("The same seed gives the same result.", 0, 2**32 - 1)] = SEED
 
     def __post_init__(self) -> None:
         strategy = SETTINGS["strategy"].converted(self.strategy)

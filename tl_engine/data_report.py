@@ -17,7 +17,7 @@ import numpy as np
 from tl_engine import label_check
 from tl_engine.advice import advice
 from tl_engine.architectures import get_architecture
-from tl_engine.config import TrainConfig
+from tl_engine.config import SEED, VAL_FRACTION
 from tl_engine.dataset import printable, split_validation, without
 from tl_engine.duplicates import Duplicates, Features, find_duplicates
 from tl_engine.events import Event
@@ -62,23 +62,22 @@ class Report:
 def make_report(root: Path, mends: Mends, settings: Settings, architecture: str) -> Generator[Event, None, Report]:
     """The report of the data set under `root`, as corrected. Raises DataError or WeightsError."""
     manifest = yield from read_manifest(root, settings)
-    config = TrainConfig(data=str(root), architecture=architecture)
-    manifest = split_as_trained(mends.applied_to_manifest(manifest), config)
+    manifest = split_as_trained(mends.applied_to_manifest(manifest))
     kept = settings.cache / "reports" / f"{_key(manifest, mends, settings, architecture)}.json"
     if report := _cached(kept):
         return report
-    from tl_engine.embedding import embed_photos  # torch: only when it is needed
+    from tl_engine.features import embed_photos  # torch: only when it is needed
 
-    features, bad = yield from embed_photos(manifest.data, config, settings)
+    features, bad = yield from embed_photos(manifest.data, architecture, settings)
     report = _report(_without(manifest, bad), features, mends)
     with contextlib.suppress(OSError):  # the cache only saves time
         write_json(kept, {"format": FORMAT, "report": report.to_dict()})
     return report
 
 
-def split_as_trained(manifest: Manifest, config: TrainConfig) -> Manifest:
-    """The manifest with the split that a training with these settings makes, where the data brings none."""
-    data = split_validation(manifest.data, config.val_fraction, config.seed)
+def split_as_trained(manifest: Manifest, fraction: float = VAL_FRACTION, seed: int = SEED) -> Manifest:
+    """The manifest with the split that a training makes, by default an untold one, where the data brings none."""
+    data = split_validation(manifest.data, fraction, seed)
     pairs = zip(manifest.entries, data.records, strict=True)
     entries = tuple(dataclasses.replace(entry, split=record.split) for entry, record in pairs)
     return Manifest(data=data, entries=entries)

@@ -13,15 +13,15 @@ from accelerate.utils import broadcast_object_list, gather_object
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tl_engine.classifier import Classifier
-from tl_engine.dataset import Record
-from tl_engine.errors import ImageError
+from tl_engine.backbone import Backbone, never, prepare_backbone
+from tl_engine.dataset import ImageFolder, Record, without
+from tl_engine.errors import DataError, ImageError
 from tl_engine.events import Event, Note
 from tl_engine.feature_cache import FeatureCache
 from tl_engine.models import backbone_outputs
 from tl_engine.parallel import batched, in_order
 from tl_engine.progress import Stage
-from tl_engine.runtime import Runtime
+from tl_engine.runtime import Runtime, make_runtime
 from tl_engine.settings import Settings
 
 EMBED_BATCH = 32  # pictures; larger ones were no faster on two CPU cores
@@ -43,16 +43,16 @@ class Embedder:
     """Runs the frozen backbone over files it has not seen yet, and keeps what comes out."""
 
     def __init__(
-        self, classifier: Classifier, runtime: Runtime, settings: Settings, check_stop: Callable[[], None]
+        self, backbone: Backbone, runtime: Runtime, settings: Settings, check_stop: Callable[[], None] = never
     ) -> None:
-        self.model = runtime.place(classifier.model).eval()
-        self.head = classifier.head
-        self.preprocess = classifier.preprocess
+        self.backbone = backbone
+        self.model = runtime.place(backbone.model).eval()
+        self.preprocess = backbone.preprocess
         self.runtime = runtime
         self.check_stop = check_stop
         # Whatever changes a feature belongs to the name of the pair; a changed number never meets an old row.
-        numbers = {**classifier.preprocess.to_dict(), "short_side": classifier.preprocess.short_side}
-        pair = [classifier.weights_hash, classifier.architecture.name, numbers, runtime.precision]
+        numbers = {**self.preprocess.to_dict(), "short_side": self.preprocess.short_side}
+        pair = [backbone.weights_hash, backbone.architecture.name, numbers, runtime.precision]
         self.cache = FeatureCache(settings.cache / "features", json.dumps(pair), settings.cache_bytes)
         self.found = Found()
 
@@ -140,7 +140,7 @@ class Embedder:
         """(B, H, W, 3) bytes to features (B, ...) float32 on the CPU, where they are kept and cached."""
         images = self.preprocess.normalised(torch.from_numpy(pixels).to(self.runtime.device))
         with self.runtime.accelerator.autocast():
-            return backbone_outputs(self.model, self.head, images).float().cpu()
+            return backbone_outputs(self.model, self.backbone.head, images).float().cpu()
 
     def _share(self, computed: dict[str, Tensor], records: Sequence[Record], keys: dict[Path, str]) -> None:
         """Give every process the rows and refusals of all; files with the same bytes share a row or a refusal."""
@@ -152,6 +152,26 @@ class Embedder:
         for record in records:
             if keys[record.path] in reasons:
                 self.found.unreadable.setdefault(record.path, reasons[keys[record.path]])
+
+
+def embed_photos(
+    data: ImageFolder, architecture: str, settings: Settings
+) -> Generator[Event, None, tuple[NDArray[np.float32], dict[Path, str]]]:
+    """Features (N, D) of the records that can be read, in their order, and the files that cannot, with the reason.
+
+    For whoever is no training: they come from the cache that trainings fill, and fill it for them. Raises WeightsError.
+    """
+    backbone = yield from prepare_backbone(architecture, settings)
+    embedder = Embedder(backbone, make_runtime(backbone, settings), settings)
+    bad = yield from embedder.look(data.records)
+    readable = without(data, bad).records
+    if not readable:
+        raise DataError(
+            f"No photo in {data.root.name} takes part, all are damaged or left out: copy them again or undo some."
+        )
+    rows = embedder.plain(readable).cpu()
+    # Some heads begin before the pooling (SqueezeNet's); what is where does not matter here.
+    return (rows.mean((2, 3)) if rows.dim() == 4 else rows.flatten(1)).numpy(), bad
 
 
 def content_hashes(records: Sequence[Record]) -> dict[Path, str]:

@@ -56,16 +56,20 @@ def build_model(architecture: Architecture, num_classes: int | None, weights: Ma
     Raises MisfitError when the weights do not fit, ConfigError for a timm name that does not exist.
     """
     model = blank_model(architecture)
-    path = head_path(model, architecture)
     if weights is not None:
         model.load_state_dict(
             fitted_backbone(model, weights, architecture, keep_head=num_classes is None), strict=False
         )
     if num_classes is not None:
-        _replace_head(model, path, num_classes)
-        if architecture.auxiliary_head:
-            _replace_head(model, architecture.auxiliary_head, num_classes)
+        replace_heads(model, architecture, num_classes)
     return model
+
+
+def replace_heads(model: nn.Module, architecture: Architecture, num_classes: int) -> None:
+    """Put fresh heads of `num_classes` in place of the model's own, the auxiliary one too if it has it."""
+    _replace_head(model, head_path(model, architecture), num_classes)
+    if architecture.auxiliary_head:
+        _replace_head(model, architecture.auxiliary_head, num_classes)
 
 
 def blank_model(architecture: Architecture) -> nn.Module:

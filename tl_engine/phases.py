@@ -86,10 +86,10 @@ class Preparation:
         self.config = config
         self.runtime = runtime
         self.check_stop = check_stop
-        self.store = PhotoStore(classifier.preprocess, config.augmentation)
+        self.store = PhotoStore(classifier.backbone.preprocess, config.augmentation)
         self.embedder = None
         if phases(config)[0].name == "head":
-            self.embedder = Embedder(classifier, runtime, settings, check_stop)
+            self.embedder = Embedder(classifier.backbone, runtime, settings, check_stop)
 
     def look(self, data: ImageFolder) -> Generator[Event, None, dict[Path, str]]:
         """Decode every file, once: into features, or into memory. Returns those that cannot be read, and why."""
@@ -104,7 +104,7 @@ class Preparation:
 
     def ready(self, phase: Phase, data: ImageFolder) -> Generator[Event, None, Ready]:
         """Freeze or free the backbone, say what learns, and give the phase its inputs."""
-        freeze_backbone(self.classifier.model, self.classifier.architecture, frozen=phase.name == "head")
+        freeze_backbone(self.classifier.model, self.classifier.backbone.architecture, frozen=phase.name == "head")
         yield self.classifier.describe()
         if phase.name == "head" and self.embedder:
             return (yield from self._on_features(self.embedder, data))
@@ -121,7 +121,7 @@ class Preparation:
             views += yield from embedder.augmented(train, config.augmentation, config.views)
         train_labels, val_labels = (torch.tensor([r.label for r in rs], device=device) for rs in (train, val))
         return Ready(
-            nn.Sequential(self.classifier.head, nn.Flatten(1)),
+            nn.Sequential(self.classifier.backbone.head, nn.Flatten(1)),
             FeatureBatches(torch.stack(views), train_labels, config.batch_size, shuffle_seed=config.seed),
             FeatureBatches(embedder.plain(val)[None], val_labels, EVALUATION_FEATURES),
         )

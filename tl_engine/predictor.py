@@ -17,6 +17,7 @@ from tl_engine.models import backbone_hash, build_model
 from tl_engine.pictures import Source
 from tl_engine.preprocessing import Preprocess, preprocess_for
 from tl_engine.pretrained import build_pretrained
+from tl_engine.runtime import best_device
 from tl_engine.saved_classifier import read_meta
 from tl_engine.settings import Settings
 from tl_engine.weights import load_weights
@@ -30,7 +31,7 @@ class Predictor:
     """A classifier ready to predict. Safe to share between threads: it never changes after it is made."""
 
     def __init__(self, model: nn.Module, preprocess: Preprocess, classes: Sequence[str], meta: dict[str, Any]) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = best_device()
         self.model = model.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.preprocess = preprocess
         self.classes = tuple(classes)

@@ -24,6 +24,19 @@ def build_pretrained(
         raise _explained(misfit, architecture, weights, source) from None
 
 
+def load_backbone(
+    model: nn.Module, architecture: Architecture, weights: Mapping[str, Tensor], source: WeightsSource
+) -> None:
+    """Put the weights of `source` into everything but the head, which they may lack.
+
+    Raises WeightsError that names the file and what it holds.
+    """
+    try:
+        model.load_state_dict(fitted_backbone(model, weights, architecture), strict=False)
+    except MisfitError as misfit:
+        raise _explained(misfit, architecture, weights, source) from None
+
+
 def check_pretrained(architecture: Architecture, settings: Settings) -> None:
     """Read the weights found on this disk and see that they are what they should be. Raises WeightsError."""
     weights, source = load_weights(architecture, settings)

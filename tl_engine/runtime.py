@@ -1,12 +1,22 @@
-"""The hardware, decided once with the reason kept, so that log and page can say why. Accelerate does the rest."""
+"""The hardware, decided when a network is prepared, with the reason kept for log and page. Accelerate does the rest."""
 
+import contextlib
+import hashlib
+import json
 import os
+import platform
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import nn
+
+from tl_engine.backbone import Backbone
+from tl_engine.manifest import write_json
+from tl_engine.settings import Settings
 
 PROBE_BATCH = 4  # pictures
 
@@ -58,24 +68,16 @@ def _keep_in_float32(module: nn.Module) -> None:
     module.forward = plain
 
 
-_made: list[Runtime] = []
+def make_runtime(backbone: Backbone, settings: Settings, *, learning: bool = False) -> Runtime:
+    """Decide where and how this network is computed; whoever makes it hands it on.
 
-
-def get_runtime(model: nn.Module | None = None, *, image_size: int = 224, learning: bool = False) -> Runtime:
-    """The runtime of this process, decided at the first call; `model` then says what is worth measuring.
-
-    Made once: Accelerate's state is global, a second precision would raise. `learning`: the backward pass counts too.
+    `learning`: every layer will learn, so the backward pass counts too. A second training in one process may get
+    another precision than the first: Accelerate's own state, which would refuse that, is made anew.
     """
-    if not _made:
-        _made.append(_decide(model, image_size, learning))
-    return _made[0]
-
-
-def _decide(model: nn.Module | None, image_size: int, learning: bool) -> Runtime:
-    precision, why = _precision(model, image_size, learning)
+    precision, why = _precision(backbone, settings, learning)
+    AcceleratorState._reset_state()
     # Without cpu=True Accelerate overlooks torchrun's processes on a machine without GPUs.
-    without_gpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
-    accelerator = Accelerator(mixed_precision=precision, cpu=without_gpu)
+    accelerator = Accelerator(mixed_precision=precision, cpu=best_device().type == "cpu")
     device = accelerator.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     processes = f", {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
@@ -89,7 +91,14 @@ def _decide(model: nn.Module | None, image_size: int, learning: bool) -> Runtime
     )
 
 
-def _precision(model: nn.Module | None, image_size: int, learning: bool) -> tuple[str, str]:
+def best_device() -> torch.device:
+    """The fastest kind of device this process has."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _precision(backbone: Backbone, settings: Settings, learning: bool) -> tuple[str, str]:
     """Accelerate's word for the precision, and the reason in words."""
     if chosen := os.environ.get("ACCELERATE_MIXED_PRECISION"):
         return chosen, f"{chosen}: ACCELERATE_MIXED_PRECISION asks for it"
@@ -104,11 +113,37 @@ def _precision(model: nn.Module | None, image_size: int, learning: bool) -> tupl
     if not _cpu_has_bfloat16():
         return "no", "float32: no GPU found, and this CPU has no bfloat16 unit"
     # Processes of one training must not disagree, so they do not measure.
-    if model is None or os.environ.get("WORLD_SIZE", "1") != "1":
+    if os.environ.get("WORLD_SIZE", "1") != "1":
         return "bf16", "bfloat16: no GPU found, and this CPU has a bfloat16 unit"
-    plain, half = (_seconds(model, image_size, learning, enabled) for enabled in (False, True))
+    plain, half = _measured(backbone, settings, learning)
     words = f"{half * 1e3:.0f} ms beside {plain * 1e3:.0f} ms in float32 for {PROBE_BATCH} pictures on this CPU"
     return ("bf16", f"bfloat16: {words}") if half < plain else ("no", f"float32: bfloat16 takes {words}")
+
+
+def _measured(backbone: Backbone, settings: Settings, learning: bool) -> tuple[float, float]:
+    """Seconds in float32 and in bfloat16, measured once on each kind of machine.
+
+    A measurement that fell out otherwise the next time would make every kept feature useless.
+    """
+    side = backbone.preprocess.crop
+    asked = [torch.__version__, platform.processor(), _cpu_name(), torch.get_num_threads(), PROBE_BATCH,
+             backbone.architecture.name, side, learning]  # fmt: skip
+    kept = settings.cache / "speed" / f"{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(kept.read_text(encoding="ascii"))
+        return float(known["float32"]), float(known["bfloat16"])
+    plain, half = (_seconds(backbone.model, side, learning, enabled) for enabled in (False, True))
+    with contextlib.suppress(OSError):  # the cache only saves time
+        write_json(kept, {"asked": asked, "float32": plain, "bfloat16": half})
+    return plain, half
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()
 
 
 def _seconds(model: nn.Module, image_size: int, learning: bool, enabled: bool) -> float:

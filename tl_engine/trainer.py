@@ -14,7 +14,8 @@ from pathlib import Path
 from accelerate.utils import set_seed
 from torch import Tensor
 
-from tl_engine.classifier import Classifier, prepare_classifier
+from tl_engine.backbone import prepare_backbone
+from tl_engine.classifier import Classifier
 from tl_engine.config import TrainConfig, to_dict
 from tl_engine.dataset import ImageFolder, check_trainable, split_validation, without
 from tl_engine.disk_full import is_disk_full
@@ -25,7 +26,7 @@ from tl_engine.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, 
 from tl_engine.manifest import write_listing
 from tl_engine.optimization import make_optimizer, make_schedule, training_criterion
 from tl_engine.phases import Phase, Preparation, Ready, phases
-from tl_engine.runtime import get_runtime
+from tl_engine.runtime import make_runtime
 from tl_engine.settings import Settings
 
 STOPPED = "stopped on request; the best epoch so far is kept"
@@ -119,11 +120,13 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
     for note in training.data.notes:
         yield Note(message=note)
     set_seed(config.seed)
-    classifier = yield from prepare_classifier(config, training.data.classes, training.settings, training.check_stop)
+    backbone = yield from prepare_backbone(
+        config.architecture, training.settings, fit=config.fit, pretrained=config.strategy != "from-scratch",
+        check_stop=training.check_stop,
+    )  # fmt: skip
     plan = phases(config)
-    runtime = get_runtime(
-        classifier.model, image_size=classifier.preprocess.crop, learning=any(phase.name == "all" for phase in plan)
-    )
+    runtime = make_runtime(backbone, training.settings, learning=any(phase.name == "all" for phase in plan))
+    classifier = Classifier.on(backbone, training.data.classes)
     yield Note(message=runtime.reason)
     preparation = Preparation(classifier, config, training.settings, runtime, training.check_stop)
     data = yield from _readable(training, preparation)
@@ -132,7 +135,7 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
     untouched = classifier.copied_state() if len(plan) > 1 and data.of("test") else None
     for phase in plan:
         ready = yield from preparation.ready(phase, data)
-        reason = yield from _run_phase(phase, ready, training, classifier, data, best)
+        reason = yield from _run_phase(phase, ready, training, preparation, data, best)
     if data.of("test"):
         yield from _afterwards("Measuring the test photos", _final_test(training, preparation, data, untouched))
     return reason
@@ -172,24 +175,24 @@ def _readable(training: Training, preparation: Preparation) -> Generator[Event, 
         yield FileSkipped(file=file, reason=reason)
     data = split_validation(data, config.val_fraction, config.seed)
     check_trainable(data)
-    if get_runtime().accelerator.is_main_process:
+    if preparation.runtime.accelerator.is_main_process:
         write_listing(training.folder / "manifest.json", data, preparation.hashes(data))
     yield DataRead(classes=list(data.classes), counts=data.counts())
     return data
 
 
-def _save(training: Training, classifier: Classifier, phase: Phase, data: ImageFolder, best: Best) -> None:
+def _save(training: Training, preparation: Preparation, phase: Phase, data: ImageFolder, best: Best) -> None:
     """Keep the classifier as it is now as the best; under torchrun one process does."""
-    if best.score and get_runtime().accelerator.is_main_process:
+    if best.score and preparation.runtime.accelerator.is_main_process:
         figures = {"epoch": best.epoch, "val_accuracy": best.score.accuracy, "val_loss": best.score.loss}
-        classifier.save(training.folder / "best", phase.name, training.config, data, figures)
+        preparation.classifier.save(training.folder / "best", phase.name, training.config, data, figures)
 
 
 def _run_phase(
-    phase: Phase, ready: Ready, training: Training, classifier: Classifier, data: ImageFolder, best: Best
+    phase: Phase, ready: Ready, training: Training, preparation: Preparation, data: ImageFolder, best: Best
 ) -> Generator[Event, None, str | None]:
     """All epochs of one phase; returns the reason if it stops early."""
-    config, runtime = training.config, get_runtime()
+    config, runtime = training.config, preparation.runtime
     optimizer = make_optimizer(ready.learner.parameters(), config, phase.learning_rate)
     schedule = make_schedule(optimizer, config.schedule, epochs=phase.epochs, steps_per_epoch=len(ready.train))
     step = Step(
@@ -208,7 +211,7 @@ def _run_phase(
         improved = best.improved_by(val_score)
         if improved:
             best.epoch, best.score = epoch, val_score
-            _save(training, classifier, phase, data, best)
+            _save(training, preparation, phase, data, best)
         since_best = 0 if improved else since_best + 1
         seconds = time.monotonic() - started
         yield _epoch_end(epoch, phase, config, (train_score, val_score), rate, improved, seconds)
