@@ -1,5 +1,6 @@
 """A classifier's folder is there whole or not at all, and says in one sentence what is wrong with it."""
 
+import dataclasses
 import errno
 import json
 import math
@@ -15,34 +16,43 @@ from torch import Tensor
 
 from tl_engine import checkpoint
 from tl_engine.errors import RunError, TrainingError
+from tl_engine.meta import META, BackboneMeta, Figures, Meta
 from tl_engine.saved_classifier import (
-    FORMAT,
-    META,
     TENSORS,
-    Kept,
-    read_kept,
+    read_figures,
     read_meta,
     saved_at,
     saved_folder,
     sweep,
 )
+from tl_engine.version import VERSION
 
 
 def tensors(value: float = 1.0) -> dict[str, Tensor]:
     return {"head.weight": torch.full((2, 3), value), "head.counter": torch.tensor(7)}
 
 
+def described(number: int, *classes: str) -> Meta:
+    """A meta.json that tells itself from others by its epoch."""
+    figures = Figures(epoch=number, val_accuracy=0.75, val_loss=0.5)
+    backbone = BackboneMeta(weights="none", hash=None)
+    return Meta(
+        architecture="small_vgg", backbone=backbone, learned="head", classes=classes, preprocessing={}, figures=figures
+    )
+
+
 @pytest.fixture
 def best(tmp_path: Path) -> Path:
     """A saved classifier, version 1."""
     folder = tmp_path / "run" / "best"
-    checkpoint.save(folder, tensors(1.0), {"version": 1})
+    checkpoint.save(folder, tensors(1.0), described(1))
     return folder
 
 
 def version(folder: Path) -> tuple[int, float]:
     """What both files of a classifier say, which must be the same."""
-    return read_meta(folder)["version"], checkpoint.read_tensors(folder)["head.weight"][0, 0].item()
+    meta = read_meta(folder)
+    return meta.figures.epoch if meta.figures else 0, checkpoint.read_tensors(folder)["head.weight"][0, 0].item()
 
 
 def refusal(folder: Path) -> str:
@@ -53,9 +63,11 @@ def refusal(folder: Path) -> str:
 
 
 def test_what_is_saved_comes_back(best: Path) -> None:
-    meta = {"classes": ["größe", "漢字"], "version": 2}
+    meta = described(2, "größe", "漢字")
     checkpoint.save(best, tensors(), meta)
-    assert read_meta(best) == {"format": FORMAT, **meta}
+    kept = read_meta(best)
+    assert dataclasses.replace(kept, created="", versions={}) == meta
+    assert kept.versions["tl_engine"] == VERSION
     read = checkpoint.read_tensors(best)
     assert read.keys() == tensors().keys()
     assert all(torch.equal(read[name], tensor) for name, tensor in tensors().items())
@@ -64,7 +76,7 @@ def test_what_is_saved_comes_back(best: Path) -> None:
 def test_channels_last_and_views_are_saved(best: Path) -> None:
     laid_out = torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last)
     storage = torch.randn(1000)
-    checkpoint.save(best, {"conv": laid_out, "view": storage[:2], "same": storage[:2].view(2, 1)}, {})
+    checkpoint.save(best, {"conv": laid_out, "view": storage[:2], "same": storage[:2].view(2, 1)}, described(2))
     read = checkpoint.read_tensors(best)
     assert torch.equal(read["conv"], laid_out)
     assert torch.equal(read["view"], storage[:2])
@@ -72,7 +84,7 @@ def test_channels_last_and_views_are_saved(best: Path) -> None:
 
 
 def test_a_folder_holds_two_files_and_nothing_lies_beside(best: Path) -> None:
-    checkpoint.save(best, tensors(2.0), {"version": 2})
+    checkpoint.save(best, tensors(2.0), described(2))
     assert sorted(p.name for p in best.iterdir()) == [META, TENSORS]
     assert [p.name for p in best.parent.iterdir()] == ["best"]
     assert version(best) == (2, 2.0)
@@ -83,13 +95,13 @@ def test_a_half_written_successor_changes_nothing(best: Path) -> None:
     new.mkdir()
     (new / TENSORS).write_bytes(b"half")
     assert version(best) == (1, 1.0)
-    checkpoint.save(best, tensors(2.0), {"version": 2})
+    checkpoint.save(best, tensors(2.0), described(2))
     assert version(best) == (2, 2.0)
 
 
 def test_a_save_that_fails_leaves_the_old_one(best: Path) -> None:
     with pytest.raises(TypeError):
-        checkpoint.save(best, tensors(2.0), {"version": object()})
+        checkpoint.save(best, tensors(2.0), dataclasses.replace(described(2), config={"no json": object()}))
     assert version(best) == (1, 1.0)
 
 
@@ -107,7 +119,7 @@ def test_the_predecessor_is_read_when_a_process_died_between_the_renames(between
 
 
 def test_the_next_save_after_such_a_death_cleans_up(between_renames: Path) -> None:
-    checkpoint.save(between_renames, tensors(2.0), {"version": 2})
+    checkpoint.save(between_renames, tensors(2.0), described(2))
     assert version(between_renames) == (2, 2.0)
     assert [p.name for p in between_renames.parent.iterdir()] == ["best"]
 
@@ -133,7 +145,7 @@ def test_a_save_that_finds_no_room_is_one_sentence_and_the_old_one_stays(
         raise error
 
     with pytest.raises(TrainingError, match=sentence) as refused:
-        checkpoint.save(best, tensors(2.0), {"version": 2}, fill_up)
+        checkpoint.save(best, tensors(2.0), described(2), fill_up)
     assert "/srv" not in str(refused.value)
     assert version(best) == (1, 1.0)
     assert [p.name for p in best.parent.iterdir()] == ["best"]  # what was half written takes no room
@@ -162,7 +174,7 @@ def test_a_folder_that_lost_a_file_gives_way_to_its_whole_predecessor(best: Path
     shutil.copytree(best, best.with_name(".best.old"))
     (best / TENSORS).unlink()
     assert version(best) == (1, 1.0)
-    checkpoint.save(best, tensors(2.0), {"version": 2})
+    checkpoint.save(best, tensors(2.0), described(2))
     assert version(best) == (2, 2.0)
     assert [p.name for p in best.parent.iterdir()] == ["best"]
 
@@ -170,7 +182,7 @@ def test_a_folder_that_lost_a_file_gives_way_to_its_whole_predecessor(best: Path
 def test_the_time_of_writing_tells_two_classifiers_apart(best: Path, tmp_path: Path) -> None:
     os.utime(best / META, ns=(5, 5))
     assert saved_at(best) == 5
-    checkpoint.save(best, tensors(2.0), {"version": 2})
+    checkpoint.save(best, tensors(2.0), described(2))
     assert saved_at(best) > 5
     best.rename(best.with_name(".best.old"))
     assert saved_at(best) > 5
@@ -178,15 +190,16 @@ def test_the_time_of_writing_tells_two_classifiers_apart(best: Path, tmp_path: P
 
 
 def test_a_classifier_names_its_epoch(best: Path, tmp_path: Path) -> None:
-    assert read_kept(best) is None  # it does not say
-    checkpoint.save(best, tensors(), {"figures": {"epoch": 7, "val_accuracy": 0.75, "val_loss": 0.5}})
-    assert read_kept(best) == Kept(epoch=7, val_accuracy=0.75)
-    assert read_kept(tmp_path / "nowhere") is None
+    checkpoint.save(best, tensors(), dataclasses.replace(described(1), figures=None))
+    assert read_figures(best) is None  # it does not say
+    checkpoint.save(best, tensors(), described(7))
+    assert read_figures(best) == Figures(epoch=7, val_accuracy=0.75, val_loss=0.5)
+    assert read_figures(tmp_path / "nowhere") is None
 
 
 def test_the_new_one_is_read_when_a_process_died_before_removing_the_old(best: Path) -> None:
     shutil.copytree(best, best.with_name(".best.old"))
-    checkpoint.save(best, tensors(2.0), {"version": 2})
+    checkpoint.save(best, tensors(2.0), described(2))
     shutil.copytree(best, best.with_name(".best.old"))
     assert version(best) == (2, 2.0)
 

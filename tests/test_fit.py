@@ -179,7 +179,7 @@ def test_training_and_prediction_see_what_the_fit_shows(trained: Trained, ends: 
     for fit in ("pad", "stretch"):
         folder = settings.runs / fit / "run" / "best"
         meta = read_meta(folder)
-        assert (meta["preprocessing"]["fit"], meta["config"]["fit"]) == (fit, fit)
+        assert (meta.preprocessing["fit"], meta.config["fit"]) == (fit, fit)
         predictor = Predictor.load(folder, settings)
         assert predictor.preprocess.fit == fit
         for label in ("red ends", "blue ends"):

@@ -16,8 +16,9 @@ from tl_engine.classifiers import classifier_folder, classifier_of, named_classi
 from tl_engine.config import TrainConfig
 from tl_engine.errors import RunError
 from tl_engine.events import EpochEnd, RunEnded
+from tl_engine.meta import META, BackboneMeta, Figures, Meta
 from tl_engine.run_folder import PROCESS, Run
-from tl_engine.saved_classifier import META, TENSORS, Kept, saved_folder
+from tl_engine.saved_classifier import TENSORS, saved_folder
 from tl_engine.settings import Settings
 from ui import training
 from ui.classifier_pool import choices
@@ -32,7 +33,10 @@ def living(settings: Settings, name: str = "one") -> Run:
     run = runs.create(config, settings, name, workspace=OWNER, process=os.getpid())
     run.log(EpochEnd(epoch=2, epochs=9, phase="head", train_loss=0.7, train_accuracy=0.5, val_loss=0.7,
                      val_accuracy=0.5, learning_rate=0.1, best=True, seconds=1.0))  # fmt: skip
-    meta = {"figures": {"epoch": 3, "val_accuracy": 0.75}}
+    meta = Meta(
+        architecture="small_vgg", backbone=BackboneMeta(weights="none", hash=None), learned="head", classes=("a", "b"),
+        preprocessing={}, figures=Figures(epoch=3, val_accuracy=0.75, val_loss=0.5),
+    )  # fmt: skip
     checkpoint.save(run.best, {"head.weight": torch.zeros(2, 3)}, meta)
     for suffix in ("new", "old"):
         shutil.copytree(run.best, run.folder / f".best.{suffix}")
@@ -78,7 +82,7 @@ def test_the_download_holds_both_files(settings: Settings) -> None:
 
 def test_the_page_names_the_epoch_that_is_there_not_the_last_one_told(settings: Settings) -> None:
     shown = view(killed(living(settings)), settings)
-    assert shown.best == Kept(epoch=3, val_accuracy=0.75)
+    assert shown.best == Figures(epoch=3, val_accuracy=0.75, val_loss=0.5)
     assert "What epoch 3 had learned is kept (75.0 %)" in status_html(shown)
 
 

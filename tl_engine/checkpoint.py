@@ -1,11 +1,10 @@
 """A classifier on disk: a folder with model.safetensors and meta.json, there whole or not at all."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -13,12 +12,13 @@ from torch import Tensor
 
 from tl_engine.disk_full import is_disk_full
 from tl_engine.errors import RunError, TrainingError, without_paths
-from tl_engine.saved_classifier import FORMAT, META, TENSORS, aside, saved_folder
+from tl_engine.meta import META, Meta
+from tl_engine.saved_classifier import TENSORS, aside, saved_folder
 
 WriteTensors = Callable[[dict[str, Tensor], Path], None]
 
 
-def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], write: WriteTensors = save_file) -> None:
+def save(folder: Path, tensors: Mapping[str, Tensor], meta: Meta, write: WriteTensors = save_file) -> None:
     """Write the classifier beside the old one, then swap: a process killed at any moment leaves a good one.
 
     Raises TrainingError if that cannot be, such as on a full disk, or if it would not load; the old one then stays.
@@ -35,13 +35,12 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], w
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _write(new: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], write: WriteTensors) -> None:
+def _write(new: Path, tensors: Mapping[str, Tensor], meta: Meta, write: WriteTensors) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     # safetensors refuses channels_last tensors, and a view would drag its whole storage along.
     write({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, new / TENSORS)
-    text = json.dumps({"format": FORMAT, **meta}, indent=1)
-    (new / META).write_text(text + "\n", encoding="utf-8")
+    meta.write(new, {name: version(name) for name in ("torch", "torchvision", "timm")})
     for path in (new / TENSORS, new / META, new):
         _sync(path)
 

@@ -1,18 +1,16 @@
 """A classifier while it is made: model, classes and preprocessing together, and how it is saved and restored."""
 
-import datetime
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from torch import Tensor, nn
 
 from tl_engine import checkpoint
 from tl_engine.backbone import Backbone
 from tl_engine.config import TrainConfig, to_dict
-from tl_engine.dataset import ImageFolder
 from tl_engine.events import ModelBuilt
+from tl_engine.meta import BackboneMeta, Figures, Meta
 from tl_engine.models import count_parameters, head_names, replace_heads
 
 NAMES_TOLD = 4  # learning tensors listed by name
@@ -58,22 +56,19 @@ class Classifier:
             return state
         return {name: state[name] for name in head_names(self.model, self.backbone.architecture)}
 
-    def save(self, folder: Path, phase: str, config: TrainConfig, data: ImageFolder, figures: dict[str, Any]) -> None:
-        """Write the classifier as it is now, atomically."""
-        # The data's own name only: the folder may be downloaded by people who should not see this machine's paths.
-        settings = to_dict(config) | {"data": Path(config.data).name}
-        counts = {split: len(data.of(split)) for split in ("train", "val", "test")}
-        meta = {
-            "architecture": self.backbone.architecture.name,
-            "backbone": {"weights": self.backbone.weights_label, "hash": self.backbone.weights_hash},
-            "learned": phase,
-            "classes": list(self.classes),
-            "preprocessing": self.backbone.preprocess.to_dict(),
-            "figures": figures | {"images": counts},
-            "config": settings,
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": {name: version(name) for name in ("torch", "torchvision", "timm")},
-        }
+    def save(self, folder: Path, phase: str, config: TrainConfig, figures: Figures) -> None:
+        """Write the classifier as it is now, whole or not at all. Raises TrainingError."""
+        backbone = self.backbone
+        meta = Meta(
+            architecture=backbone.architecture.name,
+            backbone=BackboneMeta(weights=backbone.weights_label, hash=backbone.weights_hash),
+            learned=phase,
+            classes=self.classes,
+            preprocessing=backbone.preprocess.to_dict(),
+            figures=figures,
+            # The data's own name only: whoever downloads the folder should not see this machine's paths.
+            config=to_dict(config) | {"data": Path(config.data).name},
+        )
         checkpoint.save(folder, self.learned(phase), meta)
 
     def copied_state(self) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 from tl_engine import checkpoint
 from tl_engine.architectures import DEFAULT_ARCHITECTURE, Architecture, get_architecture
 from tl_engine.errors import RunError
+from tl_engine.meta import HEAD, Meta
 from tl_engine.models import backbone_hash, build_model
 from tl_engine.pictures import Source
 from tl_engine.preprocessing import Preprocess, preprocess_for
@@ -30,12 +31,14 @@ TWINS = {134: "crane (bird)", 517: "crane (machine)", 638: "maillot", 639: "mail
 class Predictor:
     """A classifier ready to predict. Safe to share between threads: it never changes after it is made."""
 
-    def __init__(self, model: nn.Module, preprocess: Preprocess, classes: Sequence[str], meta: dict[str, Any]) -> None:
+    def __init__(
+        self, model: nn.Module, preprocess: Preprocess, classes: Sequence[str], meta: Meta | None = None
+    ) -> None:
         self.device = best_device()
         self.model = model.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.preprocess = preprocess
         self.classes = tuple(classes)
-        self.meta = meta
+        self.meta = meta  # None: a backbone as it comes
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
@@ -44,17 +47,13 @@ class Predictor:
         Raises RunError when the folder holds none, WeightsError when its backbone cannot be had here.
         """
         meta = read_meta(folder)
-        try:
-            architecture = get_architecture(meta["architecture"])
-            classes, preprocess = list(meta["classes"]), Preprocess.from_dict(meta["preprocessing"])
-            head_only, expected = meta["learned"] == "head", meta["backbone"]["hash"]
-        except (KeyError, TypeError) as error:
-            raise RunError(f"meta.json in {folder.name} lacks {error}: use another copy of this classifier.") from None
+        architecture, preprocess = get_architecture(meta.architecture), Preprocess.from_dict(meta.preprocessing)
+        classes, head_only = meta.classes, meta.learned == HEAD
         if head_only:
             model = build_pretrained(architecture, len(classes), *load_weights(architecture, settings))
         else:
             model = build_model(architecture, len(classes), None)
-        if head_only and backbone_hash(model, architecture) != expected:
+        if head_only and backbone_hash(model, architecture) != meta.backbone.hash:
             raise RunError(
                 f"The classifier in {folder.name} was trained on other weights of {architecture.name} than those "
                 "found here: name the folder with the right ones with --weights-dir."
@@ -68,8 +67,7 @@ class Predictor:
         architecture: Architecture = get_architecture(name)
         weights, source = load_weights(architecture, settings)
         model = build_pretrained(architecture, None, weights, source)
-        meta = {"architecture": name, "learned": "nothing", "backbone": {"weights": source.label}}
-        return cls(model, preprocess_for(architecture, source.preprocess), imagenet_classes(), meta)
+        return cls(model, preprocess_for(architecture, source.preprocess), imagenet_classes())
 
     def open(self, source: Source, name: str | None = None) -> Image.Image:
         """A picture as `__call__` expects it. Raises ImageError."""

@@ -22,7 +22,7 @@ from tl_engine.config import TrainConfig, to_dict
 from tl_engine.errors import RunError
 from tl_engine.events import Event, RunEnded
 from tl_engine.run_folder import CONFIG, EVENTS, Run
-from tl_engine.saved_classifier import read_kept
+from tl_engine.saved_classifier import read_figures
 from tl_engine.settings import PROJECT, Settings
 from tl_engine.spare import SPARE
 
@@ -231,7 +231,7 @@ def _end(process: psutil.Process) -> None:
 
 def _stopped_by_force(run: Run) -> RunEnded:
     """The end of a run whose process was too deep in a batch to tell it itself."""
-    kept = read_kept(run.best)
+    kept = read_figures(run.best)
     return RunEnded(
         state="stopped",
         reason="stopped on request; the best epoch so far is kept",

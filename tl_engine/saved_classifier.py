@@ -4,25 +4,14 @@ Everybody who wants to know whether there is a classifier asks here. No torch.
 """
 
 import contextlib
-import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tl_engine.errors import RunError
+from tl_engine.meta import META, Figures, Meta
 
-TENSORS, META = "model.safetensors", "meta.json"
-FORMAT = 1  # of meta.json
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The epoch that a saved classifier is of."""
-
-    epoch: int
-    val_accuracy: float  # a fraction
+TENSORS = "model.safetensors"
 
 
 def aside(folder: Path, suffix: str) -> Path:
@@ -63,27 +52,20 @@ def saved_at(folder: Path) -> int:
         return 0
 
 
-def read_meta(folder: Path) -> dict[str, Any]:
-    """What meta.json says. Raises RunError when the folder holds no classifier."""
+def read_meta(folder: Path) -> Meta:
+    """What the classifier of that name says of itself. Raises RunError when the folder holds none."""
     found = saved_folder(folder)
     if found is None:
         raise RunError(f"{folder.name} holds no classifier ({TENSORS} and {META}): train one, or name another folder.")
-    try:
-        meta: dict[str, Any] = json.loads((found / META).read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        raise RunError(f"{META} in {folder.name} is damaged: use another copy of this classifier.") from None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise RunError(f"{META} in {folder.name} is not of format {FORMAT}: it was made by another version.")
-    return meta
+    return Meta.read(found)
 
 
-def read_kept(folder: Path) -> Kept | None:
-    """Of which epoch the classifier is; None if there is none, or it does not say so.
+def read_figures(folder: Path) -> Figures | None:
+    """How good the classifier is, and of which epoch; None if there is none, or it does not say so.
 
     A process killed between saving and telling leaves a newer one than its log knows.
     """
     try:
-        figures = read_meta(folder)["figures"]
-        return Kept(int(figures["epoch"]), float(figures["val_accuracy"]))
-    except (RunError, KeyError, TypeError, ValueError):
+        return read_meta(folder).figures
+    except RunError:
         return None

@@ -24,6 +24,7 @@ from tl_engine.epochs import Score, Step, evaluate, train_epoch
 from tl_engine.errors import EngineError, without_paths
 from tl_engine.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, Note, RunEnded, RunStarted
 from tl_engine.manifest import write_listing
+from tl_engine.meta import Figures
 from tl_engine.optimization import make_optimizer, make_schedule, training_criterion
 from tl_engine.phases import Phase, Preparation, Ready, phases
 from tl_engine.runtime import make_runtime
@@ -184,8 +185,11 @@ def _readable(training: Training, preparation: Preparation) -> Generator[Event, 
 def _save(training: Training, preparation: Preparation, phase: Phase, data: ImageFolder, best: Best) -> None:
     """Keep the classifier as it is now as the best; under torchrun one process does."""
     if best.score and preparation.runtime.accelerator.is_main_process:
-        figures = {"epoch": best.epoch, "val_accuracy": best.score.accuracy, "val_loss": best.score.loss}
-        preparation.classifier.save(training.folder / "best", phase.name, training.config, data, figures)
+        photos = {split: len(data.of(split)) for split in ("train", "val", "test")}
+        figures = Figures(
+            epoch=best.epoch or 0, val_accuracy=best.score.accuracy, val_loss=best.score.loss, images=photos
+        )
+        preparation.classifier.save(training.folder / "best", phase.name, training.config, figures)
 
 
 def _run_phase(

@@ -9,8 +9,9 @@ from pathlib import Path
 from tl_engine import runs
 from tl_engine.errors import without_paths
 from tl_engine.events import BatchEnd, DataRead, EpochEnd, Event, FinalTest, Progress, RunEnded, RunStarted, describe
+from tl_engine.meta import Figures
 from tl_engine.run_folder import Run
-from tl_engine.saved_classifier import Kept, read_kept
+from tl_engine.saved_classifier import read_figures
 from tl_engine.settings import Settings
 from ui.wording import NO_RUN, STATE_MARKS, STATE_WORDS, clock, duration, percent, plural, text
 
@@ -50,7 +51,7 @@ class RunView:
     state: str
     events: list[Event]
     place: int  # in the queue
-    kept: Kept | None = None  # the epoch of the classifier that is there
+    kept: Figures | None = None  # the epoch of the classifier that is there
 
     @property
     def version(self) -> str:
@@ -68,10 +69,12 @@ class RunView:
         return [event for event in self.events if isinstance(event, EpochEnd)]
 
     @property
-    def best(self) -> Kept | None:
+    def best(self) -> Figures | None:
         """The best epoch so far: that of the saved classifier, which may be one further than the log."""
         told = next((event for event in reversed(self.epochs) if event.best), None)
-        return self.kept or (Kept(told.epoch, told.val_accuracy) if told else None)
+        if self.kept or told is None:
+            return self.kept
+        return Figures(epoch=told.epoch, val_accuracy=told.val_accuracy, val_loss=told.val_loss)
 
 
 def view(run: Run, settings: Settings) -> RunView:
@@ -79,7 +82,7 @@ def view(run: Run, settings: Settings) -> RunView:
     state = run.state()
     place = runs.place_in_queue(run, settings) if state == "queued" else 0
     events = READER.read(run)
-    return RunView(run, state, events, place, read_kept(run.best))
+    return RunView(run, state, events, place, read_figures(run.best))
 
 
 def label(run: Run) -> str:
@@ -142,7 +145,7 @@ def _result(shown: RunView, ended: RunEnded) -> tuple[str, str]:
     )
 
 
-def _kept(best: Kept | None) -> str:
+def _kept(best: Figures | None) -> str:
     if best is None:
         return "No epoch had ended."
     return f"What epoch {best.epoch} had learned is kept ({percent(best.val_accuracy)})."
