@@ -15,8 +15,8 @@ from tests.conftest import Inspected, MakeImages
 from tests.test_intake import zip_of
 from tests.test_mending import contents
 from tl_engine.__main__ import main
-from tl_engine.dataset import scan
 from tl_engine.manifest import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.scan import scan
 from tl_engine.settings import Limits
 
 Capture = pytest.CaptureFixture[str]
@@ -54,10 +54,10 @@ def test_json_is_exactly_one_object_with_the_promised_keys(inspect: Inspect, ins
     assert (code, err) == (0, "")
     report = as_json(out)
     assert report["classes"] == {"flower": {"train": 14, "val": 5}, "temple": {"train": 12, "val": 5}}
-    for key in ("skipped", "converted", "tiny"):
+    for key in ("left_out", "converted", "tiny"):
         assert report[key]
         assert all(set(finding) == {"file", "reason"} for finding in report[key])
-    assert {finding["file"] for finding in report["skipped"]} == UNREADABLE
+    assert {finding["file"] for finding in report["left_out"]} == UNREADABLE
     assert len(report["duplicates"]) == 3
     for group in report["duplicates"]:
         assert {"files", "kind", "across_splits", "across_classes"} <= set(group)
@@ -166,7 +166,7 @@ def test_out_writes_a_copy_without_duplicates_and_damaged_files_and_touches_no_o
     assert {path: path.stat().st_mtime_ns for path in inspected.folder.rglob("*")} == times
     assert scan(tmp_path / "out", Limits()).counts()["flower"] == {"train": 12, "val": 5}
     code, out, _ = inspect("--json", data=tmp_path / "out")
-    assert (code, as_json(out)["duplicates"], as_json(out)["skipped"]) == (0, [], [])
+    assert (code, as_json(out)["duplicates"], as_json(out)["left_out"]) == (0, [], [])
 
 
 def test_out_keeps_to_what_was_corrected_by_hand(inspect: Inspect, inspected: Inspected, tmp_path: Path) -> None:

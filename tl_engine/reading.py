@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from tl_engine.errors import ConfigError
 
 AUTO = "auto"  # as it stands there; a doubt becomes a Question
-LAYOUTS = (AUTO, "classes", "splits")
+CLASSES = "classes"  # the folders are the classes, whatever they are called
+SPLITS = "splits"  # the folders are splits, or groups such as one for each pupil, and hold the classes
+LAYOUTS = (AUTO, CLASSES, SPLITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """The answers to the questions that a folder or zip may raise. Raises ConfigError for answers that are none."""
 
-    layout: str = AUTO  # the folders below are classes, or splits that hold classes
+    layout: str = AUTO  # one of LAYOUTS
     zip_names: str = AUTO  # the encoding of names in a zip that does not say it, as Python calls it: gbk, cp866
 
     def __post_init__(self) -> None:
