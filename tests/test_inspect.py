@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Inspected, MakeImages
+from tests.photo_trees import filled, make
 from tests.test_intake import zip_of
 from tests.test_mending import contents
 from tl_engine.__main__ import main
@@ -266,3 +267,25 @@ def test_take_refuses_what_is_no_zip_or_too_much_and_leaves_nothing(
     assert captured.out == ""
     assert len(captured.err.strip().splitlines()) == 1
     assert not list((tmp_path / "into").rglob("*")) or not (tmp_path / "into").exists()
+
+
+# --- what is found, and how it is read -------------------------------------------------------------------------------
+
+
+def test_the_report_counts_junk_and_names_a_folder_left_out_with_its_files(inspect: Inspect, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "photos", "train/cats", "train/dogs", "test/cats", "test/dogs", "to predict")
+    make(folder, ["train/@eaDir/1.jpg", "train/cats/Thumbs.db"])
+    code, out, _ = inspect("--json", data=folder)
+    report = as_json(out)
+    assert (code, report["junk"]) == (0, 2)
+    assert [(found["file"], found["files"]) for found in report["left_out"]] == [("to predict", 3)]
+
+
+def test_two_readings_are_refused_with_the_option_that_chooses_one(inspect: Inspect, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "photos", "anna/cats", "anna/dogs", "ben/cats", "ben/dogs")
+    code, out, err = inspect("--json", data=folder)
+    assert (code, out) == (2, "")
+    assert "--layout splits" in err
+    assert err.count("\n") == 1
+    code, out, _ = inspect("--json", "--layout", "splits", data=folder)
+    assert (code, set(as_json(out)["classes"])) == (0, {"cats", "dogs"})

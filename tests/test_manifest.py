@@ -339,3 +339,15 @@ def test_a_corrected_manifest_has_an_entry_for_each_record(make_images: MakeImag
     assert by_file(corrected)["red/2.png"] == dataclasses.replace(by_file(manifest)["red/2.png"], name="blue")
     assert corrected.fingerprint != manifest.fingerprint
     assert Mends(root=folder).applied_to_manifest(manifest) == manifest
+
+
+def test_how_a_person_wants_the_data_read_is_kept_and_older_files_do_not_say_it(tmp_path: Path) -> None:
+    path = tmp_path / "mends.json"
+    Mends(root=Path("/photos"), mends=(ONE,), layout="splits").write(path)
+    assert Mends.read(path).layout == "splits"
+    path.write_text(json.dumps(WHOLE))
+    assert Mends.read(path) == Mends(root=Path("/photos"), mends=(ONE,))
+    for layout in ("anything", None, ["classes"]):
+        path.write_text(json.dumps(WHOLE | {"layout": layout}))
+        with pytest.raises(DataError):
+            Mends.read(path)
