@@ -215,6 +215,12 @@ def test_hidden_folders_are_named_at_every_depth_and_empty_ones_are_not(root: Pa
     assert scan(root, LIMITS).classes == ("cats", "dogs")
 
 
+def test_folders_without_end_are_counted_and_not_walked_into(root: Path) -> None:
+    filled(root, "cats", "dogs", f"cats/{'a/' * 400}b")
+    (entry,) = scan(root, LIMITS).left_out
+    assert (entry.file, entry.files) == (f"cats/{'a/' * 31}a", 3)
+
+
 def test_a_pipe_among_the_photos_is_named_and_never_opened(root: Path) -> None:
     filled(root, "cats", "dogs")
     os.mkfifo(root / "cats/pipe.png")
