@@ -15,7 +15,7 @@ NOISE = "20 validation photos: differences under 15 points are noise."
 def told(**found: Any) -> list[str]:
     """The advice on a data set with these findings and nothing else."""
     nothing: dict[str, Any] = {
-        "classes": FINE, "skipped": [], "converted": [], "tiny": [], "odd": [], "duplicates": [],
+        "classes": FINE, "left_out": [], "junk": 0, "converted": [], "tiny": [], "odd": [], "duplicates": [],
         "suspicious_labels": [], "separability": {},
     }  # fmt: skip
     return list(advice(Report(**(nothing | found), advice=[])))
@@ -67,7 +67,7 @@ def test_many_photos_of_one_scene_are_called_a_burst() -> None:
 
 def test_doubts_and_files_left_out_are_counted() -> None:
     doubt = {"file": "a.jpg", "label": "cats", "suggested": "dogs", "score": 0.5}
-    assert told(suspicious_labels=[doubt], skipped=named("b.txt")) == [
+    assert told(suspicious_labels=[doubt], left_out=named("b.txt")) == [
         "1 photo is labelled unlike the photos around: look at them, the likeliest first.",
         NOISE,
         "1 file takes no part; each is named with the reason.",

@@ -10,10 +10,11 @@ import pytest
 from tests.conftest import MakeImages
 from tests.test_main import command as command
 from tests.test_mending import contents
-from tl_engine.dataset import scan
+from tl_engine.dataset import LeftOut
 from tl_engine.errors import DataError
 from tl_engine.intake import load_data, locate
 from tl_engine.manifest import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.scan import scan
 from tl_engine.settings import Settings
 
 Command = Callable[..., tuple[int, list[dict[str, Any]], str]]
@@ -44,7 +45,7 @@ def test_a_file_of_mends_is_its_data_set_as_corrected(make_images: MakeImages, s
     data = load_data(str(path), settings)
     assert data.root == folder
     assert data.counts() == {"blue": {"train": 7}, "red": {"train": 4}}
-    assert data.skipped == (("red/1.png", "blurred"),)
+    assert data.left_out == (LeftOut("red/1.png", "blurred"),)
     assert contents(folder) == before
     assert load_data(str(folder), settings) == scan(folder, settings.limits)  # the folder itself is as it was
 

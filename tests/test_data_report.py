@@ -12,11 +12,12 @@ import pytest
 from tests.conftest import Inspected, MakeImages
 from tests.test_manifest import changed
 from tl_engine.data_report import Report, make_report, split_as_trained
-from tl_engine.dataset import scan, split_validation
+from tl_engine.dataset import split_validation
 from tl_engine.errors import DataError
 from tl_engine.events import Event, Progress
 from tl_engine.manifest import DROP, KEEP, RELABEL, Mend, Mends, read_manifest
 from tl_engine.progress import watched
+from tl_engine.scan import scan
 from tl_engine.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -47,9 +48,9 @@ def test_every_planted_fault_is_named_with_a_reason(inspected: Inspected) -> Non
     def named(findings: list[dict[str, str]]) -> dict[str, str]:
         return {finding["file"]: finding["reason"] for finding in findings}
 
-    skipped = named(inspected.report.skipped)
-    assert set(skipped) == {"train/temple/notes.txt", "train/flower/cut.jpg"}
-    assert "cut.jpg is cut short" in skipped["train/flower/cut.jpg"]
+    left_out = named(inspected.report.left_out)
+    assert set(left_out) == {"train/temple/notes.txt", "train/flower/cut.jpg"}
+    assert "cut.jpg is cut short" in left_out["train/flower/cut.jpg"]
     assert named(inspected.report.converted) == {
         "train/flower/drawing.gif": "a palette of few colours",
         "train/flower/print.jpg": "CMYK, colours of print",
@@ -146,7 +147,7 @@ def test_a_class_with_one_readable_photo_cannot_be_judged_and_the_rest_is_told(
     report, _ = report_of(folder, inspected.settings)
     assert (report.suspicious_labels, report.separability) == ([], {})
     assert sum(report.classes["red"].values()) == 1
-    assert len(report.skipped) == 3
+    assert len(report.left_out) == 3
     assert report.advice[-1] == "5 photos are tiny: blue/0.png, blue/1.png, blue/2.png and 2 more."
 
 
@@ -244,7 +245,7 @@ def test_a_relabelled_photo_has_its_new_class(inspected: Inspected) -> None:
 def test_a_dropped_photo_is_left_out_and_no_duplicate_any_more(inspected: Inspected) -> None:
     mend = Mend(file=TWIN, action=DROP, reason="blurred")
     report, _ = report_of(inspected.folder, inspected.settings, mend)
-    assert {"file": TWIN, "reason": "blurred"} in report.skipped
+    assert {"file": TWIN, "reason": "blurred"} in report.left_out
     assert TWIN not in {file for group in report.duplicates for file in group.files}
     assert TWIN not in doubted(report)
     assert report.classes["flower"]["train"] == 13

@@ -224,7 +224,7 @@ def test_a_photo_is_shown_as_the_network_sees_it(make_images: MakeImages, tab: D
 
 
 def report(**found: Any) -> Report:
-    empty: dict[str, Any] = {"skipped": [], "converted": [], "tiny": [], "odd": [], "duplicates": []}
+    empty: dict[str, Any] = {"left_out": [], "junk": 0, "converted": [], "tiny": [], "odd": [], "duplicates": []}
     more: dict[str, Any] = {"suspicious_labels": [], "separability": {}, "advice": []}
     return Report(**{"classes": {"blue": {"train": 6}, "red": {"train": 6}}, **empty, **more, **found})
 
@@ -291,7 +291,7 @@ def test_buttons_below_a_report_that_is_gone_say_so(tab: DataTab, make_images: M
 
 
 def test_names_in_a_report_are_text() -> None:
-    told = report(classes={MARKUP: {"train": 2}}, skipped=[{"file": MARKUP, "reason": MARKUP}], advice=[MARKUP])
+    told = report(classes={MARKUP: {"train": 2}}, left_out=[{"file": MARKUP, "reason": MARKUP}], advice=[MARKUP])
     assert "<img" not in report_html(told, Mends(root=Path()))
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tl_engine.archives import is_junk
 from tl_engine.errors import DataError
 from tl_engine.folders import check_room, class_folder_names, made_whole
+from tl_engine.names import is_junk
 from tl_engine.settings import Limits
 
 HOSTILE = (

@@ -20,12 +20,12 @@ from tests.data_hub import Repo, serving_data_sets
 from tests.test_download import closed_port
 from tests.test_imports import PROJECT
 from tests.test_intake import listing
-from tl_engine.dataset import scan
 from tl_engine.errors import DataError
 from tl_engine.hub_data import HubName, Opened, hub_folder, within
 from tl_engine.hub_photos import write_tables
 from tl_engine.hub_tables import SCANNED
 from tl_engine.intake import load_data
+from tl_engine.scan import scan
 from tl_engine.settings import Limits, Settings
 
 WHAT = "The data set hf:me/mine"

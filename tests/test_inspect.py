@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import Inspected, MakeImages
+from tests.photo_trees import filled, make
 from tests.test_intake import zip_of
 from tests.test_mending import contents
 from tl_engine.__main__ import main
-from tl_engine.dataset import scan
 from tl_engine.manifest import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.scan import scan
 from tl_engine.settings import Limits
 
 Capture = pytest.CaptureFixture[str]
@@ -54,10 +55,10 @@ def test_json_is_exactly_one_object_with_the_promised_keys(inspect: Inspect, ins
     assert (code, err) == (0, "")
     report = as_json(out)
     assert report["classes"] == {"flower": {"train": 14, "val": 5}, "temple": {"train": 12, "val": 5}}
-    for key in ("skipped", "converted", "tiny"):
+    for key in ("left_out", "converted", "tiny"):
         assert report[key]
         assert all(set(finding) == {"file", "reason"} for finding in report[key])
-    assert {finding["file"] for finding in report["skipped"]} == UNREADABLE
+    assert {finding["file"] for finding in report["left_out"]} == UNREADABLE
     assert len(report["duplicates"]) == 3
     for group in report["duplicates"]:
         assert {"files", "kind", "across_splits", "across_classes"} <= set(group)
@@ -166,7 +167,7 @@ def test_out_writes_a_copy_without_duplicates_and_damaged_files_and_touches_no_o
     assert {path: path.stat().st_mtime_ns for path in inspected.folder.rglob("*")} == times
     assert scan(tmp_path / "out", Limits()).counts()["flower"] == {"train": 12, "val": 5}
     code, out, _ = inspect("--json", data=tmp_path / "out")
-    assert (code, as_json(out)["duplicates"], as_json(out)["skipped"]) == (0, [], [])
+    assert (code, as_json(out)["duplicates"], as_json(out)["left_out"]) == (0, [], [])
 
 
 def test_out_keeps_to_what_was_corrected_by_hand(inspect: Inspect, inspected: Inspected, tmp_path: Path) -> None:
@@ -266,3 +267,25 @@ def test_take_refuses_what_is_no_zip_or_too_much_and_leaves_nothing(
     assert captured.out == ""
     assert len(captured.err.strip().splitlines()) == 1
     assert not list((tmp_path / "into").rglob("*")) or not (tmp_path / "into").exists()
+
+
+# --- what is found, and how it is read -------------------------------------------------------------------------------
+
+
+def test_the_report_counts_junk_and_names_a_folder_left_out_with_its_files(inspect: Inspect, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "photos", "train/cats", "train/dogs", "test/cats", "test/dogs", "to predict")
+    make(folder, ["train/@eaDir/1.jpg", "train/cats/Thumbs.db"])
+    code, out, _ = inspect("--json", data=folder)
+    report = as_json(out)
+    assert (code, report["junk"]) == (0, 2)
+    assert [(found["file"], found["files"]) for found in report["left_out"]] == [("to predict", 3)]
+
+
+def test_two_readings_are_refused_with_the_option_that_chooses_one(inspect: Inspect, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "photos", "anna/cats", "anna/dogs", "ben/cats", "ben/dogs")
+    code, out, err = inspect("--json", data=folder)
+    assert (code, out) == (2, "")
+    assert "--layout splits" in err
+    assert err.count("\n") == 1
+    code, out, _ = inspect("--json", "--layout", "splits", data=folder)
+    assert (code, set(as_json(out)["classes"])) == (0, {"cats", "dogs"})

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeImages
-from tl_engine.errors import DataError
-from tl_engine.intake import load_data, unpacked
+from tests.photo_trees import filled
+from tl_engine.errors import DataError, Question
+from tl_engine.intake import load_data, locate, unpacked
+from tl_engine.manifest import Mends
+from tl_engine.reading import CLASSES, SPLITS, Reading
 from tl_engine.settings import Limits, Settings
 
 LIMITS = Limits(free_bytes=0)
@@ -121,3 +124,25 @@ def test_a_data_directory_that_cannot_be_made_is_a_sentence(settings: Settings) 
     blocked = replace(settings, data_dir=settings.runs.parent / "file" / "data")
     with pytest.raises(DataError, match="name another data directory"):
         load_data("digits", blocked)
+
+
+# --- data that can be read in two ways -------------------------------------------------------------------------------
+
+
+def test_a_zip_that_raises_a_question_is_kept_and_read_as_chosen(settings: Settings) -> None:
+    folder = filled(settings.runs.parent / "class work", "anna/cats", "anna/dogs", "ben/cats", "ben/dogs")
+    archive = str(zip_of(folder, settings.runs.parent / "photos.zip"))
+    with pytest.raises(Question):
+        load_data(archive, settings)
+    assert len(listing(settings.data_dir / "archives")) == 1 + 2 + 4 + 12
+    assert load_data(archive, settings, reading=Reading(layout=SPLITS)).classes == ("cats", "dogs")
+    assert load_data(archive, settings, reading=Reading(layout=CLASSES)).classes == ("anna", "ben")
+
+
+def test_a_layout_chosen_before_is_kept_with_the_corrections_and_one_asked_for_now_wins(settings: Settings) -> None:
+    folder = filled(settings.runs.parent / "photos", "val/cats", "val/dogs", "test/cats", "test/dogs")
+    kept = settings.runs.parent / "photos.json"
+    Mends(root=folder, layout=SPLITS).write(kept)
+    assert load_data(str(kept), settings).classes == ("cats", "dogs")
+    assert locate(str(kept), settings).layout == SPLITS
+    assert load_data(str(kept), settings, reading=Reading(layout=CLASSES)).classes == ("test", "val")

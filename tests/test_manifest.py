@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from tests.conftest import MakeImages
-from tl_engine.dataset import scan
+from tl_engine.dataset import LeftOut
 from tl_engine.errors import DataError
 from tl_engine.events import Event, Progress
 from tl_engine.manifest import DROP, KEEP, RELABEL, Entry, Manifest, Mend, Mends, read_manifest
 from tl_engine.progress import watched
+from tl_engine.scan import scan
 from tl_engine.settings import Settings
 
 
@@ -76,8 +77,8 @@ def test_what_cannot_be_decoded_is_named_and_takes_no_part(make_images: MakeImag
     (folder / "red" / "notes.txt").write_text("no picture")
     assert len(scan(folder, settings.limits).records) == 12
     manifest = read(folder, settings)
-    assert [file for file, _ in manifest.data.skipped] == ["red/notes.txt", "red/3.png"]
-    assert "3.png is cut short" in manifest.data.skipped[1][1]
+    assert [entry.file for entry in manifest.data.left_out] == ["red/notes.txt", "red/3.png"]
+    assert "3.png is cut short" in manifest.data.left_out[1].reason
     assert [folder / entry.file for entry in manifest.entries] == [r.path for r in manifest.data.records]
     assert len(manifest.entries) == 11
     assert read(folder, settings) == manifest  # remembered, and still named
@@ -301,7 +302,7 @@ def test_applied_mends_drop_relabel_and_keep(make_images: MakeImages, settings: 
     data = scan(folder, settings.limits)
     corrected = Mends(root=folder, mends=(ONE, TWO, THREE)).applied(data)
     assert corrected.counts() == {"blue": {"train": 7}, "red": {"train": 4}}
-    assert corrected.skipped == (("red/1.png", "blurred"),)
+    assert corrected.left_out == (LeftOut("red/1.png", "blurred"),)
     labels = {record.path.relative_to(folder).as_posix(): data.classes[record.label] for record in corrected.records}
     assert labels["red/2.png"] == "blue"
     assert labels["red/3.png"] == "red"
@@ -324,7 +325,7 @@ def test_mends_of_what_is_gone_do_nothing(make_images: MakeImages, settings: Set
 def test_a_drop_without_a_reason_was_by_hand(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     corrected = Mends(root=folder, mends=(Mend(file="red/1.png", action=DROP),)).applied(scan(folder, settings.limits))
-    assert corrected.skipped == (("red/1.png", "left out by hand"),)
+    assert corrected.left_out == (LeftOut("red/1.png", "left out by hand"),)
 
 
 def test_a_corrected_manifest_has_an_entry_for_each_record(make_images: MakeImages, settings: Settings) -> None:
@@ -338,3 +339,15 @@ def test_a_corrected_manifest_has_an_entry_for_each_record(make_images: MakeImag
     assert by_file(corrected)["red/2.png"] == dataclasses.replace(by_file(manifest)["red/2.png"], name="blue")
     assert corrected.fingerprint != manifest.fingerprint
     assert Mends(root=folder).applied_to_manifest(manifest) == manifest
+
+
+def test_how_a_person_wants_the_data_read_is_kept_and_older_files_do_not_say_it(tmp_path: Path) -> None:
+    path = tmp_path / "mends.json"
+    Mends(root=Path("/photos"), mends=(ONE,), layout="splits").write(path)
+    assert Mends.read(path).layout == "splits"
+    path.write_text(json.dumps(WHOLE))
+    assert Mends.read(path) == Mends(root=Path("/photos"), mends=(ONE,))
+    for layout in ("anything", None, ["classes"]):
+        path.write_text(json.dumps(WHOLE | {"layout": layout}))
+        with pytest.raises(DataError):
+            Mends.read(path)

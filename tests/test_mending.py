@@ -10,12 +10,13 @@ from tests.test_data_report import report_of
 from tests.test_duplicates import A, nearly, photo
 from tests.test_manifest import changed
 from tl_engine.data_report import Report
-from tl_engine.dataset import ImageFolder, scan
+from tl_engine.dataset import ImageFolder
 from tl_engine.duplicates import Duplicates, find_duplicates
 from tl_engine.errors import DataError
 from tl_engine.events import Progress
 from tl_engine.manifest import DROP, RELABEL, Mend, Mends
 from tl_engine.mending import keep_one_of_each, write_folder
+from tl_engine.scan import scan
 from tl_engine.settings import Limits
 
 LIMITS = Limits()
@@ -36,7 +37,7 @@ def written(data: ImageFolder, folder: Path, source: Path | None = None) -> dict
 
 def report_with(*duplicates: Duplicates) -> Report:
     return Report(
-        classes={}, skipped=[], converted=[], tiny=[], odd=[], duplicates=list(duplicates),
+        classes={}, left_out=[], junk=0, converted=[], tiny=[], odd=[], duplicates=list(duplicates),
         suspicious_labels=[], separability={}, advice=[],
     )  # fmt: skip
 

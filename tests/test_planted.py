@@ -60,7 +60,7 @@ def found_in(source: Path, place: Path) -> Found:
 
 
 def check_odd_files(found: Found) -> None:
-    assert found.files("skipped") == {found.planted.odd["corrupt"]}
+    assert found.files("left_out") == {found.planted.odd["corrupt"]}
     assert {found.planted.odd["cmyk"], found.planted.odd["rotated"]} <= found.files("converted")
     assert found.planted.odd["tiny"] in found.files("tiny")
 

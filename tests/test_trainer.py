@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from tests.conftest import MakeImages
 from tl_engine.batches import FeatureBatches
 from tl_engine.config import TrainConfig
-from tl_engine.dataset import scan
 from tl_engine.events import EpochEnd, Event, FileSkipped, FinalTest, ModelBuilt, Note, RunEnded, RunStarted
 from tl_engine.models import backbone_hash
 from tl_engine.phases import phases
 from tl_engine.predictor import Predictor
+from tl_engine.scan import scan
 from tl_engine.settings import Settings
 from tl_engine.trainer import Best, Score, Training, train
 

@@ -22,11 +22,11 @@ from PIL import Image
 
 from tests.test_download import closed_port, serving
 from tests.test_intake import listing
-from tl_engine.dataset import scan
 from tl_engine.errors import DataError
 from tl_engine.folders import MOST_TAKEN
 from tl_engine.intake import load_data
 from tl_engine.samples import SAMPLES, sample_folder
+from tl_engine.scan import scan
 from tl_engine.settings import Limits, Settings
 from tl_engine.vision_sets import VISION_SETS, VisionSet, drawn, make_vision_set, torchvision_set
 
@@ -149,7 +149,7 @@ def test_a_set_becomes_a_folder_to_train_on(row: VisionSet, tmp_path: Path) -> N
     data = scan(made_from_planted(row, tmp_path), Limits())
     splits = {"train": EACH} if row.name == "eurosat" else {"train": EACH, "val": EACH}
     assert data.counts() == dict.fromkeys(sorted(PLANTED[row.name][1]), splits)
-    assert data.skipped == ()
+    assert data.left_out == ()
 
 
 @EVERY_SET

@@ -25,7 +25,7 @@ def advice(report: "Report") -> Iterator[str]:
     if number := len(report.suspicious_labels):
         yield f"{_photos(number)} {_are(number)} labelled unlike the photos around: look at them, the likeliest first."
     yield from _on_counts(report)
-    if number := len(report.skipped):
+    if number := sum(max(1, finding.get("files", 1)) for finding in report.left_out):
         yield f"{_count(number, 'file')} {'takes' if number == 1 else 'take'} no part; each is named with the reason."
     for kind, found in (("tiny", report.tiny), ("odd", report.odd)):
         if found:

@@ -21,11 +21,11 @@ from typing import IO
 
 from tl_engine.download import OnProgress
 from tl_engine.errors import DataError
+from tl_engine.names import is_junk
 from tl_engine.reading import AUTO
 from tl_engine.settings import GIGABYTE, MEGABYTE, Limits
 
 CHUNK = 1 << 18  # bytes
-JUNK = frozenset(("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints"))
 ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"))
 DIRECTORY_ENTRY = re.compile(rb"PK\x01\x02")  # zipfile wants this before each entry of the directory
 PER_PHOTO = 3  # directory entries an honest photo may cost: itself, its shadow in __MACOSX, and folders
@@ -33,11 +33,6 @@ FILE_NAME_BYTES = 255  # what file systems take
 SMALL = 10 * MEGABYTE  # below this in all, ratios say nothing: a drawing on white packs well
 # What zipfile lets through on damaged input; IndexError comes from an entry without a name.
 DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError, IndexError)
-
-
-def is_junk(name: str) -> bool:
-    """Whether an operating system or an editor left this file or folder behind."""
-    return name in JUNK or name.startswith("._")
 
 
 def unpack(

@@ -16,14 +16,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from tl_engine.archives import is_junk
-from tl_engine.dataset import SPLIT_NAMES, clean_class_name
 from tl_engine.errors import DataError, ImageError
 from tl_engine.folders import check_room, room_left, write_whole
+from tl_engine.names import TITLE, clean_class_name, is_junk
 from tl_engine.pictures import open_image
 from tl_engine.settings import MEGABYTE, Limits
+from tl_engine.split_names import split_of
 
-TITLE = ".title"  # a file in the folder: what the person calls the data set
 TITLE_LENGTH = 60  # characters
 CLASS_LENGTH = 40  # characters, as many as the page shows
 NOT_IN_NAMES = '/\\:*?"<>|'  # what folders and zips of some system do not take
@@ -149,7 +148,7 @@ class Collection:
                 f"A class's name must have 1 to {CLASS_LENGTH} characters, not begin with a dot and hold none of "
                 f"{' '.join(NOT_IN_NAMES)}: got {plain[:60]!r}."
             )
-        if is_junk(plain) or plain.casefold() in SPLIT_NAMES:
+        if is_junk(plain) or split_of(plain):
             raise DataError(f"{plain!r} is no name for a class, since folders of that name mean something else.")
         if any(plain.casefold() == other.casefold() for other in self.classes() if other != besides):
             raise DataError(f"There is a class {plain!r} already, capitals aside: choose another name.")

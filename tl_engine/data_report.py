@@ -18,20 +18,21 @@ from tl_engine import label_check
 from tl_engine.advice import advice
 from tl_engine.architectures import get_architecture
 from tl_engine.config import SEED, VAL_FRACTION
-from tl_engine.dataset import printable, split_validation, without
+from tl_engine.dataset import split_validation, without
 from tl_engine.duplicates import Duplicates, Features, find_duplicates
 from tl_engine.events import Event
 from tl_engine.manifest import KEEP, Entry, Manifest, Mends, read_manifest, write_json
+from tl_engine.names import printable
 from tl_engine.settings import Settings
 from tl_engine.weights import find_weights
 
-FORMAT = 1  # of the cached report; another one is made anew
+FORMAT = 2  # of the cached report; another one is made anew
 TINY = 64  # pixels of the short side under which a photo is a blur to the network
 ODD_SHARE = 0.05  # of the files: a format that no more of them have is odd beside the others
 KEPT_FIRST = ("val", "test", "train")  # the few photos to check with stay as many as they were
 MOST_ALIKE = 5  # pairs of classes told
 
-Finding = dict[str, str]  # {"file", "reason"}
+Finding = dict[str, Any]  # {"file", "reason"}, and "files", how many, where it is not one file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,8 @@ class Report:
     """What was found; the fields are those of `inspect --json`."""
 
     classes: dict[str, dict[str, int]]  # class -> split -> photos
-    skipped: list[Finding]
+    left_out: list[Finding]
+    junk: int  # files that systems and programs leave behind; they are counted and not named
     converted: list[Finding]
     tiny: list[Finding]
     odd: list[Finding]
@@ -61,7 +63,7 @@ class Report:
 
 def make_report(root: Path, mends: Mends, settings: Settings, architecture: str) -> Generator[Event, None, Report]:
     """The report of the data set under `root`, as corrected. Raises DataError or WeightsError."""
-    manifest = yield from read_manifest(root, settings)
+    manifest = yield from read_manifest(root, settings, mends.layout)
     manifest = split_as_trained(mends.applied_to_manifest(manifest))
     kept = settings.cache / "reports" / f"{_key(manifest, mends, settings, architecture)}.json"
     if report := _cached(kept):
@@ -87,7 +89,8 @@ def _key(manifest: Manifest, mends: Mends, settings: Settings, architecture: str
     source = find_weights(get_architecture(architecture), settings)
     corrected = [(mend.file, mend.action, mend.name) for mend in mends.mends]
     files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in (source.path, source.preprocess) if p]
-    parts = [FORMAT, manifest.fingerprint, manifest.data.skipped, corrected, architecture, source.label, files]
+    apart = [[entry.to_dict() for entry in manifest.data.left_out], manifest.data.junk]
+    parts = [FORMAT, manifest.fingerprint, apart, corrected, architecture, source.label, files]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -118,7 +121,8 @@ def _report(manifest: Manifest, features: Features, mends: Mends) -> Report:
         separability = {"accuracy": round(label_check.accuracy(judged, labels), 4), "alike": pairs}
     report = Report(
         classes=data.counts(),
-        skipped=[{"file": file, "reason": reason} for file, reason in data.skipped],
+        left_out=[entry.to_dict() for entry in data.left_out],
+        junk=data.junk,
         converted=[{"file": e.file, "reason": "; ".join(e.look.converted)} for e in entries if e.look.converted],
         tiny=[{"file": e.file, "reason": _size(e)} for e in entries if min(e.look.width, e.look.height) < TINY],
         odd=_odd(entries),

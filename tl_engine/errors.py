@@ -1,12 +1,23 @@
 """What a person can mend. Each message is one sentence: the value, what is allowed, and the remedy."""
 
+import json
 import re
 from collections.abc import Mapping
+from typing import Self
+
+QUESTION = "question"  # the kind of such a line, among events
 
 
 def without_paths(text: str) -> str:
     """The text with absolute paths cut to their last name: what a page may show."""
     return re.sub(r"(?<![\w.])(?:/[^\s/:'\"]+)+/([^\s/:'\"]*)", r"\1", text)
+
+
+def not_opened(name: str, error: OSError) -> str:
+    """The sentence for a file or folder that the system does not open."""
+    if isinstance(error, PermissionError):
+        return f"{name} may not be read by this program: allow it to."
+    return f"{name} cannot be read ({error.strerror or 'input/output error'}): copy it again."
 
 
 class EngineError(Exception):
@@ -31,6 +42,21 @@ class Question(DataError):  # noqa: N818 - not an error, though nothing goes on 
         super().__init__(text)
         self.option = option  # a field of Reading, such as "layout"
         self.readings = dict(readings)  # value of that option -> what it would make of the data, in words
+
+    def to_json(self) -> str:
+        """One line of ASCII, for the process that asked."""
+        return json.dumps({"kind": QUESTION, "text": str(self), "option": self.option, "readings": self.readings})
+
+    @classmethod
+    def from_json(cls, line: str) -> Self | None:
+        """The question of such a line, its text without paths; None for any other line."""
+        try:
+            told = json.loads(line)
+            if told["kind"] != QUESTION:
+                return None
+            return cls(without_paths(told["text"]), told["option"], told["readings"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
 
 
 class ImageError(EngineError):

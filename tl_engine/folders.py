@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tl_engine.archives import is_junk
-from tl_engine.dataset import CLASS_NAME_LENGTH, clean_class_name
 from tl_engine.errors import DataError, without_paths
+from tl_engine.names import CLASS_NAME_LENGTH, clean_class_name, is_junk
 from tl_engine.settings import GIGABYTE, Limits
 
 COUNT_EVERY = 2.0  # seconds; five photos a second need not be counted one by one

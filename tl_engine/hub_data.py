@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tl_engine.dataset import clean_class_name, scan
 from tl_engine.download import DownloadError, OnProgress, proxied, reachable
 from tl_engine.errors import DataError
 from tl_engine.folders import check_room, made_whole, make_parent, unavailable
 from tl_engine.hub_photos import ReadFile, write_tables
+from tl_engine.names import clean_class_name
+from tl_engine.scan import check_data
 from tl_engine.settings import Settings
 
 PREFIX = "hf:"
@@ -90,7 +91,7 @@ def hub_folder(
         with _in_words(name):
             found = (opened or open_on_hub)(name, limits.image_bytes)
         write_tables(found.tables, partial, what, limits, found.read, on_progress)
-        scan(partial, limits)  # what cannot be trained on leaves no files behind
+        check_data(partial, limits)
 
     return made_whole(folder, what, make)
 

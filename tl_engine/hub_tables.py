@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tl_engine.dataset import SPLIT_NAMES, clean_class_name
 from tl_engine.errors import DataError
 from tl_engine.folders import MOST_TAKEN
+from tl_engine.names import clean_class_name
 from tl_engine.settings import Limits
+from tl_engine.split_names import split_of
 
 SCANNED = 20  # rows looked at for each one wanted: a table may be sorted by class
 SHARES = {"train": 8, "val": 2, "test": 2}  # of what is taken, among the splits that there are
@@ -75,7 +76,7 @@ def planned(tables: Mapping[str, Any], what: str, limits: Limits) -> list[Split]
     """What to take of which table, named by its split. Raises DataError when there is nothing to train on."""
     ours: dict[str, Any] = {}
     for name, table in tables.items():
-        if kind := "train" if len(tables) == 1 else SPLIT_NAMES.get(str(name).lower()):
+        if kind := "train" if len(tables) == 1 else split_of(str(name)):
             ours.setdefault(kind, table)  # of validation and val side by side the first
     if "train" not in ours:
         raise DataError(f"{what} has no split for training, only {_listed(tables)}: {ANOTHER}.")

@@ -3,25 +3,27 @@ so that a large data set never holds up its own process.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tl_engine.architectures import DEFAULT_ARCHITECTURE
 from tl_engine.data_report import Report, make_report
-from tl_engine.dataset import printable, scan
 from tl_engine.download import OnProgress
-from tl_engine.errors import ConfigError
+from tl_engine.errors import ConfigError, Question
 from tl_engine.events import Event, to_json
 from tl_engine.folders import room_left
 from tl_engine.hub_data import PREFIX
 from tl_engine.intake import locate, unpacked
 from tl_engine.manifest import DROP, Mend, Mends
 from tl_engine.mending import keep_one_of_each, write_folder
+from tl_engine.names import printable
 from tl_engine.progress import reporting, watched
 from tl_engine.reading import Reading
+from tl_engine.scan import scan
 from tl_engine.settings import Limits, Settings
 from tl_engine.terminal import ReadableLog
 
@@ -31,6 +33,11 @@ SHOWN = 10  # findings of a kind printed for a person
 
 def inspect_command(arguments: argparse.Namespace) -> int:
     """Report on a data set; with --out write it corrected. Raises EngineError."""
+    with _asking(arguments):
+        return _inspect(arguments)
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
     settings, tell = _settings(arguments), _teller(arguments)
     architecture = arguments.architecture or DEFAULT_ARCHITECTURE
     getting = reporting("getting the data", lambda told: locate(arguments.data, settings, told, _reading(arguments)))
@@ -56,9 +63,22 @@ def take_command(arguments: argparse.Namespace) -> int:
             return locate(what, settings, told).root
         return unpacked(Path(what), settings.data_dir, settings.limits, told, _reading(arguments))
 
-    folder = watched(reporting("downloading" if what.startswith(PREFIX) else "unpacking", take), _teller(arguments))
+    stage = "downloading" if what.startswith(PREFIX) else "unpacking"
+    with _asking(arguments):
+        folder = watched(reporting(stage, take), _teller(arguments))
     print(json.dumps({"folder": folder.name}))
     return 0
+
+
+@contextlib.contextmanager
+def _asking(arguments: argparse.Namespace) -> Iterator[None]:
+    """Whoever follows the progress gets a question as json too, to be put to a person."""
+    try:
+        yield
+    except Question as question:
+        if arguments.progress:
+            print(question.to_json(), file=sys.stderr, flush=True)
+        raise
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -85,9 +105,9 @@ def _teller(arguments: argparse.Namespace) -> Tell:
 
 def _write(folder: Path, located: Mends, report: Report, settings: Settings, tell: Tell) -> None:
     """The data set as corrected by hand, with one of each photo and without what cannot be read."""
-    data = scan(located.root, settings.limits)
-    skipped = [Mend(file=finding["file"], action=DROP) for finding in report.skipped]
-    mended = located.adding([*keep_one_of_each(report, located), *skipped]).applied(data)
+    data = scan(located.root, settings.limits, located.layout)
+    left_out = [Mend(file=finding["file"], action=DROP) for finding in report.left_out]
+    mended = located.adding([*keep_one_of_each(report, located), *left_out]).applied(data)
     watched(write_folder(mended, located.root, folder), tell)
 
 
@@ -96,7 +116,7 @@ def _print(report: Report) -> None:
         print(f"{name}: {', '.join(f'{number:,} {split}' for split, number in splits.items())}")
     for sentence in report.advice:
         print(f"- {sentence}")
-    for title, found in (("left out", report.skipped), ("tiny", report.tiny), ("odd", report.odd)):
+    for title, found in (("left out", report.left_out), ("tiny", report.tiny), ("odd", report.odd)):
         _list(title, [f"{finding['file']}: {finding['reason']}" for finding in found])
     _list("the same photo", [f"{' = '.join(d.files)} ({d.kind})" for d in report.duplicates])
     suspects = [

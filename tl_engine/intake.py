@@ -1,16 +1,18 @@
 """From what a person names (a sample, a folder, a zip, a hub's data set) to a checked image folder. No torch here."""
 
+import dataclasses
 from pathlib import Path
 
 from tl_engine.archives import content_name, unpack
-from tl_engine.dataset import ImageFolder, check_trainable, scan
+from tl_engine.dataset import ImageFolder, check_trainable
 from tl_engine.download import OnProgress
 from tl_engine.errors import DataError
 from tl_engine.folders import make_parent, publish, temporary
 from tl_engine.hub_data import PREFIX, hub_folder
 from tl_engine.manifest import Mends
-from tl_engine.reading import Reading
+from tl_engine.reading import AUTO, Reading
 from tl_engine.samples import SAMPLES, sample_folder
+from tl_engine.scan import check_data, scan
 from tl_engine.settings import Limits, Settings
 
 PLAIN = Reading()
@@ -25,13 +27,21 @@ def load_data(
     learn from.
     """
     located = locate(data, settings, on_progress, reading)
-    corrected = located.applied(scan(located.root, settings.limits, reading.layout))
+    corrected = located.applied(scan(located.root, settings.limits, located.layout))
     check_trainable(corrected)  # a correction may have left out the last photo of a class
     return corrected
 
 
 def locate(data: str, settings: Settings, on_progress: OnProgress | None = None, reading: Reading = PLAIN) -> Mends:
-    """Where that data set lies, and what was corrected in it. Raises DataError."""
+    """Where that data set lies, how it is to be read, and what was corrected in it. Raises DataError.
+
+    A layout that is asked for wins over one that was chosen before.
+    """
+    located = _located(data, settings, on_progress, reading)
+    return located if reading.layout == AUTO else dataclasses.replace(located, layout=reading.layout)
+
+
+def _located(data: str, settings: Settings, on_progress: OnProgress | None, reading: Reading) -> Mends:
     if sample := SAMPLES.get(data):
         return Mends(root=sample_folder(sample, settings, on_progress))
     if data.startswith(PREFIX):
@@ -71,6 +81,6 @@ def unpacked(
         with temporary(parent) as place:
             partial = Path(place, folder.name.rpartition("-")[0])  # refusals speak of the archive's own name
             unpack(archive, partial, limits, on_progress, reading.zip_names)
-            scan(partial, limits, reading.layout)  # what cannot be trained on leaves no files behind
+            check_data(partial, limits, reading.layout)
             publish(partial, folder, archive.name)
     return folder

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tl_engine.dataset import ImageFolder, Record, scan
-from tl_engine.errors import DataError
+from tl_engine.dataset import ImageFolder, LeftOut, Record
+from tl_engine.errors import DataError, not_opened
 from tl_engine.events import Progress
 from tl_engine.folders import write_whole
 from tl_engine.looking import Look, look_at
 from tl_engine.parallel import in_order
 from tl_engine.progress import Stage
+from tl_engine.reading import AUTO, LAYOUTS
+from tl_engine.scan import scan
 from tl_engine.settings import Settings
 
 FORMAT = 1  # of both files; another one is not read
@@ -66,9 +68,9 @@ class Manifest:
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_manifest(root: Path, settings: Settings) -> Generator[Progress, None, Manifest]:
-    """Look at every new or changed file under `root`; files that cannot be decoded join `skipped`. Raises DataError."""
-    data = scan(root, settings.limits)
+def read_manifest(root: Path, settings: Settings, layout: str = AUTO) -> Generator[Progress, None, Manifest]:
+    """Look at every new or changed file under `root`; what cannot be decoded joins `left_out`. Raises DataError."""
+    data = scan(root, settings.limits, layout)
     kept = _kept_file(data.root, settings)
     known = {entry.file: entry for entry in _kept_entries(kept)}
     entries: list[Entry] = []
@@ -105,7 +107,7 @@ def _described(record: Record, data: ImageFolder, known: dict[str, Entry]) -> En
         with record.path.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
-        problem = Look(problem=f"{record.path.name} cannot be read ({error.strerror}): copy it again.")
+        problem = Look(problem=not_opened(record.path.name, error))
         return Entry(file=file, name=name, split=split, size=0, changed=0, sha256="", look=problem)
     return Entry(file=file, name=name, split=split, size=status.st_size, changed=status.st_mtime_ns, sha256=digest,
                  look=look_at(record.path))  # fmt: skip
@@ -114,9 +116,9 @@ def _described(record: Record, data: ImageFolder, known: dict[str, Entry]) -> En
 def _readable(data: ImageFolder, entries: list[Entry]) -> Manifest:
     """The manifest without the files that did not decode; each of them is named."""
     pairs = list(zip(data.records, entries, strict=True))
-    skipped = tuple((entry.file, entry.look.problem) for entry in entries if entry.look.problem)
+    left_out = tuple(LeftOut(entry.file, entry.look.problem) for entry in entries if entry.look.problem)
     records = tuple(record for record, entry in pairs if not entry.look.problem)
-    whole = dataclasses.replace(data, records=records, skipped=data.skipped + skipped)
+    whole = dataclasses.replace(data, records=records, left_out=data.left_out + left_out)
     return Manifest(data=whole, entries=tuple(entry for entry in entries if not entry.look.problem))
 
 
@@ -159,10 +161,11 @@ def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mends:
-    """What one person corrected in one data set; each file has one mend at most."""
+    """What one person corrected in one data set, and how they want it read; each file has one mend at most."""
 
     root: Path  # of the data set
     mends: tuple[Mend, ...] = ()
+    layout: str = AUTO  # one of LAYOUTS
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -170,17 +173,18 @@ class Mends:
         try:
             kept = json.loads(path.read_text(encoding="ascii"))
             mends = tuple(Mend(**mend) for mend in kept["mends"])
-            if kept["format"] != FORMAT or any(mend.action not in ACTIONS for mend in mends):
+            layout = kept.get("layout", AUTO)  # older files do not say it
+            if kept["format"] != FORMAT or layout not in LAYOUTS or any(mend.action not in ACTIONS for mend in mends):
                 raise ValueError
-            return cls(root=Path(kept["root"]), mends=mends)
-        except (OSError, ValueError, KeyError, TypeError):
+            return cls(root=Path(kept["root"]), mends=mends, layout=layout)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise DataError(f"{path.name} holds no corrections of a data set that can be read: delete it.") from None
 
     def write(self, path: Path) -> None:
         """To a file, whole. Raises DataError when there is no room."""
         mends = [dataclasses.asdict(mend) for mend in self.mends]
         try:
-            write_json(path, {"format": FORMAT, "root": str(self.root), "mends": mends})
+            write_json(path, {"format": FORMAT, "root": str(self.root), "layout": self.layout, "mends": mends})
         except OSError as error:
             raise DataError(f"The correction could not be saved ({error.strerror}): make room on the disk.") from None
 
@@ -196,16 +200,16 @@ class Mends:
         by_path = {data.root / mend.file: mend for mend in self.mends}
         labels = {name: label for label, name in enumerate(data.classes)}
         records: list[Record] = []
-        dropped: list[tuple[str, str]] = []
+        dropped: list[LeftOut] = []
         for record in data.records:
             mend = by_path.get(record.path)
             if mend and mend.action == DROP:
-                dropped.append((mend.file, mend.reason or "left out by hand"))
+                dropped.append(LeftOut(mend.file, mend.reason or "left out by hand"))
             elif mend and mend.action == RELABEL and mend.name in labels:
                 records.append(dataclasses.replace(record, label=labels[mend.name]))
             else:
                 records.append(record)
-        return dataclasses.replace(data, records=tuple(records), skipped=(*data.skipped, *dropped))
+        return dataclasses.replace(data, records=tuple(records), left_out=(*data.left_out, *dropped))
 
     def applied_to_manifest(self, manifest: Manifest) -> Manifest:
         """The same for a manifest."""

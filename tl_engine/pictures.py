@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from tl_engine.errors import ImageError
+from tl_engine.errors import ImageError, not_opened
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF")
 MIN_SIDE, MAX_SIDE = 8, 16_384  # pixels
@@ -59,6 +59,8 @@ def _refusing(name: str) -> Iterator[None]:
         raise ImageError(f"{name} needs more memory than there is: save it smaller.") from None
     except FileNotFoundError:
         raise ImageError(f"{name} is not there: check the path.") from None
+    except PermissionError as error:
+        raise ImageError(not_opened(name, error)) from None
     except IsADirectoryError:
         raise ImageError(f"{name} is a folder, not a picture: name the pictures in it.") from None
     except Exception as error:

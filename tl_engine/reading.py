@@ -7,6 +7,8 @@ from tl_engine.errors import ConfigError
 
 Layout = Literal["auto", "classes", "splits"]
 AUTO: Final = "auto"  # as it stands there; a doubt becomes a Question
+CLASSES: Final = "classes"  # the folders are the classes, whatever they are called
+SPLITS: Final = "splits"  # the folders are splits, or groups such as one for each pupil, and hold the classes
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
@@ -14,7 +16,7 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 class Reading:
     """The answers to the questions that a folder or zip may raise. Raises ConfigError for answers that are none."""
 
-    layout: str = AUTO  # the folders below are classes, or splits that hold classes
+    layout: str = AUTO  # one of LAYOUTS
     zip_names: str = AUTO  # the encoding of names in a zip that does not say it, as Python calls it: gbk, cp866
 
     def __post_init__(self) -> None:

@@ -116,8 +116,8 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
         config=to_dict(config),
         process_id=os.getpid(),
     )
-    for file, why in training.data.skipped:
-        yield FileSkipped(file=file, reason=why)
+    for entry in training.data.left_out:
+        yield FileSkipped(file=entry.file, reason=entry.reason)
     for note in training.data.notes:
         yield Note(message=note)
     set_seed(config.seed)
@@ -172,8 +172,8 @@ def _readable(training: Training, preparation: Preparation) -> Generator[Event, 
     config, given = training.config, training.data
     bad = yield from preparation.look(split_validation(given, config.val_fraction, config.seed))
     data = without(given, bad)
-    for file, reason in data.skipped[len(given.skipped) :]:
-        yield FileSkipped(file=file, reason=reason)
+    for entry in data.left_out[len(given.left_out) :]:
+        yield FileSkipped(file=entry.file, reason=entry.reason)
     data = split_validation(data, config.val_fraction, config.seed)
     check_trainable(data)
     if preparation.runtime.accelerator.is_main_process:

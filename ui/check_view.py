@@ -10,10 +10,11 @@ import gradio as gr
 
 from tl_engine.advice import UNEVEN
 from tl_engine.data_report import Report
-from tl_engine.dataset import printable
 from tl_engine.errors import EngineError
 from tl_engine.manifest import DROP, KEEP, RELABEL, Mend, Mends
 from tl_engine.mending import keep_one_of_each
+from tl_engine.names import printable
+from tl_engine.reading import AUTO
 from tl_engine.settings import Settings
 from ui import corrected
 from ui.data_table import counts_table, findings_html
@@ -141,10 +142,11 @@ class CheckView:
 
     def _undo_button(self, choice: str | None, workspace: str) -> Any:
         try:
-            number = len(corrected.located(choice or "", self.settings, workspace).mends)
+            own = corrected.located(choice or "", self.settings, workspace)
         except EngineError:  # corrections that cannot be read can be undone too
             return gr.Button("Undo all corrections", visible=True)
-        return gr.Button(f"Undo all corrections ({plural(number, 'photo')})", visible=number > 0)
+        number = f" ({plural(len(own.mends), 'photo')})" if own.mends else ""
+        return gr.Button(f"Undo all corrections{number}", visible=bool(own.mends) or own.layout != AUTO)
 
     def found(self, choice: str | None, workspace: str) -> tuple[Report, Mends, Path]:
         """The last report, what was corrected, and the folder, for those who list photos. Raises EngineError."""
@@ -240,6 +242,7 @@ def report_html(report: Report, mends: Mends, stale: bool = False) -> str:
     mended = (
         f"<p>{plural(len(mends.mends), 'photo')} corrected; check again to see what is left.</p>" if mends.mends else ""
     )
-    titles = (("Left out", report.skipped), ("Tiny", report.tiny), ("Odd", report.odd), ("Converted", report.converted))
-    found = "".join(findings_html(title, findings) for title, findings in titles if findings)
+    kinds = ("left_out", "tiny", "odd", "converted")
+    named = [(kind.replace("_", " ").capitalize(), getattr(report, kind)) for kind in kinds]
+    found = "".join(findings_html(title, findings) for title, findings in named if findings)
     return f'<div class="tl-data">{old}{counts_table(report.classes)}<ul>{advice}</ul>{mended}{found}</div>'

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from tl_engine.dataset import ImageFolder, scan
+from tl_engine.dataset import ImageFolder
 from tl_engine.errors import DataError
 from tl_engine.intake import locate
 from tl_engine.manifest import Mend, Mends
+from tl_engine.reading import AUTO, Reading
+from tl_engine.scan import scan
 from tl_engine.settings import Limits, Settings
 from ui.data_choices import absent, own_folder, resolve
 
@@ -37,7 +39,8 @@ def located(choice: str, settings: Settings, workspace: str | None) -> Mends:
     if kept is None or not kept.is_file():
         return original
     try:
-        return dataclasses.replace(original, mends=Mends.read(kept).mends)
+        own = Mends.read(kept)
+        return dataclasses.replace(original, mends=own.mends, layout=own.layout)
     except DataError:
         raise DataError("Your corrections of this data set cannot be read: press Undo all corrections.") from None
 
@@ -61,25 +64,34 @@ def correct(choice: str, mends: Iterable[Mend], settings: Settings, workspace: s
         located(choice, settings, workspace).adding(mends).write(mends_file(choice, settings, workspace))
 
 
+def choose_layout(choice: str, layout: str, settings: Settings, workspace: str) -> None:
+    """Keep how this visitor wants a data set read. Raises EngineError."""
+    reading = Reading(layout=layout)
+    with CORRECTING:
+        kept = dataclasses.replace(located(choice, settings, workspace), layout=reading.layout)
+        kept.write(mends_file(choice, settings, workspace))
+
+
 def undo(choice: str, settings: Settings, workspace: str) -> None:
-    """Forget all corrections of a data set by this visitor."""
+    """Forget all corrections of a data set by this visitor, and how they wanted it read."""
     mends_file(choice, settings, workspace).unlink(missing_ok=True)
 
 
-def described(choice: str, settings: Settings, workspace: str | None) -> ImageFolder | None:
+def described(choice: str, settings: Settings, workspace: str | None, layout: str = AUTO) -> ImageFolder | None:
     """What is in a data set, as corrected; None for a sample not downloaded yet. Raises DataError.
 
-    Read again only when its folders changed.
+    Read again only when its folders changed. A layout that is asked for wins over the one that was chosen before.
     """
     if absent(resolve(choice, settings, workspace), settings):
         return None
     mends = located(choice, settings, workspace)
-    return mends.applied(_scanned(str(mends.root), stamp(mends.root), settings.limits))
+    wanted = mends.layout if layout == AUTO else layout
+    return mends.applied(_scanned(str(mends.root), stamp(mends.root), settings.limits, wanted))
 
 
 @functools.lru_cache(maxsize=32)
-def _scanned(data: str, _changed: int, limits: Limits) -> ImageFolder:
-    return scan(Path(data), limits)
+def _scanned(data: str, _changed: int, limits: Limits, layout: str) -> ImageFolder:
+    return scan(Path(data), limits, layout)
 
 
 def stamp(folder: Path) -> int:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from tl_engine.collect import PREFIX, Collection
-from tl_engine.dataset import ImageFolder, printable
+from tl_engine.dataset import ImageFolder
 from tl_engine.errors import DataError
+from tl_engine.names import printable
 from tl_engine.samples import SAMPLES, present_folder
 from tl_engine.settings import Settings
 from ui.session import checked_workspace
@@ -70,8 +71,9 @@ def absent(choice: str, settings: Settings) -> bool:
 
 def summary_words(data: ImageFolder) -> str:
     """One sentence on a data set."""
-    skipped = f", {plural(len(data.skipped), 'file')} left out" if data.skipped else ""
-    return f"{plural(len(data.records), 'photo')} in {plural(len(data.classes), 'class', 'classes')}{skipped}"
+    number = sum(max(1, entry.files) for entry in data.left_out)
+    left_out = f", {plural(number, 'file')} left out" if number else ""
+    return f"{plural(len(data.records), 'photo')} in {plural(len(data.classes), 'class', 'classes')}{left_out}"
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -56,7 +56,7 @@ class DataTab:
         self.collect.delete.click(self.deleted, [*here, self.collect.sure], [self.choice, *self.shown], **QUIET)
         self.look.fit.input(lambda fit: fit, self.look.fit, form.advanced["fit"], **QUIET)
         chosen = self.use.click(lambda: gr.Tabs(selected="train"), None, tabs, **QUIET)
-        chosen.then(form.describe, [form.data, self.workspace], form.summary, **QUIET)  # corrections change it
+        chosen.then(form.describe, [form.data, self.workspace], form.shown, **QUIET)  # corrections change it
 
     @property
     def shown(self) -> list[Any]:

@@ -1,6 +1,7 @@
 """What is in a data set, as HTML: classes as bars by split, and files by name with the reason."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ui.wording import plural, text
 
@@ -28,15 +29,16 @@ def counts_table(classes: Mapping[str, Mapping[str, int]]) -> str:
     return f"<table>{titles}{''.join(rows)}</table>{more}"
 
 
-def findings_html(title: str, findings: Sequence[Mapping[str, str]]) -> str:
+def findings_html(title: str, findings: Sequence[Mapping[str, Any]]) -> str:
     """Files with the reason, folded when there are many."""
     rows = "".join(
         f'<tr><th scope="row">{text(f["file"], 80)}</th><td>{text(f["reason"], 200)}</td></tr>'
         for f in findings[:MOST_FILES]
     )
     more = f"<p>and {len(findings) - MOST_FILES:,} more</p>" if len(findings) > MOST_FILES else ""
+    number = sum(max(1, finding.get("files", 1)) for finding in findings)
     opened = " open" if len(findings) <= 3 else ""
     return (
-        f'<details class="tl-findings"{opened}><summary>{text(title)}: {plural(len(findings), "file")}</summary>'
+        f'<details class="tl-findings"{opened}><summary>{text(title)}: {plural(number, "file")}</summary>'
         f"<table>{rows}</table>{more}</details>"
     )

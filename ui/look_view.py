@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 from tl_engine.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, get_architecture
 from tl_engine.collect import Collection
 from tl_engine.config import AUGMENTATIONS, FITS
-from tl_engine.dataset import ImageFolder, Record, printable
+from tl_engine.dataset import ImageFolder, Record
 from tl_engine.errors import DataError
+from tl_engine.names import printable
 from tl_engine.settings import Settings
 from tl_engine.weights import find_weights
 from ui import corrected, data_choices

@@ -43,7 +43,7 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
         train.connect(tabs, predict)
         data.connect(tabs, train.form)
         # What was collected or corrected meanwhile shows in the summary.
-        train.tab.select(train.form.describe, [train.form.data, workspace], train.form.summary, **QUIET)
+        train.tab.select(train.form.describe, [train.form.data, workspace], train.form.shown, **QUIET)
 
         def restore(known: str, request: gr.Request) -> list[Any]:
             """What this visitor had: their workspace, their data, their newest run or the one of the link."""
@@ -53,12 +53,12 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
             return [
                 owner,
                 gr.Dropdown(choices=listed, value=chosen),
-                train.form.describe(chosen, owner),
+                *train.form.describe(chosen, owner),
                 train.restored(owner, request.query_params.get("run")),
                 gr.Dropdown(choices=classifier_pool.choices(settings, owner)),
             ]
 
-        outputs = [workspace, train.form.data, train.form.summary, train.run, predict.classifier]
+        outputs = [workspace, train.form.data, *train.form.shown, train.run, predict.classifier]
         loaded = page.load(restore, workspace, outputs, **QUIET)
         page.load(None, js=CAMERA_JS)
         loaded.then(train.follow_anew, [train.run, train.others, workspace], train.shown, **QUIET)

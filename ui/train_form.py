@@ -1,7 +1,6 @@
 """The left side of the Train tab: what to train on, with what, and how."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -9,14 +8,15 @@ import gradio as gr
 from tl_engine.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from tl_engine.config import AUGMENTATIONS, FITS, OPTIMIZERS, SCHEDULES, TrainConfig
 from tl_engine.dataset import ImageFolder
-from tl_engine.errors import EngineError
+from tl_engine.errors import EngineError, Question
 from tl_engine.folders import MOST_TAKEN
 from tl_engine.hub_data import PREFIX
 from tl_engine.settings import MEGABYTE, Settings
 from tl_engine.weights import find_weights
 from ui import corrected, data_choices, forget
 from ui.data_table import counts_table, findings_html
-from ui.refusal import in_words
+from ui.question import QuestionBox, Waiting, used_up
+from ui.refusal import in_words, problem_html
 from ui.session import checked_workspace
 from ui.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, plural, text
 from ui.worker import run_command, told
@@ -39,8 +39,8 @@ def summary_html(data: ImageFolder | None) -> str:
     """The classes as bars with their counts by split, and what was left out and why, before anything starts."""
     if data is None:
         return '<p class="tl-hint">Not here yet: the training downloads it first.</p>'
-    skipped = [{"file": file, "reason": reason} for file, reason in data.skipped]
-    left_out = findings_html("Left out", skipped) if skipped else ""
+    findings = [entry.to_dict() for entry in data.left_out]
+    left_out = findings_html("Left out", findings) if findings else ""
     notes = "".join(f"<p>Note: {text(note, 200)}.</p>" for note in data.notes)
     table = counts_table(data.counts())
     return f'<div class="tl-data"><p><b>{data_choices.summary_words(data)}</b></p>{table}{left_out}{notes}</div>'
@@ -102,6 +102,7 @@ class TrainForm:
         info = "A folder for each class. Bring your own as a zip below."
         self.data = data_dropdown(settings, label="1. Photos", info=info, elem_id="data")
         self.summary = gr.HTML(elem_id="summary")
+        self.question = QuestionBox()
         with gr.Accordion("Upload a zip of class folders", open=False, elem_id="upload"):
             self._ways_in()
         self.architecture = gr.Dropdown(
@@ -152,56 +153,82 @@ class TrainForm:
         named = {"data": self.data, "architecture": self.architecture, "strategy": self.strategy, "epochs": self.epochs}
         return named | self.advanced
 
+    @property
+    def shown(self) -> list[Any]:
+        """What `describe` gives values for."""
+        return [self.summary, *self.question.shown]
+
     def _connect(self) -> None:
         tuned = [self.epochs, *self.advanced.values()]
         gr.on([self.strategy.input, self.preset.input], _retuned, [self.strategy, self.preset], tuned, **QUIET)
         self.strategy.change(explanation, self.strategy, self.explained, **QUIET)
         # Reading a large folder takes a moment, so this one shows that it works.
-        self.data.change(self.describe, [self.data, self.workspace], self.summary, api_visibility="private")
-        uploaded = [self.data, self.summary, self.upload]
+        self.data.change(self.describe, [self.data, self.workspace], self.shown, api_visibility="private")
+        described = [self.data, *self.shown]
         taking: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": TAKERS, "concurrency_id": "take"}
-        self.upload.upload(self.take, [self.upload, self.workspace], uploaded, show_progress_on=self.upload, **taking)
-        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], uploaded[:2],
+        self.upload.upload(self.take, [self.upload, self.workspace], [*described, self.upload],
+                           show_progress_on=self.upload, **taking)  # fmt: skip
+        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], described,
               show_progress_on=self.hub, **taking)  # fmt: skip
-        forgotten = [self.data, self.summary, self.sure]
-        self.forget.click(self.delete, [self.workspace, self.sure], forgotten, **QUIET)
+        asked = [self.data, self.workspace, self.question.reading, self.question.waiting]
+        self.question.go.click(self.answered, asked, described, show_progress_on=self.question.go, **taking)
+        self.forget.click(self.delete, [self.workspace, self.sure], [*described, self.sure], **QUIET)
 
-    def describe(self, choice: str | None, workspace: str) -> str:
-        """What is in the chosen data set; what is wrong with it is said in its place."""
+    def describe(self, choice: str | None, workspace: str) -> list[Any]:
+        """What is in the chosen data set; what is wrong with it, or to be asked about it, is said in its place."""
         if not choice:
-            return ""
+            return ["", *self.question.values()]
         try:
             owner = checked_workspace(workspace) if workspace else None
-            return summary_html(corrected.described(choice, self.settings, owner))
+            return [summary_html(corrected.described(choice, self.settings, owner)), *self.question.values()]
+        except Question as question:
+            return [problem_html(question), *self.question.values(question if workspace else None)]
         except EngineError as error:
-            return f'<div class="tl-data tl-problem" role="alert"><p>{text(error, 500)}</p></div>'
+            return [problem_html(error), *self.question.values()]
 
     @in_words
-    def take(self, file: str | None, workspace: str, progress: Any = gr.Progress()) -> tuple[Any, str, None]:  # noqa: B008
+    def take(self, file: str | None, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
         """A visitor's zip becomes a data set of theirs, chosen at once; the upload itself is not kept."""
         if not file:
             raise EngineError("No file arrived: choose a zip of class folders.")
-        try:
-            return *self._taken(file, workspace, progress), None
-        finally:
-            if file.endswith(".zip"):  # a program may name any file of Gradio's cache here
-                Path(file).unlink(missing_ok=True)
+        return [*self._uploaded(file, workspace, progress), None]
 
     @in_words
-    def fetched(self, name: str, workspace: str, progress: Any = gr.Progress()) -> tuple[Any, str]:  # noqa: B008
+    def answered(
+        self, choice: str | None, workspace: str, reading: str | None, waiting: Waiting | None,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> list[Any]:  # fmt: skip
+        """The data set, or the upload that waits, read as its visitor chose."""
+        if not reading:
+            raise EngineError("Pick one of the readings first.")
+        if waiting:
+            file, option = waiting
+            return self._uploaded(file, workspace, progress, f"--{option.replace('_', '-')}", reading)
+        corrected.choose_layout(choice or "", reading, self.settings, checked_workspace(workspace))
+        return [gr.skip(), *self.describe(choice, workspace)]
+
+    def _uploaded(self, file: str, workspace: str, progress: Any, *answer: str) -> list[Any]:
+        try:
+            with used_up(file):
+                return self._taken(file, workspace, progress, *answer)
+        except Question as question:
+            return [gr.skip(), problem_html(question), *self.question.values(question, file)]
+
+    @in_words
+    def fetched(self, name: str, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
         """A data set of the hub becomes one of the visitor's."""
         return self._taken(f"{PREFIX}{name.strip().removeprefix(PREFIX)}", workspace, progress)
 
-    def _taken(self, what: str, workspace: str, progress: Any) -> tuple[Any, str]:
+    def _taken(self, what: str, workspace: str, progress: Any, *answer: str) -> list[Any]:
         """Unpack or download in a process of its own, so that the page answers meanwhile."""
         owner = checked_workspace(workspace)
         into = ["--into", str(self.settings.uploads / owner)]
-        taken = run_command("take", [what, *into], self.settings, lambda event: told(progress, event))
+        taken = run_command("take", [what, *into, *answer], self.settings, lambda event: told(progress, event))
         choice = data_choices.UPLOAD + taken["folder"]
-        return gr.Dropdown(data_choices.choices(self.settings, owner), value=choice), self.describe(choice, owner)
+        return [gr.Dropdown(data_choices.choices(self.settings, owner), value=choice), *self.describe(choice, owner)]
 
     @in_words
-    def delete(self, workspace: str, sure: bool) -> tuple[Any, str, bool]:
+    def delete(self, workspace: str, sure: bool) -> list[Any]:
         """Remove what this visitor brought."""
         owner = checked_workspace(workspace)
         if not sure:
@@ -210,7 +237,7 @@ class TrainForm:
         gr.Info(f"Deleted: {plural(number, 'data set')}.")
         choice = data_choices.default_choice(self.settings)
         listed = gr.Dropdown(data_choices.choices(self.settings, owner), value=choice)
-        return listed, self.describe(choice, owner), False
+        return [listed, *self.describe(choice, owner), False]
 
 
 def explanation(strategy: str) -> str:

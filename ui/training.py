@@ -57,7 +57,7 @@ def checked_config(options: Mapping[str, Any], settings: Settings, workspace: st
         raise ConfigError(f"{forbidden[0].replace('_', '-')} is the host's to set, in the terminal: leave it out.")
     preset = given.pop("preset", None)
     config = TrainConfig.from_options(given, preset)
-    corrected.described(config.data, settings, workspace)
+    corrected.described(config.data, settings, workspace, config.layout)
     if config.strategy != "from-scratch":
         check_weights(get_architecture(config.architecture), settings)
     return TrainConfig.from_options(given | {"data": corrected.frozen(config.data, settings, workspace)}, preset)

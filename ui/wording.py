@@ -4,7 +4,7 @@ import html
 import time
 from typing import Any
 
-from tl_engine.dataset import printable
+from tl_engine.names import printable
 
 # A handler that only reads: past the queue, no spinner, not for programs.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tl_engine.errors import EngineError, without_paths
+from tl_engine.errors import EngineError, Question, without_paths
 from tl_engine.events import Progress, from_json
 from tl_engine.settings import PROJECT, Settings
 from ui.wording import duration
@@ -23,7 +23,7 @@ UNEXPECTED = "Reading the photos ended unexpectedly: try again, or with fewer ph
 def run_command(name: str, arguments: Sequence[str], settings: Settings, on_progress: OnEvent) -> dict[str, Any]:
     """Run `python -m tl_engine NAME` to its end and return the object it prints.
 
-    Raises EngineError with the sentence that it refused with.
+    Raises EngineError with the sentence that it refused with, or the Question that it asked.
     """
     limits = json.dumps(dataclasses.asdict(settings.limits))
     command = [sys.executable, "-m", "tl_engine", name, *arguments, "--json", "--progress", "--limits", limits]
@@ -31,24 +31,24 @@ def run_command(name: str, arguments: Sequence[str], settings: Settings, on_prog
     with MOST_AT_ONCE, tempfile.TemporaryFile() as answer, subprocess.Popen(
         command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.PIPE
     ) as process:  # fmt: skip
-        said = _followed(process.stderr, on_progress)
+        refusal = _followed(process.stderr, on_progress)
         if code := process.wait():
-            raise EngineError(without_paths(said) if code == WRONG and said else UNEXPECTED)
+            raise refusal if code == WRONG and refusal else EngineError(UNEXPECTED)
         answer.seek(0)
         result: dict[str, Any] = json.load(answer)
         return result
 
 
-def _followed(lines: Any, on_progress: OnEvent) -> str:
-    """Pass progress on; the last of what else the process says is its refusal, if it refuses."""
-    said = ""
+def _followed(lines: Any, on_progress: OnEvent) -> EngineError | None:
+    """Pass progress on; a question, or the last of what else the process says, is its refusal, if it refuses."""
+    said: EngineError | None = None
     for raw in lines:
         line = raw.decode("utf-8", "replace").strip()
         event = from_json(line)
         if isinstance(event, Progress):
             on_progress(event)
-        elif line and event is None:
-            said = line
+        elif line and event is None and not isinstance(said, Question):
+            said = Question.from_json(line) or EngineError(without_paths(line))
     return said
 
 

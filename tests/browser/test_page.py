@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import make_data
+from tests.photo_trees import filled
 from tests.serving import Server
 
 Visit = Callable[..., Page]
@@ -203,6 +205,20 @@ def test_a_zip_with_markup_in_its_names_is_text_everywhere(visit: Visit, server:
     other = visit(server.url)
     other.locator("#data input").first.click()
     expect(other.get_by_role("option").filter(has_text="Your upload")).to_have_count(0)
+
+
+def test_a_zip_with_two_readings_asks_and_is_read_as_answered(visit: Visit, server: Server, tmp_path: Path) -> None:
+    page = visit(server.url)
+    filled(tmp_path / "in", "anna/cats", "anna/dogs", "ben/cats", "ben/dogs")
+    archive = shutil.make_archive(str(tmp_path / "pupils"), "zip", tmp_path / "in")
+    expect(page.locator("#question-go")).to_be_hidden()
+    page.get_by_role("button", name="Upload a zip of class folders").click()
+    page.locator("#upload input[type=file]").set_input_files(archive)
+    expect(page.locator("#summary")).to_contain_text("can be read in two ways.", timeout=MINUTE)
+    page.locator("#question").get_by_text("cats, dogs").click()
+    page.locator("#question-go").click()
+    expect(page.locator("#summary")).to_contain_text("12 photos in 2 classes", timeout=MINUTE)
+    expect(page.locator("#question-go")).to_be_hidden()
 
 
 def test_a_wrong_zip_is_one_toast_in_the_engines_words(visit: Visit, server: Server, tmp_path: Path) -> None:

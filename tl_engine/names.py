@@ -1,0 +1,47 @@
+"""Names of files, folders and classes: what is readable, what a class may be called, what is nobody's photo."""
+
+import re
+import unicodedata
+
+CLASS_NAME_LENGTH = 120  # characters
+TITLE = ".title"  # in a collection's folder: what the person calls it
+LEFT_OUT_FILE = ".left-out.json"  # in the folder of a zip: which of its members could not be taken, and why
+OWN_FILES = frozenset((TITLE, LEFT_OUT_FILE))  # ours, beside a person's photos
+
+# What systems, NAS boxes, galleries, synchronisers and editors leave among photos, in lower case, one or more a line.
+LEAVINGS = """
+__macosx, .ds_store, .appledouble, .appledb, .appledesktop, .lsoverride, .apdisk, .localized, .spotlight-v100
+.fseventsd, .temporaryitems, temporary items, network trash folder, .documentrevisions-v100, .volumeicon.icns
+.mobilebackups, ipod photo cache
+thumbs.db, ehthumbs.db, ehthumbs_vista.db, desktop.ini, $recycle.bin, system volume information, found.000, _vti_cnf
+@eadir, #recycle, #snapshot, @tmp, @sharebin, .synologyworkingdirectory
+@recycle, @recently-snapshot, @transcode, .streams
+.picasa.ini, picasa.ini, .picasaoriginals, .thumbnails, .thumbs, .comments, .xvpics, .nomedia
+.dtrash, digikam4.db, thumbnails-digikam.db, recognition.db, similarity.db, zbthumbnail.info, pspbrwse.jbf, .pspautosave
+lost+found, .directory, .cache, .stfolder, .stversions, .dropbox, .dropbox.cache, .syncing_db
+.ipynb_checkpoints, __pycache__, .git, .gitignore, .gitattributes, .gitkeep, .svn, .hg, .idea, .vscode
+"""
+JUNK = frozenset(re.split(r"[,\n] *", LEAVINGS.strip())) | {"icon\r"}
+JUNK_STARTS = ("._", ".@__", ".trash", ".nfs", ".fuse_hidden", "~$", ".~lock.")
+JUNK_ENDS = ("@synoeastream", "@synoresource")
+
+
+def is_junk(name: str) -> bool:
+    """Whether a system or a program left this file or folder behind; capitals do not matter."""
+    lower = name.lower()
+    return lower in JUNK or lower.startswith(JUNK_STARTS) or lower.endswith(JUNK_ENDS)
+
+
+def printable(name: str) -> str:
+    """A file's name with `?` for bytes that are no UTF-8, as old archives have them."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def clean_class_name(folder: str) -> str:
+    """A folder's name as text: NFC, one line, no control, bidi or zero-width characters."""
+    plain = "".join(
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c
+        for c in unicodedata.normalize("NFC", printable(folder))
+        if unicodedata.category(c) != "Cf"
+    )
+    return re.sub(r"\s+", " ", plain).strip()

@@ -1,0 +1,64 @@
+"""Data that could be read in two ways: the readings to pick from, where the page would otherwise show a refusal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tl_engine.errors import Question
+
+KEPT = 3600  # seconds that an upload waits for its answer
+Waiting = tuple[str, str]  # an upload, and the option of `take` that its question is about
+
+
+class QuestionBox:
+    """The choice and its button, hidden while nothing is asked."""
+
+    def __init__(self) -> None:
+        with gr.Column(visible=False, elem_id="question-box") as self.box:
+            self.reading = gr.Radio([], label="How is it meant?", elem_id="question")
+            self.go = gr.Button("Read it this way", variant="primary", size="sm", elem_id="question-go")
+        # On the server, never in the page: whoever could name this file could have any file read and deleted.
+        self.waiting = gr.State(None, time_to_live=KEPT, delete_callback=_unanswered)
+
+    @property
+    def shown(self) -> list[Any]:
+        """What `values` gives values for."""
+        return [self.box, self.reading, self.waiting]
+
+    @staticmethod
+    def values(question: Question | None = None, upload: str | None = None) -> list[Any]:
+        """The box for a question about a data set, or about an upload that waits for the answer; hidden for none."""
+        if question is None:
+            return [gr.Column(visible=False), gr.Radio(choices=[], value=None), None]
+        choices = [(words, value) for value, words in question.readings.items()]
+        return [
+            gr.Column(visible=True),
+            gr.Radio(choices=choices, value=None),
+            (upload, question.option) if upload else None,
+        ]
+
+
+@contextmanager
+def used_up(upload: str) -> Iterator[None]:
+    """Delete an upload when what is made of it is made or refused; a question it waits for."""
+    try:
+        yield
+    except Question:
+        raise
+    except BaseException:
+        _forget(upload)
+        raise
+    _forget(upload)
+
+
+def _forget(upload: str) -> None:
+    if upload.endswith(".zip"):  # a program may name any file of Gradio's cache
+        Path(upload).unlink(missing_ok=True)
+
+
+def _unanswered(waiting: Waiting | None) -> None:
+    if waiting:
+        _forget(waiting[0])
