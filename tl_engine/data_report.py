@@ -21,7 +21,8 @@ from tl_engine.config import SEED, VAL_FRACTION
 from tl_engine.dataset import split_validation, without
 from tl_engine.duplicates import Duplicates, Features, find_duplicates
 from tl_engine.events import Event
-from tl_engine.manifest import KEEP, Entry, Manifest, Mends, read_manifest, write_json
+from tl_engine.folders import write_json
+from tl_engine.manifest import KEEP, Entry, Manifest, Mends, read_manifest
 from tl_engine.names import printable
 from tl_engine.settings import Settings
 from tl_engine.weights import find_weights

@@ -18,6 +18,7 @@ from tl_engine.dataset import ImageFolder, Record, without
 from tl_engine.errors import DataError, ImageError
 from tl_engine.events import Event, Note
 from tl_engine.feature_cache import FeatureCache
+from tl_engine.hashes import content_hashes
 from tl_engine.models import backbone_outputs
 from tl_engine.parallel import batched, in_order
 from tl_engine.progress import Stage
@@ -49,6 +50,7 @@ class Embedder:
         self.model = runtime.place(backbone.model).eval()
         self.preprocess = backbone.preprocess
         self.runtime = runtime
+        self.settings = settings
         self.check_stop = check_stop
         # Whatever changes a feature belongs to the name of the pair; a changed number never meets an old row.
         numbers = {**self.preprocess.to_dict(), "short_side": self.preprocess.short_side}
@@ -56,10 +58,10 @@ class Embedder:
         self.cache = FeatureCache(settings.cache / "features", json.dumps(pair), settings.cache_bytes)
         self.found = Found()
 
-    def look(self, records: Sequence[Record]) -> Generator[Event, None, dict[Path, str]]:
+    def look(self, data: ImageFolder) -> Generator[Event, None, dict[Path, str]]:
         """Embed the plain view of every file; returns the files that do not decode, each with one sentence."""
-        self.found.keys = content_hashes(records)
-        yield from self._embed(records, "embedding photos", self.found.keys, self._view)
+        self.found.keys = content_hashes(data, self.settings)
+        yield from self._embed(data.records, "embedding photos", self.found.keys, self._view)
         return self.found.unreadable
 
     def plain(self, records: Sequence[Record]) -> Tensor:
@@ -163,7 +165,7 @@ def embed_photos(
     """
     backbone = yield from prepare_backbone(architecture, settings)
     embedder = Embedder(backbone, make_runtime(backbone, settings), settings)
-    bad = yield from embedder.look(data.records)
+    bad = yield from embedder.look(data)
     readable = without(data, bad).records
     if not readable:
         raise DataError(
@@ -174,24 +176,11 @@ def embed_photos(
     return (rows.mean((2, 3)) if rows.dim() == 4 else rows.flatten(1)).numpy(), bad
 
 
-def content_hashes(records: Sequence[Record]) -> dict[Path, str]:
-    """SHA-256 of each file's bytes, in hexadecimal."""
-    return {record.path: digest for record, digest in zip(records, in_order(_content_hash, records), strict=True)}
-
-
 def _agreed(records: list[Record]) -> list[Record]:
     """The first process's list, so that all share the same work even if the cache changed in between."""
     holder = [records]
     broadcast_object_list(holder)
     return holder[0]
-
-
-def _content_hash(record: Record) -> str:
-    try:
-        with record.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return f"unreadable {record.path}"  # decoding will say why
 
 
 def _tried(draw: Callable[[Record], Pixels], record: Record) -> Pixels | ImageError:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import re
 import secrets
@@ -10,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tl_engine.errors import DataError, without_paths
 from tl_engine.names import CLASS_NAME_LENGTH, clean_class_name, is_junk
@@ -47,6 +49,12 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write json so that a reader finds the old file or the new one, never half of it. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(values).encode("ascii"))  # a file's name may hold bytes that are no UTF-8
 
 
 def publish(partial: Path, folder: Path, name: str) -> None:

@@ -13,12 +13,13 @@ import os
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from tl_engine.dataset import ImageFolder, LeftOut, Record
 from tl_engine.errors import DataError, not_opened
 from tl_engine.events import Progress
-from tl_engine.folders import write_whole
+from tl_engine.folders import write_json
+from tl_engine.hashes import content_hashes, kept_file
 from tl_engine.looking import Look, look_at
 from tl_engine.parallel import in_order
 from tl_engine.progress import Stage
@@ -73,9 +74,10 @@ def read_manifest(root: Path, settings: Settings, layout: str = AUTO) -> Generat
     data = scan(root, settings.limits, layout)
     kept = _kept_file(data.root, settings)
     known = {entry.file: entry for entry in _kept_entries(kept)}
+    hashes = content_hashes(data, settings)
     entries: list[Entry] = []
     clock = Stage("looking at photos", len(data.records))
-    described = in_order(functools.partial(_described, data=data, known=known), data.records)
+    described = in_order(functools.partial(_described, data=data, known=known, hashes=hashes), data.records)
     for done, entry in enumerate(described, start=1):
         entries.append(entry)
         if event := clock.due(done):
@@ -92,11 +94,12 @@ def _kept_file(root: Path, settings: Settings) -> Path:
 def forget_manifest(root: Path, settings: Settings) -> None:
     """Remove what the cache holds of the data set in that folder, and of folders directly inside that it may wrap."""
     for folder in (root, *root.glob("*/"), *root.glob("*/*/")):
-        with contextlib.suppress(OSError):
-            _kept_file(folder, settings).unlink(missing_ok=True)
+        for kept in (_kept_file(folder, settings), kept_file(folder, settings)):
+            with contextlib.suppress(OSError):
+                kept.unlink(missing_ok=True)
 
 
-def _described(record: Record, data: ImageFolder, known: dict[str, Entry]) -> Entry:
+def _described(record: Record, data: ImageFolder, known: dict[str, Entry], hashes: Mapping[Path, str]) -> Entry:
     file = record.path.relative_to(data.root).as_posix()
     name, split = data.classes[record.label], record.split
     try:
@@ -104,13 +107,11 @@ def _described(record: Record, data: ImageFolder, known: dict[str, Entry]) -> En
         old = known.get(file)
         if old and (old.size, old.changed) == (status.st_size, status.st_mtime_ns):
             return dataclasses.replace(old, name=name, split=split)
-        with record.path.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         problem = Look(problem=not_opened(record.path.name, error))
         return Entry(file=file, name=name, split=split, size=0, changed=0, sha256="", look=problem)
-    return Entry(file=file, name=name, split=split, size=status.st_size, changed=status.st_mtime_ns, sha256=digest,
-                 look=look_at(record.path))  # fmt: skip
+    return Entry(file=file, name=name, split=split, size=status.st_size, changed=status.st_mtime_ns,
+                 sha256=hashes[record.path], look=look_at(record.path))  # fmt: skip
 
 
 def _readable(data: ImageFolder, entries: list[Entry]) -> Manifest:
@@ -136,12 +137,6 @@ def _kept_entries(path: Path) -> list[Entry]:
 def _keep(path: Path, entries: list[Entry]) -> None:
     with contextlib.suppress(OSError):  # the cache only saves time
         write_json(path, {"format": FORMAT, "entries": [dataclasses.asdict(entry) for entry in entries]})
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write json so that a reader finds the old file or the new one, never half of it. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(values).encode("ascii"))  # a file's name may hold bytes that are no UTF-8
 
 
 def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> None:

@@ -12,7 +12,8 @@ from tl_engine.classifier import Classifier
 from tl_engine.config import STRATEGY_DEFAULTS, TrainConfig
 from tl_engine.dataset import ImageFolder, Record
 from tl_engine.events import Event
-from tl_engine.features import Embedder, content_hashes
+from tl_engine.features import Embedder
+from tl_engine.hashes import content_hashes
 from tl_engine.models import freeze_backbone
 from tl_engine.photos import Photos, PhotoStore, photo_batches
 from tl_engine.runtime import Runtime
@@ -85,6 +86,7 @@ class Preparation:
         self.classifier = classifier
         self.config = config
         self.runtime = runtime
+        self.settings = settings
         self.check_stop = check_stop
         self.store = PhotoStore(classifier.backbone.preprocess, config.augmentation)
         self.embedder = None
@@ -94,13 +96,12 @@ class Preparation:
     def look(self, data: ImageFolder) -> Generator[Event, None, dict[Path, str]]:
         """Decode every file, once: into features, or into memory. Returns those that cannot be read, and why."""
         if self.embedder:
-            return (yield from self.embedder.look(data.records))
+            return (yield from self.embedder.look(data))
         return (yield from self.store.fill(data.records, self.check_stop))
 
     def hashes(self, data: ImageFolder) -> dict[Path, str]:
-        """The content hash of each file; call after `look`, which knows most of them."""
-        known = self.embedder.found.keys if self.embedder else {}
-        return known | content_hashes([record for record in data.records if record.path not in known])
+        """The content hash of each file."""
+        return content_hashes(data, self.settings)
 
     def ready(self, phase: Phase, data: ImageFolder) -> Generator[Event, None, Ready]:
         """Freeze or free the backbone, say what learns, and give the phase its inputs."""

@@ -15,7 +15,7 @@ from accelerate.state import AcceleratorState
 from torch import nn
 
 from tl_engine.backbone import Backbone
-from tl_engine.manifest import write_json
+from tl_engine.folders import write_json
 from tl_engine.settings import Settings
 
 PROBE_BATCH = 4  # pictures
