@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tl_engine.archives import is_junk
 from tl_engine.errors import DataError, ImageError
-from tl_engine.pictures import open_header
+from tl_engine.pictures import read_header
 from tl_engine.reading import AUTO
-from tl_engine.settings import MEGABYTE, Limits
+from tl_engine.settings import Limits
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -220,11 +220,9 @@ def _records(
 
 def _unusable(path: Path, limits: Limits) -> str | None:
     """Why a file takes no part, from its size and header alone."""
-    if path.stat().st_size > limits.image_bytes:
-        return f"{path.name} is larger than {limits.image_bytes // MEGABYTE} MB: save it smaller."
     try:
-        with open_header(path):
-            return None
+        read_header(path, most_bytes=limits.image_bytes)
+        return None
     except ImageError as error:
         return str(error)
 
