@@ -24,7 +24,8 @@ from tl_engine.photo_file import damaged
 from tl_engine.pixels import finished
 
 SECONDS = 20.0  # a photo of 48 megapixels takes two; whoever takes longer is ended
-MEMORY = 1_500_000_000  # bytes of address space that a decoding process may have
+MEMORY = 700_000_000  # bytes that a decoding process may take for one picture, whatever the picture claims
+THREADS = 2  # of one decoder; each has a stack of several megabytes
 MISSING, CUT_SHORT, DAMAGED = "no decoder", "cut short", "damaged"  # what an answer without a picture says
 MOST_AT_ONCE = min(4, os.cpu_count() or 1)
 NAME = __name__  # as `python -m` knows this module
@@ -74,7 +75,7 @@ class Decoders:
         paths = os.pathsep.join([str(TOP), os.environ.get("PYTHONPATH", "")])
         return subprocess.Popen(
             [sys.executable, "-m", NAME],
-            env=os.environ | {"PYTHONPATH": paths},
+            env=os.environ | {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -86,8 +87,8 @@ def _asked(
     process: "subprocess.Popen[bytes]", question: dict[str, Any], content: bytes, seconds: float
 ) -> Image.Image | str:
     """The picture, or what is wrong with it. Raises OSError or ValueError when the process does not answer."""
-    assert process.stdin
-    assert process.stdout
+    if process.stdin is None or process.stdout is None:
+        raise OSError("no pipes")
     timer = threading.Timer(seconds, process.kill)
     timer.daemon = True
     timer.start()
@@ -123,13 +124,15 @@ def answer_all(questions: IO[bytes], answers: IO[bytes]) -> None:
 def _decoded(content: bytes, kind: str, short_side: int | None) -> Image.Image:
     Image.MAX_IMAGE_PIXELS = None  # whoever asks has looked at the size
     if kind == "AVIF":
-        from PIL.AvifImagePlugin import AvifImageFile
+        from PIL import AvifImagePlugin
 
-        with AvifImageFile(io.BytesIO(content)) as image:
+        AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS
+        with AvifImagePlugin.AvifImageFile(io.BytesIO(content)) as image:
             image.load()
             return finished(image, image.info, short_side)
     import pi_heif
 
+    pi_heif.options.DECODE_THREADS = THREADS
     heif = pi_heif.open_heif(io.BytesIO(content), convert_hdr_to_8bit=True)
     return finished(HeifRows(heif.data, heif.size, heif.mode, heif.stride), {}, short_side)  # upright already
 
@@ -154,14 +157,21 @@ class HeifRows:
         return Image.frombuffer(self.mode, (self.size[0], box[3] - box[1]), rows, "raw", self.mode, self.stride, 1)
 
 
+def _limit_memory() -> None:
+    """To what this process has now, its libraries, and MEMORY."""
+    if sys.platform == "linux":
+        import resource
+
+        has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        with contextlib.suppress(ValueError, OSError):  # a host may have set less
+            resource.setrlimit(resource.RLIMIT_AS, (has + MEMORY, has + MEMORY))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get among the answers
-    with contextlib.suppress(ImportError, ValueError, OSError):  # not on Windows; a host may have set less
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit_memory()
     answer_all(sys.stdin.buffer, answers)
 
 

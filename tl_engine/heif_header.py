@@ -18,8 +18,9 @@ FILMS = (b"avis", b"hevc", b"hevx", b"msf1")  # first brands of a sequence
 class HeifHeader:
     """Of the picture that the file shows first."""
 
-    width: int  # pixels as stored
+    width: int  # pixels, as stored
     height: int
+    coded: int  # pixels that are decoded, of which these may be a part
     turned: bool  # shown rotated or mirrored
     deep: bool  # more than 8 bits a channel
     clear: bool  # has transparent parts
@@ -27,7 +28,7 @@ class HeifHeader:
 
 
 def read_heif_header(file: IO[bytes]) -> HeifHeader:
-    """The header of a file that stands anywhere. Raises ValueError for a damaged one."""
+    """The header. A damaged file raises ValueError, KeyError, IndexError or struct.error."""
     file.seek(0)
     brand = file.read(12)[8:]
     meta = _meta(file)[4:]
@@ -35,20 +36,28 @@ def read_heif_header(file: IO[bytes]) -> HeifHeader:
     properties = dict(_boxes(parts[b"iprp"]))
     container = list(_boxes(properties[b"ipco"]))
     own = dict(container[index - 1] for index in _associated(properties[b"ipma"], _primary(parts[b"pitm"])) if index)
-    width, height = _size(own)
+    coded = struct.unpack_from(">II", own[b"ispe"], 4)
+    width, height = _shown(coded, own.get(b"clap", b""))
     deep = any(bits > 8 for bits in own.get(b"pixi", b"")[5:])
     clear = any(kind == b"auxC" and content[4:].startswith(ALPHA) for kind, content in container)
     turned = own.get(b"irot", b"\0")[0] & 3 != 0 or b"imir" in own
-    return HeifHeader(width=width, height=height, turned=turned, deep=deep, clear=clear, film=brand in FILMS)
+    return HeifHeader(
+        width=width,
+        height=height,
+        coded=coded[0] * coded[1],
+        turned=turned,
+        deep=deep,
+        clear=clear,
+        film=brand in FILMS,
+    )
 
 
-def _size(own: dict[bytes, bytes]) -> tuple[int, int]:
-    """Pixels; coded pictures are padded to whole blocks, of which a clean aperture (fractions) is shown."""
-    width, height = struct.unpack_from(">II", own[b"ispe"], 4)
-    if b"clap" in own:
-        across, below, down, beneath = struct.unpack_from(">4I", own[b"clap"])
-        width, height = min(width, across // max(below, 1)), min(height, down // max(beneath, 1))
-    return width, height
+def _shown(coded: tuple[int, int], aperture: bytes) -> tuple[int, int]:
+    """Pixels; coded pictures are padded to whole blocks, of which a clean aperture (two fractions) is shown."""
+    if not aperture:
+        return coded
+    across, below, down, beneath = struct.unpack_from(">4I", aperture)
+    return min(coded[0], across // max(below, 1)), min(coded[1], down // max(beneath, 1))
 
 
 def _meta(file: IO[bytes]) -> bytes:

@@ -189,6 +189,8 @@ def _animated(image: ImageFile, parts: Counter[str]) -> bool:
 def _apart_header(file: IO[bytes], kind: PhotoFormat, name: str) -> Header:
     found = read_heif_header(file)
     _check_size((found.width, found.height), kind, name)
+    if found.coded > kind.most_pixels:
+        raise _too_large(name, kind, kind.most_pixels)
     return Header(
         format=kind.name,
         width=found.width,
