@@ -12,8 +12,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-import tl_engine.pictures  # noqa: F401 - restricts what Pillow decodes, for Gradio too
 from tl_engine import runs
+from tl_engine.pictures import restrict_pillow
 from tl_engine.settings import SHARED, Settings
 from tl_engine.spare import SPARE
 from ui import scratch
@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Serve until interrupted. Trainings live on in their own processes."""
     arguments = parse(argv)
     settings = settings_for(arguments)
+    restrict_pillow()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the last lines below are reached
     scratch.sweep()
     pool = ClassifierPool(settings)

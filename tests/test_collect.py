@@ -234,7 +234,9 @@ def test_a_photo_keeps_its_bytes_under_a_name_nobody_else_uses(own: Collection, 
     assert source.is_file()
 
 
-@pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".webp"), ("GIF", ".gif")])
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".webp"), ("GIF", ".gif"), ("AVIF", ".avif")]
+)
 def test_a_photo_is_named_after_what_it_is_and_not_after_what_it_was_called(
     kind: str, suffix: str, own: Collection, photo: Take
 ) -> None:

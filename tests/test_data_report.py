@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.conftest import Inspected, MakeImages
 from tests.test_manifest import changed
@@ -115,6 +116,15 @@ def test_advice_is_plain_sentences_with_what_matters_most_first(inspected: Inspe
     ]
     assert inspected.report.advice[-1].startswith("Before any training, ")
     assert "the most alike are flower and temple (" in inspected.report.advice[-1]
+
+
+def test_blank_pictures_are_odd_and_said_to_be_blank(make_images: MakeImages, inspected: Inspected) -> None:
+    folder = make_images(each=2, side=64)
+    for number in range(2):  # half of a class: many of them are no less blank
+        Image.new("RGB", (64, 64), "white").save(folder / "red" / f"{number}.png")
+    report, _ = report_of(folder, inspected.settings)
+    assert [finding["file"] for finding in report.odd] == ["red/0.png", "red/1.png"]
+    assert all("blank" in finding["reason"] for finding in report.odd)
 
 
 def test_four_tiny_photos_are_not_all_listed(make_images: MakeImages, inspected: Inspected) -> None:

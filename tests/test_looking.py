@@ -120,6 +120,28 @@ def test_a_copy_has_the_tones_of_its_photo_and_a_mirrored_one_does_not(number: i
     assert likeness(tones["photo"], tones["mirrored"]) < ALIKE
 
 
+def white_on_clear(path: Path) -> None:
+    picture = Image.new("RGBA", (32, 32), (0, 0, 0, 0))
+    picture.paste((255, 255, 255, 255), (8, 8, 24, 24))
+    picture.save(path, "PNG")
+
+
+@pytest.mark.parametrize(
+    ("save", "blank"),
+    [
+        (lambda path: Image.new("RGB", (64, 48), "green").save(path, "JPEG"), True),
+        (lambda path: Image.new("L", (640, 480), 255).save(path, "PNG"), True),
+        (white_on_clear, True),
+        (lambda path: PHOTO.save(path, "PNG"), False),
+        (lambda path: Image.linear_gradient("L").save(path, "PNG"), False),
+    ],
+    ids=["green", "white", "white on clear", "photo", "gradient"],
+)
+def test_one_colour_everywhere_is_blank(save: Callable[[Path], None], blank: bool, tmp_path: Path) -> None:
+    save(tmp_path / "photo")
+    assert look_at(tmp_path / "photo").blank is blank
+
+
 def test_a_look_comes_back_from_json_as_it_was(tmp_path: Path) -> None:
     turned(tmp_path / "turned.jpg")
     look = look_at(tmp_path / "turned.jpg")

@@ -5,7 +5,6 @@ adding to one data set lose nothing. No torch here.
 """
 
 import contextlib
-import io
 import os
 import secrets
 import shutil
@@ -14,19 +13,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
-from tl_engine.errors import DataError, ImageError
+from tl_engine.errors import DataError
 from tl_engine.folders import check_room, room_left, write_whole
+from tl_engine.formats import START, format_of
 from tl_engine.names import TITLE, clean_class_name, is_junk
 from tl_engine.pictures import open_image
-from tl_engine.settings import MEGABYTE, Limits
+from tl_engine.settings import Limits
 from tl_engine.split_names import split_of
 
 TITLE_LENGTH = 60  # characters
 CLASS_LENGTH = 40  # characters, as many as the page shows
 NOT_IN_NAMES = '/\\:*?"<>|'  # what folders and zips of some system do not take
-SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".gif"}
 PREFIX = "own-"
 
 
@@ -99,13 +96,12 @@ class Collection:
         `shown` is what the person calls the file.
         """
         folder, label = self._class(name), shown or source.name
-        if source.stat().st_size > limits.image_bytes:
-            raise ImageError(f"{label} is larger than {limits.image_bytes // MEGABYTE} MB: save it smaller.")
-        open_image(source, name=label, short_side=64)  # whole and readable, before it is anybody's
+        open_image(source, name=label, short_side=64, most_bytes=limits.image_bytes)  # whole, before it is anybody's
         self._check_room(limits)
         with _writing():
             content = source.read_bytes()
-            path = folder / f"{secrets.token_hex(8)}{_suffix(content)}"
+            kind = format_of(content[:START])
+            path = folder / f"{secrets.token_hex(8)}{kind.suffix if kind else ''}"
             write_whole(path, content)
         return path
 
@@ -190,11 +186,6 @@ def _remove(folder: Path, parent: Path) -> None:
     with contextlib.suppress(FileNotFoundError):  # removed by another tab
         folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
-
-
-def _suffix(content: bytes) -> str:
-    with Image.open(io.BytesIO(content)) as image:
-        return SUFFIXES[image.format or "JPEG"]
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ FORMAT = 2  # of the cached report; another one is made anew
 TINY = 64  # pixels of the short side under which a photo is a blur to the network
 ODD_SHARE = 0.05  # of the files: a format that no more of them have is odd beside the others
 KEPT_FIRST = ("val", "test", "train")  # the few photos to check with stay as many as they were
+BLANK = "blank: one colour everywhere, so there is nothing to learn from"
 MOST_ALIKE = 5  # pairs of classes told
 
 Finding = dict[str, Any]  # {"file", "reason"}, and "files", how many, where it is not one file
@@ -167,7 +168,13 @@ def _size(entry: Entry) -> str:
 
 
 def _odd(entries: Sequence[Entry]) -> list[Finding]:
-    """Drawings and placeholders among photos: pictures of few colours where nearly all others have many."""
+    """Pictures that say nothing: blank ones; drawings and placeholders where nearly all others are photos."""
+    blank = [{"file": e.file, "reason": BLANK} for e in entries if e.look.blank]
+    return blank + _drawings([e for e in entries if not e.look.blank])
+
+
+def _drawings(entries: Sequence[Entry]) -> list[Finding]:
+    """Pictures of few colours where nearly all others have many."""
     few = [e for e in entries if any("palette" in c or "black and white" in c for c in e.look.converted)]
     if len(few) > ODD_SHARE * len(entries):
         return []

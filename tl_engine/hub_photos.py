@@ -15,11 +15,11 @@ from typing import Any
 from tl_engine.download import OnProgress
 from tl_engine.errors import DataError, ImageError
 from tl_engine.folders import class_folder_names, unavailable
+from tl_engine.formats import LABELS, START, format_of
 from tl_engine.hub_tables import ANOTHER, SHARES, Split, planned
-from tl_engine.pictures import open_header
+from tl_engine.pictures import read_header
 from tl_engine.settings import Limits
 
-SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"BM": ".bmp", b"RIFF": ".webp"}
 READERS = 8  # pictures fetched at once
 TELL_EVERY = 0.25  # seconds
 ReadFile = Callable[[str], bytes]  # the picture that a row only names; b"": not to be had
@@ -43,7 +43,7 @@ def write_tables(
         writer.write(split, folder / split.kind, what)
     _drop_unpaired(folder)
     if not any(folder.glob("train/*/*")):
-        raise DataError(f"{what} has no labelled JPEG, PNG, WebP, BMP or GIF pictures: {ANOTHER}.")
+        raise DataError(f"{what} has no labelled {LABELS} pictures: {ANOTHER}.")
 
 
 @dataclass(slots=True)
@@ -89,15 +89,15 @@ class Writer:
 
     def _keep(self, content: bytes, folder: Path, number: int) -> None:
         """Write one picture, unless it is none that can be read."""
-        suffix = next((suffix for start, suffix in SUFFIXES.items() if content.startswith(start)), None)
-        if suffix is None or len(content) > self.limits.image_bytes:
+        kind = format_of(content[:START])
+        if kind is None or len(content) > self.limits.image_bytes:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{number:05d}{suffix}"
+        path = folder / f"{number:05d}{kind.suffix}"
         path.write_bytes(content)
         try:
-            with open_header(path):
-                self.written += len(content)
+            read_header(path)
+            self.written += len(content)
         except ImageError:
             path.unlink()
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from tl_engine.errors import ImageError
-from tl_engine.pictures import open_header, open_image
+from tl_engine.pictures import Header, open_image, read_header
 
 LOOK_SIDE = 64  # pixels of the short side that are decoded; enough for the tones, an eighth of the cost for a JPEG
 TONES_SIDE = 16
-DEEP = ("I", "F")  # how Pillow's modes with more than 8 bits begin
+FORMAT = 2  # of looks that are kept; others are taken anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,7 @@ class Look:
     format: str = ""
     converted: tuple[str, ...] | list[str] = ()  # what it was that had to be changed, such as "CMYK"
     tones: str = ""  # of 16 x 16 fields, in hexadecimal: the fingerprint by which copies are found
+    blank: bool = False  # one colour everywhere
     problem: str = ""
 
     def __post_init__(self) -> None:
@@ -31,32 +32,32 @@ class Look:
 def look_at(path: Path) -> Look:
     """Decode a photo small and describe it; whatever is wrong with it becomes its `problem`."""
     try:
-        with open_header(path) as header:
-            (width, height), kind, converted = header.size, header.format or "", tuple(_conversions(header))
+        header = read_header(path)
         picture = open_image(path, short_side=LOOK_SIDE)
     except ImageError as error:
         return Look(problem=str(error))
-    return Look(width=width, height=height, format=kind, converted=converted, tones=tones_of(picture))
+    return Look(
+        width=header.width,
+        height=header.height,
+        format=header.format,
+        converted=_conversions(header),
+        tones=tones_of(picture),
+        blank=picture.getcolors(1) is not None,
+    )
 
 
-def _conversions(header: Image.Image) -> list[str]:
+def _conversions(header: Header) -> tuple[str, ...]:
     """What `open_image` changes on the way to upright RGB."""
-    found = []
-    if header.mode.startswith(DEEP):
-        found.append("more than 8 bits a pixel")
-    elif header.mode == "CMYK":
-        found.append("CMYK, colours of print")
-    elif header.mode in ("P", "PA"):
-        found.append("a palette of few colours")
-    elif header.mode == "1":
-        found.append("black and white only")
-    if header.has_transparency_data:
-        found.append("transparent, laid over white")
-    if header.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9):
-        found.append("rotated as its camera noted")
-    if getattr(header, "n_frames", 1) > 1 and header.format != "MPO":
-        found.append("animated, first frame taken")
-    return found
+    found = {
+        "more than 8 bits a pixel": header.deep,
+        "CMYK, colours of print": header.mode == "CMYK",
+        "a palette of few colours": header.mode in ("P", "PA"),
+        "black and white only": header.mode == "1",
+        "transparent, laid over white": header.transparent,
+        "rotated as its camera noted": header.turned,
+        "animated, first frame taken": header.animated,
+    }
+    return tuple(words for words, applies in found.items() if applies)
 
 
 def tones_of(picture: Image.Image) -> str:

@@ -20,6 +20,7 @@ from tl_engine.errors import DataError, not_opened
 from tl_engine.events import Progress
 from tl_engine.folders import write_json
 from tl_engine.hashes import content_hashes, kept_file
+from tl_engine.looking import FORMAT as LOOK_FORMAT
 from tl_engine.looking import Look, look_at
 from tl_engine.parallel import in_order
 from tl_engine.progress import Stage
@@ -127,7 +128,7 @@ def _kept_entries(path: Path) -> list[Entry]:
     """What the cache holds; nothing where it is missing, damaged or of another version."""
     try:
         kept = json.loads(path.read_text(encoding="ascii"))
-        if kept["format"] != FORMAT:
+        if (kept["format"], kept["looks"]) != (FORMAT, LOOK_FORMAT):
             return []
         return [Entry(**{**values, "look": Look(**values["look"])}) for values in kept["entries"]]
     except (OSError, ValueError, KeyError, TypeError):
@@ -136,7 +137,10 @@ def _kept_entries(path: Path) -> list[Entry]:
 
 def _keep(path: Path, entries: list[Entry]) -> None:
     with contextlib.suppress(OSError):  # the cache only saves time
-        write_json(path, {"format": FORMAT, "entries": [dataclasses.asdict(entry) for entry in entries]})
+        write_json(
+            path,
+            {"format": FORMAT, "looks": LOOK_FORMAT, "entries": [dataclasses.asdict(entry) for entry in entries]},
+        )
 
 
 def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> None:

@@ -1,9 +1,11 @@
 """Work in threads, results in order, a bounded number in flight: Pillow decodes outside the GIL, so threads help."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -31,3 +33,32 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     source = iter(items)
     while batch := list(islice(source, size)):
         yield batch
+
+
+class Budget:
+    """A sum that many threads spend from and give back to, in whatever unit; who asks for much is not overtaken."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._forget()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)  # threads that held a part are not in the child
+
+    def _forget(self) -> None:
+        self._spent = 0
+        self._turn = threading.Lock()
+        self._given_back = threading.Condition()
+
+    @contextmanager
+    def part(self, amount: int) -> Iterator[None]:
+        """Wait until that much is free, and hold it; more than there is counts as all of it."""
+        amount = min(amount, self._most)
+        with self._turn, self._given_back:
+            self._given_back.wait_for(lambda: self._spent + amount <= self._most)
+            self._spent += amount
+        try:
+            yield
+        finally:
+            with self._given_back:
+                self._spent -= amount
+                self._given_back.notify_all()

@@ -15,12 +15,12 @@ from tl_engine.architectures import DEFAULT_ARCHITECTURE, Architecture, get_arch
 from tl_engine.errors import RunError
 from tl_engine.meta import HEAD, Meta
 from tl_engine.models import backbone_hash, build_model
-from tl_engine.pictures import Source
+from tl_engine.photo_file import Source
 from tl_engine.preprocessing import Preprocess, preprocess_for
 from tl_engine.pretrained import build_pretrained
 from tl_engine.runtime import best_device
 from tl_engine.saved_classifier import read_meta
-from tl_engine.settings import Settings
+from tl_engine.settings import HOME, Settings
 from tl_engine.weights import load_weights
 
 BATCH = 32
@@ -32,13 +32,19 @@ class Predictor:
     """A classifier ready to predict. Safe to share between threads: it never changes after it is made."""
 
     def __init__(
-        self, model: nn.Module, preprocess: Preprocess, classes: Sequence[str], meta: Meta | None = None
+        self,
+        model: nn.Module,
+        preprocess: Preprocess,
+        classes: Sequence[str],
+        meta: Meta | None = None,
+        most_bytes: int = HOME.image_bytes,  # of a picture's file
     ) -> None:
         self.device = best_device()
         self.model = model.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.preprocess = preprocess
         self.classes = tuple(classes)
         self.meta = meta  # None: a backbone as it comes
+        self.most_bytes = most_bytes
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
@@ -59,7 +65,7 @@ class Predictor:
                 "found here: name the folder with the right ones with --weights-dir."
             )
         _fill(model, folder)
-        return cls(model, preprocess, classes, meta)
+        return cls(model, preprocess, classes, meta, settings.limits.image_bytes)
 
     @classmethod
     def imagenet(cls, settings: Settings, name: str = DEFAULT_ARCHITECTURE) -> Self:
@@ -67,11 +73,12 @@ class Predictor:
         architecture: Architecture = get_architecture(name)
         weights, source = load_weights(architecture, settings)
         model = build_pretrained(architecture, None, weights, source)
-        return cls(model, preprocess_for(architecture, source.preprocess), imagenet_classes())
+        preprocess = preprocess_for(architecture, source.preprocess)
+        return cls(model, preprocess, imagenet_classes(), most_bytes=settings.limits.image_bytes)
 
     def open(self, source: Source, name: str | None = None) -> Image.Image:
-        """A picture as `__call__` expects it. Raises ImageError."""
-        return self.preprocess.open(source, name)
+        """A picture as `__call__` expects it. Raises ImageError, also for more bytes than the settings allow."""
+        return self.preprocess.open(source, name, self.most_bytes)
 
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Probabilities (N, C) for N opened pictures."""

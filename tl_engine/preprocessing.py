@@ -21,7 +21,9 @@ from torchvision.transforms import v2
 from tl_engine.architectures import Architecture
 from tl_engine.config import FITS
 from tl_engine.errors import WeightsError
-from tl_engine.pictures import Source, open_image
+from tl_engine.photo_file import Source
+from tl_engine.pictures import open_image
+from tl_engine.settings import HOME
 
 SHRINK = 512  # pixels of the short side kept when decoding; part of the contract, since it moves pixels a little
 LEAST_SHARE = 0.5  # of a padded or stretched picture that a random crop shows; less may be nothing but padding
@@ -71,9 +73,9 @@ class Preprocess:
         """What `open_image` may shrink to, pixels."""
         return max(SHRINK, self.resize)
 
-    def open(self, source: Source, name: str | None = None) -> Image.Image:
-        """The picture as every later step expects it. Raises ImageError."""
-        return open_image(source, name=name, short_side=self.short_side)
+    def open(self, source: Source, name: str | None = None, most_bytes: int = HOME.image_bytes) -> Image.Image:
+        """The picture as every later step expects it. Raises ImageError, also beyond `most_bytes`."""
+        return open_image(source, name=name, short_side=self.short_side, most_bytes=most_bytes)
 
     def view(self, image: Image.Image) -> Image.Image:
         """What the network sees of an RGB picture, `crop` pixels square."""

@@ -10,9 +10,9 @@ from tl_engine.dataset import FEW, ImageFolder, LeftOut, Record, check_trainable
 from tl_engine.errors import DataError, ImageError, Question, not_opened
 from tl_engine.layout import TEMPLATE, Layout, decide
 from tl_engine.names import CLASS_NAME_LENGTH, LEFT_OUT_FILE, printable
-from tl_engine.pictures import open_header
+from tl_engine.pictures import read_header
 from tl_engine.reading import AUTO, SPLITS
-from tl_engine.settings import MEGABYTE, Limits
+from tl_engine.settings import Limits
 from tl_engine.tree import Folder, read_tree
 
 REASON_LENGTH = 300  # characters of a reason that a file tells
@@ -95,10 +95,8 @@ def _records(found: Layout, limits: Limits) -> tuple[tuple[Record, ...], list[Le
 def _unusable(path: Path, limits: Limits) -> str | None:
     """Why a file takes no part, from its size and header alone."""
     try:
-        if path.stat().st_size > limits.image_bytes:
-            return f"{path.name} is larger than {limits.image_bytes // MEGABYTE} MB: save it smaller."
-        with open_header(path):
-            return None
+        read_header(path, most_bytes=limits.image_bytes)
+        return None
     except ImageError as error:
         return str(error)
     except OSError as error:

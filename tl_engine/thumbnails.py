@@ -3,7 +3,6 @@
 import hashlib
 import os
 import secrets
-import threading
 from pathlib import Path
 
 from tl_engine.errors import ImageError
@@ -12,7 +11,6 @@ from tl_engine.settings import Settings
 
 SIDE = 160  # pixels of the short side
 LONGEST = 320  # pixels of the long side; panoramas are cut there
-MAKING = threading.Semaphore(2)  # decoding a photo of 50 megapixels takes 0.2 GB
 MOST = 50_000  # kept; about 5 kB each
 
 
@@ -21,9 +19,7 @@ def thumbnail(path: Path, settings: Settings) -> Path:
     try:
         small = place(path, settings)
         if not small.exists():
-            with MAKING:
-                if not small.exists():  # another thread may have made it meanwhile
-                    _make(path, small)
+            _make(path, small)
         return small
     except OSError as error:
         raise ImageError(f"There is no preview of {path.name} ({error.strerror}): make room on the disk.") from None

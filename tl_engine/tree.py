@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tl_engine.dataset import LeftOut
 from tl_engine.errors import not_opened
+from tl_engine.formats import PHOTO_SUFFIXES
 from tl_engine.names import OWN_FILES, is_junk, printable
-from tl_engine.pictures import IMAGE_SUFFIXES
 
 DEEPEST = 32  # folders inside one another; deeper ones hold no photos of a class
 
@@ -45,14 +45,14 @@ class Folder:
 
     def photos(self) -> bool:
         """Whether a file here or below is called like a photo; a name without an ending may be one."""
-        return any(path.suffix.lower() in IMAGE_SUFFIXES | {""} for folder in self.walk() for path in folder.files)
+        return any(path.suffix.lower() in PHOTO_SUFFIXES | {""} for folder in self.walk() for path in folder.files)
 
     def nested(self) -> bool:
         """Whether all of its photos lie in folders inside of it."""
         return not self._here() and any(folder.photos() for folder in self.folders)
 
     def _here(self) -> bool:
-        return any(path.suffix.lower() in IMAGE_SUFFIXES for path in self.files)
+        return any(path.suffix.lower() in PHOTO_SUFFIXES for path in self.files)
 
 
 def read_tree(root: Path) -> Folder:
