@@ -8,40 +8,19 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.zips import HONEST, LIMITS, MSDOS, UNIX, UTF8_FLAG, info, tree, with_raw_names, written, zipped
 from tl_engine import archives
 from tl_engine.archives import content_name, unpack
 from tl_engine.errors import DataError
+from tl_engine.left_out import left_out
+from tl_engine.names import LEFT_OUT_FILE
 from tl_engine.settings import MEGABYTE, SHARED, Limits
-
-LIMITS = Limits(free_bytes=0)
-HONEST = {"cats/1.jpg": b"one", "cats/2.jpg": b"two", "dogs/1.jpg": b"three"}
-
-
-def zipped(entries: Iterable[tuple[str | zipfile.ZipInfo, bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as opened:
-        for name, content in entries:
-            opened.writestr(name, content)
-    return buffer.getvalue()
-
-
-def written(folder: Path, content: bytes, name: str = "photos.zip") -> Path:
-    path = folder / name
-    path.write_bytes(content)
-    return path
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder, hidden files too."""
-    return {
-        str(path.relative_to(folder)): b"<folder>" if path.is_dir() else path.read_bytes() for path in folder.rglob("*")
-    }
 
 
 @pytest.fixture
@@ -53,12 +32,19 @@ def parent(tmp_path: Path) -> Path:
     return parent
 
 
-def refusal(content: bytes, parent: Path, limits: Limits = LIMITS, name: str = "photos.zip") -> str:
+def refusal(
+    content: bytes,
+    parent: Path,
+    limits: Limits = LIMITS,
+    name: str = "photos.zip",
+    most_written: int | None = None,  # bytes, until it is refused
+) -> str:
     """What is said of a bad archive, after checking that nothing at all was left anywhere."""
     archive = written(parent.parent, content, name)
-    before = tree(parent.parent)
+    before, sizes = tree(parent.parent), [0]
     with pytest.raises(DataError) as caught:
-        unpack(archive, parent / "new", limits)
+        unpack(archive, parent / "new", limits, lambda done, _total: sizes.append(done))
+    assert most_written is None or max(sizes) <= most_written
     assert tree(parent.parent) == before
     text = str(caught.value)
     assert str(parent.parent) not in text
@@ -67,18 +53,6 @@ def refusal(content: bytes, parent: Path, limits: Limits = LIMITS, name: str = "
     assert ": " in text
     assert len(text) < 300
     return text
-
-
-def info(name: str, mode: int = 0, method: int = zipfile.ZIP_STORED) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name)
-    entry.external_attr, entry.compress_type = mode << 16, method
-    return entry
-
-
-def renamed(content: bytes, old: str, new: bytes) -> bytes:
-    """The zip with an entry's name replaced, byte for byte: writers clean names up, attackers do not."""
-    assert len(old) == len(new)
-    return content.replace(old.encode(), new)
 
 
 # --- what is taken ---------------------------------------------------------------------------------------------------
@@ -150,21 +124,56 @@ def test_two_visitors_may_unpack_the_same_archive_at_once(parent: Path) -> None:
     [
         "../evil.jpg",
         "cats/../../evil.jpg",
-        "cats/..",
         "/etc/evil.jpg",
         "//host/evil.jpg",
         "C:\\evil.jpg",
         "C:/evil.jpg",
-        "cats/c:/evil.jpg",
         "..\\evil.jpg",
-        "cats\\1.jpg",
+        "cats\\..\\..\\evil.jpg",
+        "\\\\host\\evil.jpg",
     ],
 )
 def test_a_path_that_leads_outside_is_refused(name: str, parent: Path) -> None:
     text = refusal(zipped([*HONEST.items(), (name, b"evil")]), parent)
     assert "leads outside" in text
-    assert name in text
+    assert name.replace("\\", "/") in text
     assert not (parent.parent / "evil.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("cats/..", "goes back up"),
+        ("cats/../dogs/evil.jpg", "goes back up"),
+        ("cats/c:/evil.jpg", "begins like a drive (c:)"),
+        ("cats/C:evil.jpg", "begins like a drive (C:)"),
+        (".", "without a name"),
+    ],
+)
+def test_a_path_that_stays_inside_is_not_said_to_lead_outside(name: str, reason: str, parent: Path) -> None:
+    text = refusal(zipped([*HONEST.items(), (name, b"evil")]), parent)
+    assert reason in text
+    assert "leads outside" not in text
+
+
+@pytest.mark.parametrize("system", [MSDOS, UNIX])
+def test_backslashes_are_separators_as_powershell_writes_them(system: int, parent: Path) -> None:
+    names = [b"all\\cats\\", b"all\\cats\\1.jpg", b"all\\dogs\\1.jpg", b"all\\dogs\\Thumbs.db"]
+    unpack(written(parent.parent, with_raw_names(names, system=system)), parent / "new", LIMITS)
+    assert set(tree(parent / "new")) == {"all", "all/cats", "all/cats/1.jpg", "all/dogs", "all/dogs/1.jpg"}
+
+
+def test_a_path_that_begins_where_it_stands_is_honest(parent: Path) -> None:
+    unpack(written(parent.parent, zipped([("./cats/1.jpg", b"x"), ("dogs//1.jpg", b"y")])), parent / "new", LIMITS)
+    assert set(tree(parent / "new")) == {"cats", "cats/1.jpg", "dogs", "dogs/1.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("more\\inner.zip", "archive inside"), ("\\".join("abcdefgh"), "folders deep"), ("a\\C:x.jpg", "like a drive")],
+)
+def test_backslashes_pass_no_rule_by(name: str, reason: str, parent: Path) -> None:
+    assert reason in refusal(zipped([(name, b"x")]), parent)
 
 
 def test_a_symlink_is_refused(parent: Path) -> None:
@@ -177,30 +186,37 @@ def test_a_file_below_a_symlink_never_gets_outside(parent: Path) -> None:
     assert "link" in refusal(zipped([(link, str(parent.parent).encode()), ("cats/evil.jpg", b"x")]), parent)
 
 
-def test_a_file_that_is_also_a_folder_is_refused(parent: Path) -> None:
-    refusal(zipped([("cats", b"x"), ("cats/1.jpg", b"y")]), parent)
+@pytest.mark.parametrize("names", [("cats", "cats/1.jpg"), ("all/Cats/x/1.jpg", "all/cats"), ("a\\b", "a\\b\\c")])
+def test_a_file_that_is_also_a_folder_is_said_to_be_both(names: tuple[str, ...], parent: Path) -> None:
+    assert "both as a file and as a folder" in refusal(zipped((name, b"x") for name in names), parent)
 
 
 def test_an_entry_without_a_name_is_refused(parent: Path) -> None:
-    content = renamed(zipped([("abcdefgh", b"x")]), "abcdefgh", b"\0bcdefgh")
-    assert "damaged" in refusal(content, parent)
+    assert "without a name" in refusal(with_raw_names([b"cats/1.jpg", b""]), parent)
 
 
 def test_a_name_that_is_no_unicode_is_refused(parent: Path) -> None:
-    content = renamed(zipped([("äbcdefg", b"x")]), "äbcdefg"[1:], b"\xff\xfe\xfdefg")
-    refusal(content, parent)
+    assert "not the UTF-8 it claims" in refusal(with_raw_names([b"\xff\xfe/1.jpg"], UTF8_FLAG), parent)
 
 
 def test_a_folder_chain_deeper_than_six_is_refused(parent: Path) -> None:
     assert "6 folders deep" in refusal(zipped([("/".join("abcdefgh") + ".jpg", b"x")]), parent)
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "x" * 121 + ".jpg", "字" * 100 + ".jpg"])
-def test_a_name_too_long_for_disks_is_refused(name: str, parent: Path) -> None:
-    assert "shorten it" in refusal(zipped([(f"cats/{name}", b"x")]), parent)
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("x" * 300, "300 characters, more than 120"),
+        ("x" * 117 + ".jpg", "121 characters, more than 120"),
+        ("字" * 86, "258 bytes, more than the 255"),
+        ("字" * 100 + ".jpg", "304 bytes, more than the 255"),
+    ],
+)
+def test_a_name_too_long_for_disks_is_refused_in_its_own_measure(name: str, reason: str, parent: Path) -> None:
+    assert f"a name of {reason}" in refusal(zipped([(f"cats/{name}", b"x")]), parent)
 
 
-@pytest.mark.parametrize("name", ["cats\n/1.jpg", "cats/\x1b[31m.jpg", "cats/\x7f.jpg"])
+@pytest.mark.parametrize("name", ["cats\n/1.jpg", "cats/\x1b[31m.jpg", "cats/\x7f.jpg", "cats\\\t.jpg"])
 def test_a_name_with_control_characters_is_refused_in_one_line(name: str, parent: Path) -> None:
     assert "control characters" in refusal(zipped([(name, b"x")]), parent)
 
@@ -218,32 +234,15 @@ def test_an_archive_name_with_a_line_break_is_shown_in_one_line(parent: Path) ->
 # --- bombs -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The bytes that unpacking writes to disk, chunk by chunk."""
-    sizes: list[int] = []
-    copy = archives._copy
-
-    def spy(source: io.BufferedIOBase, file: io.BufferedIOBase, most: int, archive: str) -> int:
-        write = file.write
-        counting = type("Counting", (), {"write": lambda _, data: (sizes.append(len(data)), write(data))[1]})()
-        return copy(source, counting, most, archive)
-
-    monkeypatch.setattr(archives, "_copy", spy)
-    return sizes
-
-
-def test_a_deflate_bomb_is_refused_before_a_megabyte_is_written(parent: Path, counted: list[int]) -> None:
+def test_a_deflate_bomb_is_refused_before_a_megabyte_is_written(parent: Path) -> None:
     content = zipped([*HONEST.items(), ("cats/bomb.jpg", bytes(100 * MEGABYTE))])
     assert len(content) < MEGABYTE
-    assert "far more than photos do" in refusal(content, parent)
-    assert sum(counted) == 0
+    assert "far more than photos do" in refusal(content, parent, most_written=0)
 
 
-def test_a_bomb_of_many_small_entries_is_refused(parent: Path, counted: list[int]) -> None:
+def test_a_bomb_of_many_small_entries_is_refused(parent: Path) -> None:
     content = zipped((f"cats/{i}.jpg", bytes(MEGABYTE)) for i in range(30))
-    assert "far more than photos do" in refusal(content, parent)
-    assert sum(counted) == 0
+    assert "far more than photos do" in refusal(content, parent, most_written=0)
 
 
 def lying(content: bytes, true_size: int, told_size: int) -> bytes:
@@ -251,18 +250,18 @@ def lying(content: bytes, true_size: int, told_size: int) -> bytes:
     return content.replace(struct.pack("<I", true_size), struct.pack("<I", told_size))
 
 
-def test_a_bomb_that_lies_about_its_size_is_stopped_within_a_megabyte(parent: Path, counted: list[int]) -> None:
+def test_a_bomb_that_lies_about_its_size_is_stopped_within_a_megabyte(parent: Path) -> None:
     size = 64 * MEGABYTE + 1
     content = lying(zipped([("cats/bomb.jpg", bytes(size))]), size, 1000)
-    refusal(content, parent)
-    assert sum(counted) < MEGABYTE
+    refusal(content, parent, most_written=MEGABYTE)
 
 
-def test_more_than_the_budget_is_refused_before_writing(parent: Path, counted: list[int]) -> None:
+def test_more_than_the_budget_is_refused_before_writing(parent: Path) -> None:
     noise = np.random.default_rng(0).bytes(MEGABYTE)
     content = zipped([("cats/1.jpg", noise), ("cats/2.jpg", noise)])
-    assert "unpacks to 2 MB" in refusal(content, parent, Limits(free_bytes=0, unpacked_bytes=int(1.5 * MEGABYTE)))
-    assert sum(counted) == 0
+    assert "unpacks to 2 MB" in refusal(
+        content, parent, Limits(free_bytes=0, unpacked_bytes=int(1.5 * MEGABYTE)), most_written=0
+    )
 
 
 def test_a_drawing_on_white_is_no_bomb(parent: Path) -> None:
@@ -285,11 +284,10 @@ def overlapping(count: int) -> bytes:
     return local + directory + end
 
 
-def test_entries_that_overlap_are_refused(parent: Path, counted: list[int]) -> None:
+def test_entries_that_overlap_are_refused(parent: Path) -> None:
     content = overlapping(15)  # 750 KB: too little for any other rule
     assert len(zipfile.ZipFile(io.BytesIO(content)).infolist()) == 15
-    assert "overlap" in refusal(content, parent)
-    assert sum(counted) == 0
+    assert "overlap" in refusal(content, parent, most_written=0)
 
 
 def many(count: int, told: int | None = None) -> bytes:
@@ -337,9 +335,8 @@ def test_rare_methods_are_refused(method: int, parent: Path) -> None:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_bombs_in_rare_methods_are_refused_before_writing(method: int, parent: Path, counted: list[int]) -> None:
-    refusal(zipped([("cats/1.jpg", bytes(20 * MEGABYTE))], method), parent)
-    assert sum(counted) == 0
+def test_bombs_in_rare_methods_are_refused_before_writing(method: int, parent: Path) -> None:
+    refusal(zipped([("cats/1.jpg", bytes(20 * MEGABYTE))], method), parent, most_written=0)
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".ZIP", ".tar", ".tar.gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"])
@@ -398,25 +395,110 @@ def test_a_zip_without_files_is_said_to_be_empty(entries: list[tuple[str, bytes]
     assert "zip one folder per class" in refusal(zipped(entries), parent)
 
 
-def test_a_wrong_checksum_is_refused_and_nothing_stays(parent: Path) -> None:
-    content = zipped(HONEST.items(), zipfile.ZIP_STORED).replace(b"three", b"trois")
-    assert "damaged" in refusal(content, parent)
+@pytest.mark.parametrize("behind", [10, 60_000])
+@pytest.mark.parametrize("before", [0, 5_000])
+def test_a_zip_with_bytes_around_it_is_read(before: int, behind: int, parent: Path) -> None:
+    """Self-extracting zips begin with a program; some downloads end in padding."""
+    content = b"MZ".ljust(before, b"\0")[:before] + zipped(HONEST.items()) + bytes(behind)
+    unpack(written(parent.parent, content), parent / "new", LIMITS)
+    assert {name: (parent / "new" / name).read_bytes() for name in HONEST} == HONEST
 
 
-def test_flipped_bytes_raise_nothing_but_data_errors(parent: Path) -> None:
+@pytest.mark.parametrize("before", [0, 5_000])
+def test_a_zip_with_too_much_behind_it_is_told_so(before: int, parent: Path) -> None:
+    content = b"MZ".ljust(before, b"\0")[:before] + zipped(HONEST.items()) + bytes(70_000)
+    assert "70,000 bytes behind its end" in refusal(content, parent)
+
+
+def test_a_cut_zip_that_holds_a_whole_one_is_still_cut_short(parent: Path) -> None:
+    content = zipped([("cats/1.jpg", b"x"), ("dogs/inner", zipped(HONEST.items()) + bytes(70_000))], zipfile.ZIP_STORED)
+    assert "cut short" in refusal(content[:-200], parent)
+
+
+def test_a_part_of_a_zip_in_parts_is_told_so(parent: Path) -> None:
+    assert "one part of a zip in several parts" in refusal(b"PK\x07\x08" + zipped(HONEST.items())[:100], parent)
+
+
+def test_a_folder_that_is_there_is_said_to_be_there(parent: Path) -> None:
+    with pytest.raises(DataError, match="unpacked already"):
+        unpack(written(parent.parent, zipped(HONEST.items())), parent / "earlier", LIMITS)
+    assert (parent / "earlier" / "cats" / "1.jpg").read_bytes() == b"earlier"
+
+
+# --- damaged photos --------------------------------------------------------------------------------------------------
+
+
+def broken(content: bytes, at: bytes, new: bytes) -> bytes:
+    """The zip with other bytes at one place, the first of its kind."""
+    assert len(at) == len(new)
+    assert at in content
+    return content.replace(at, new, 1)
+
+
+def checksum_wrong() -> bytes:
+    return broken(zipped(HONEST.items(), zipfile.ZIP_STORED), b"three", b"trois")
+
+
+def stream_damaged() -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(b"three") + packer.flush()
+    return broken(zipped(HONEST.items()), packed, b"\xff" * len(packed))
+
+
+def header_damaged() -> bytes:
+    content = zipped(HONEST.items())
+    at = content.rfind(b"PK\x03\x04")
+    return content[:at] + b"PK\x03\x05" + content[at + 4 :]
+
+
+@pytest.mark.parametrize("damaged", [checksum_wrong, stream_damaged, header_damaged])
+def test_a_damaged_photo_is_left_out_by_name_and_the_others_are_taken(
+    damaged: Callable[[], bytes], parent: Path
+) -> None:
+    unpack(written(parent.parent, damaged()), parent / "new", LIMITS)
+    ((file, reason),) = left_out(parent / "new")
+    assert file == "dogs/1.jpg"
+    assert reason.startswith("1.jpg is damaged in photos.zip, its ")
+    assert {n for n, c in tree(parent / "new").items() if c != b"<folder>"} == {*list(HONEST)[:2], LEFT_OUT_FILE}
+
+
+def test_a_zip_of_damaged_photos_alone_is_refused_with_the_first(parent: Path) -> None:
+    content = broken(zipped([("dogs/1.jpg", b"three")], zipfile.ZIP_STORED), b"three", b"trois")
+    assert "photos.zip holds no file that can be unpacked, the first: 1.jpg" in refusal(content, parent)
+
+
+def test_what_a_zip_claims_to_have_left_out_itself_is_not_believed(parent: Path) -> None:
+    claim = (f"all/{LEFT_OUT_FILE}", b'[{"file": "cats/1.jpg", "reason": "made up."}]')
+    unpack(written(parent.parent, zipped([*HONEST.items(), claim])), parent / "new", LIMITS)
+    assert left_out(parent / "new") == ()
+    assert "all" not in tree(parent / "new")
+
+
+def test_a_directory_that_hides_entries_is_damaged(parent: Path) -> None:
+    """Of the first entry a comment is told that is as long as the second, which zipfile then skips."""
+    content = bytearray(zipped(HONEST.items()))
+    first = content.find(b"PK\x01\x02")
+    content[first + 32] = content.find(b"PK\x01\x02", first + 1) - first
+    assert "2 of its 3 entries" in refusal(bytes(content), parent)
+
+
+def test_flipped_bytes_raise_nothing_but_data_errors_and_lose_nothing_silently(parent: Path) -> None:
     content, random = zipped(HONEST.items()), np.random.default_rng(0)
     before, refused = tree(parent), 0
     for index in range(400):
-        broken = bytearray(content)
+        flipped = bytearray(content)
         for at in random.integers(0, len(content), 3):
-            broken[at] = random.integers(0, 256)
+            flipped[at] = random.integers(0, 256)
         target = parent / f"new{index}"
         try:
-            unpack(written(parent.parent, bytes(broken)), target, LIMITS)
+            unpack(written(parent.parent, bytes(flipped)), target, LIMITS)
         except DataError:
             refused += 1
             assert not target.exists()
-    assert refused > 200
+        else:
+            taken = [n for n, c in tree(target).items() if c != b"<folder>" and n != LEFT_OUT_FILE]
+            assert len(taken) + len(left_out(target)) >= 2  # a flipped count hides an entry, a flipped name moves it
+    assert refused > 100
     assert {name: c for name, c in tree(parent).items() if not name.startswith("new")} == before
 
 
@@ -426,7 +508,7 @@ def test_a_full_disk_is_said_plainly_and_leaves_nothing(parent: Path, monkeypatc
         with Path("/dev/full").open("wb", buffering=0) as file:
             return file.write(b"x")
 
-    monkeypatch.setattr(archives, "_copy", full)
+    monkeypatch.setattr(archives, "write_member", full)
     assert "No space left on device" in refusal(zipped(HONEST.items()), parent)
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from tests.conftest import MakeImages
 from tests.photo_trees import filled
+from tests.zips import with_raw_names
 from tl_engine.errors import DataError, Question
 from tl_engine.intake import load_data, locate, unpacked
+from tl_engine.left_out import left_out
 from tl_engine.manifest import Mends
 from tl_engine.reading import CLASSES, SPLITS, Reading
 from tl_engine.settings import Limits, Settings
@@ -84,8 +86,16 @@ def test_a_zip_with_one_class_is_refused_by_its_own_name_and_leaves_nothing(
     make_images: MakeImages, settings: Settings
 ) -> None:
     archive = zip_of(make_images(classes=("red",)), settings.runs.parent / "photos.zip")
-    assert refusal(str(archive), settings).startswith("photos has one class, 'red'")
+    assert refusal(str(archive), settings).startswith("photos.zip has one class, 'red'")
     assert listing(settings.data_dir) == ["archives"]
+
+
+@pytest.mark.parametrize("name", ["one_class.zip", "Ein Zip – ünïcode.zip", "my\nphotos<b>.zip"])
+def test_a_refusal_after_unpacking_calls_the_zip_by_its_own_name(
+    name: str, make_images: MakeImages, settings: Settings
+) -> None:
+    archive = zip_of(make_images(classes=("red",)), settings.runs.parent / name)
+    assert refusal(str(archive), settings).startswith(f"{name.replace(chr(10), '?')} has one class")
 
 
 def test_a_zip_with_images_at_the_root_asks_for_folders(make_images: MakeImages, settings: Settings) -> None:
@@ -146,3 +156,53 @@ def test_a_layout_chosen_before_is_kept_with_the_corrections_and_one_asked_for_n
     assert load_data(str(kept), settings).classes == ("cats", "dogs")
     assert locate(str(kept), settings).layout == SPLITS
     assert load_data(str(kept), settings, reading=Reading(layout=CLASSES)).classes == ("test", "val")
+
+
+# --- zips whose names do not say how they read -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubtful(make_images: MakeImages, settings: Settings) -> Path:
+    """A zip of two classes called 猫 and 狗 on a Chinese Windows."""
+    folder, archive = make_images(), settings.runs.parent / "photos.zip"
+    names = {"red": "猫", "blue": "狗"}
+    held = {f"{names[path.parent.name]}/{path.name}".encode("gbk"): path for path in sorted(folder.rglob("*.*"))}
+    archive.write_bytes(with_raw_names(held, contents=[path.read_bytes() for path in held.values()]))
+    return archive
+
+
+def test_a_zip_in_doubt_is_asked_about_and_taken_as_answered(doubtful: Path, settings: Settings) -> None:
+    with pytest.raises(Question) as caught:
+        load_data(str(doubtful), settings)
+    assert listing(settings.data_dir) == ["archives"]
+    answer = {caught.value.option: next(iter(caught.value.readings))}
+    assert load_data(str(doubtful), settings, reading=Reading(**answer)).classes == ("狗", "猫")
+
+
+def test_each_answer_has_a_folder_of_its_own_however_it_is_spelled(doubtful: Path, settings: Settings) -> None:
+    folders = [
+        unpacked(doubtful, settings.data_dir, LIMITS, reading=Reading(zip_names=n)) for n in ("gbk", "936", "cp437")
+    ]
+    assert folders[0] == folders[1]
+    assert folders[0] != folders[2]
+    assert [folder.name.rpartition("-")[0] for folder in folders] == ["photos-gbk", "photos-gbk", "photos-cp437"]
+
+
+def test_an_unknown_encoding_is_refused_before_anything_is_written(doubtful: Path, settings: Settings) -> None:
+    with pytest.raises(DataError, match="klingon"):
+        load_data(str(doubtful), settings, reading=Reading(zip_names="klingon"))
+    assert listing(settings.data_dir) == []
+
+
+def test_a_zip_with_a_damaged_photo_is_taken_and_remembers_it(make_images: MakeImages, settings: Settings) -> None:
+    archive = zip_of(make_images(), settings.runs.parent / "photos.zip")
+    with zipfile.ZipFile(archive) as opened:
+        first = opened.infolist()[0]
+    content = bytearray(archive.read_bytes())
+    content[first.header_offset + 30 + len(first.filename) + 40] ^= 0xFF
+    archive.write_bytes(content)
+    folder = unpacked(archive, settings.data_dir, LIMITS)
+    ((file, reason),) = left_out(folder)
+    assert file == first.filename
+    assert "damaged in photos.zip" in reason
+    assert unpacked(archive, settings.data_dir, LIMITS) == folder

@@ -14,6 +14,7 @@ from tl_engine.reading import AUTO, Reading
 from tl_engine.samples import SAMPLES, sample_folder
 from tl_engine.scan import check_data, scan
 from tl_engine.settings import Limits, Settings
+from tl_engine.zip_names import shown
 
 PLAIN = Reading()
 
@@ -72,15 +73,16 @@ def unpacked(
     archive: Path, parent: Path, limits: Limits, on_progress: OnProgress | None = None, reading: Reading = PLAIN
 ) -> Path:
     """The folder with the contents of a zip, under `parent` and named by the hash, so that it is unpacked once."""
+    name = shown(archive.name)
     try:
-        folder = parent / content_name(archive)
+        folder = parent / content_name(archive, reading.zip_names)
     except OSError as error:
-        raise DataError(f"{archive.name} cannot be read ({error.strerror}): copy it again.") from None
+        raise DataError(f"{name} cannot be read ({error.strerror}): copy it again.") from None
     if not folder.is_dir():
         make_parent(parent)
         with temporary(parent) as place:
-            partial = Path(place, folder.name.rpartition("-")[0])  # refusals speak of the archive's own name
+            partial = Path(place, name)  # refusals speak of the archive's own name
             unpack(archive, partial, limits, on_progress, reading.zip_names)
             check_data(partial, limits, reading.layout)
-            publish(partial, folder, archive.name)
+            publish(partial, folder, name)
     return folder

@@ -1,7 +1,6 @@
 """From a folder to a labelled data set: every file found is used, left out with its reason, or junk. No torch here."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,8 @@ from pathlib import Path
 from tl_engine.dataset import FEW, ImageFolder, LeftOut, Record, check_trainable, told
 from tl_engine.errors import DataError, ImageError, Question, not_opened
 from tl_engine.layout import TEMPLATE, Layout, decide
-from tl_engine.names import CLASS_NAME_LENGTH, LEFT_OUT_FILE, printable
+from tl_engine.left_out import left_out
+from tl_engine.names import CLASS_NAME_LENGTH, printable
 from tl_engine.pictures import read_header
 from tl_engine.reading import AUTO, SPLITS
 from tl_engine.settings import Limits
@@ -31,12 +31,12 @@ def scan(root: Path, limits: Limits, layout: str = AUTO) -> ImageFolder:
     except OSError as error:
         raise DataError(not_opened(root.name, error)) from None
     found = decide(tree, layout)
-    problems = (*_told_by_archive(root, limits), *_problems(found))
+    problems = (*_told_by_archive(found, limits), *_problems(found))
     _check_classes(found, problems, limits, layout)
     records, unusable = _records(found, limits)
-    left_out = tuple(sorted((*problems, *_unplaced(found), *unusable), key=lambda entry: entry.file))
+    gone = tuple(sorted((*problems, *_unplaced(found), *unusable), key=lambda entry: entry.file))
     junk = sum(folder.junk for folder in tree.walk())
-    data = ImageFolder(root=found.top.path, classes=found.classes(), records=records, left_out=left_out, junk=junk)
+    data = ImageFolder(root=found.top.path, classes=found.classes(), records=records, left_out=gone, junk=junk)
     check_trainable(data)
     return replace(data, notes=tuple(_notes(data)))
 
@@ -136,16 +136,13 @@ def _below(path: Path, found: Layout) -> str:
     return printable(path.relative_to(base).as_posix())
 
 
-def _told_by_archive(root: Path, limits: Limits) -> Iterator[LeftOut]:
-    """What unpacking could not take; the file may be anybody's, so that what is no such list counts as none."""
-    try:
-        kept = json.loads((root / LEFT_OUT_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return
-    for entry in kept[: limits.entries] if isinstance(kept, list) else ():
-        if isinstance(entry, dict) and isinstance(entry.get("file"), str) and isinstance(entry.get("reason"), str):
-            file, reason = (printable(entry[key])[:REASON_LENGTH] for key in ("file", "reason"))
-            yield LeftOut(file, reason)
+def _told_by_archive(found: Layout, limits: Limits) -> Iterator[LeftOut]:
+    """What unpacking could not take; the file may be anybody's, so lengths and numbers are bounded."""
+    root = found.root.path
+    for file, reason in left_out(root)[: limits.entries]:
+        safe = not file.startswith("/") and ".." not in file
+        shown = _below(root / file[:REASON_LENGTH], found) if safe else file
+        yield LeftOut(printable(shown)[:REASON_LENGTH], printable(reason)[:REASON_LENGTH])
 
 
 def _notes(data: ImageFolder) -> Iterator[str]:
