@@ -88,8 +88,13 @@ def test_a_zip_with_two_readings_stays_until_it_is_read_as_chosen(form: TrainFor
     assert data.classes == ("cats", "dogs")
 
 
-def test_an_upload_waits_for_the_answer_to_a_question_about_its_names(form: TrainForm, tmp_path: Path) -> None:
-    archive = shutil.make_archive(str(tmp_path / "named"), "zip", filled(tmp_path / "in", "cats", "dogs"))
+def test_an_upload_waits_for_the_answer_to_a_question_about_its_names(
+    form: TrainForm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    place = tmp_path / "gradio" / ("a" * 64)
+    place.mkdir(parents=True)
+    archive = shutil.make_archive(str(place / "named"), "zip", filled(tmp_path / "in", "cats", "dogs"))
     with pytest.raises(Question), used_up(archive):
         raise ASKED
     box, radio, waiting = QuestionBox.values(ASKED, archive)
@@ -99,6 +104,14 @@ def test_an_upload_waits_for_the_answer_to_a_question_about_its_names(form: Trai
     assert "6 photos in 2 classes" in shown[1]
     assert shown[0].value.startswith(data_choices.UPLOAD)
     assert not Path(archive).exists()
+
+
+@pytest.mark.parametrize(
+    "waiting", [{"path": "/etc/hostname", "option": "layout"}, {"path": 7, "option": "zip_names"}, ["x"], {}, "x"]
+)
+def test_whatever_else_a_browser_says_to_be_waiting_is_refused(form: TrainForm, waiting: Any) -> None:
+    with pytest.raises(gr.Error):
+        form.answered(None, OWNER, "gbk", waiting or {"path": ""}, lambda *_, **__: None)
 
 
 def test_an_upload_that_is_refused_is_not_kept(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Data that could be read in two ways: the readings to pick from, where the page would otherwise show a refusal."""
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from tl_engine.errors import Question
+from tl_engine.errors import EngineError, Question
+from tl_engine.reading import Reading
+from ui.incoming import arrived
 
-KEPT = 3600  # seconds that an upload waits for its answer
-Waiting = tuple[str, str]  # an upload, and the option of `take` that its question is about
+Waiting = dict[str, str]  # {"path": an upload, "option": of `take`, that its question is about}
 
 
 class QuestionBox:
@@ -20,8 +22,8 @@ class QuestionBox:
         with gr.Column(visible=False, elem_id="question-box") as self.box:
             self.reading = gr.Radio([], label="How is it meant?", elem_id="question")
             self.go = gr.Button("Read it this way", variant="primary", size="sm", elem_id="question-go")
-        # On the server, never in the page: whoever could name this file could have any file read and deleted.
-        self.waiting = gr.State(None, time_to_live=KEPT, delete_callback=_unanswered)
+        # Under the name "path", so that it passes the guard as every upload does; a State would hold a connection.
+        self.waiting = gr.JSON(None, visible=False)
 
     @property
     def shown(self) -> list[Any]:
@@ -37,8 +39,16 @@ class QuestionBox:
         return [
             gr.Column(visible=True),
             gr.Radio(choices=choices, value=None),
-            (upload, question.option) if upload else None,
+            {"path": upload, "option": question.option} if upload else None,
         ]
+
+
+def awaited(waiting: Any) -> tuple[str, str]:
+    """The upload that waits and the terminal's option for its answer. Raises EngineError: a browser sends anything."""
+    options = {field.name: field.name.replace("_", "-") for field in dataclasses.fields(Reading)}
+    if not isinstance(waiting, dict) or not arrived(waiting.get("path")) or waiting.get("option") not in options:
+        raise EngineError("The upload that was asked about is not here any more: upload it again.")
+    return waiting["path"], options[waiting["option"]]
 
 
 @contextmanager
@@ -57,8 +67,3 @@ def used_up(upload: str) -> Iterator[None]:
 def _forget(upload: str) -> None:
     if upload.endswith(".zip"):  # a program may name any file of Gradio's cache
         Path(upload).unlink(missing_ok=True)
-
-
-def _unanswered(waiting: Waiting | None) -> None:
-    if waiting:
-        _forget(waiting[0])

@@ -15,7 +15,7 @@ from tl_engine.settings import MEGABYTE, Settings
 from tl_engine.weights import find_weights
 from ui import corrected, data_choices, forget
 from ui.data_table import counts_table, findings_html
-from ui.question import QuestionBox, Waiting, used_up
+from ui.question import QuestionBox, Waiting, awaited, used_up
 from ui.refusal import in_words, problem_html
 from ui.session import checked_workspace
 from ui.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, plural, text
@@ -202,8 +202,8 @@ class TrainForm:
         if not reading:
             raise EngineError("Pick one of the readings first.")
         if waiting:
-            file, option = waiting
-            return self._uploaded(file, workspace, progress, f"--{option.replace('_', '-')}", reading)
+            file, option = awaited(waiting)
+            return self._uploaded(file, workspace, progress, f"--{option}", reading)
         corrected.choose_layout(choice or "", reading, self.settings, checked_workspace(workspace))
         return [gr.skip(), *self.describe(choice, workspace)]
 
