@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             ssr_mode=False,
             state_session_capacity=1000,  # of 0.13 MB each
             max_file_size=settings.limits.archive_bytes,
-            blocked_paths=[str(settings.runs), str(settings.uploads), str(settings.data_dir)],
+            blocked_paths=[str(settings.runs), str(settings.uploads), str(settings.data_dir), str(settings.samples)],
             prevent_thread_lock=True,
             **access(arguments),
         )

@@ -23,6 +23,7 @@ from tl_engine.looking import Look, look_at
 from tl_engine.parallel import in_order
 from tl_engine.progress import Stage
 from tl_engine.settings import Settings
+from tl_engine.written import written_json
 
 FORMAT = 1  # of both files; another one is not read
 DROP, RELABEL, KEEP = "drop", "relabel", "keep"
@@ -157,12 +158,12 @@ class Mends:
     def read(cls, path: Path) -> Self:
         """From a file. Raises DataError."""
         try:
-            kept = json.loads(path.read_text(encoding="ascii"))
+            kept = written_json(path)
             mends = tuple(Mend(**mend) for mend in kept["mends"])
             if kept["format"] != FORMAT or any(mend.action not in ACTIONS for mend in mends):
                 raise ValueError
             return cls(root=Path(kept["root"]), mends=mends)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             raise DataError(f"{path.name} holds no corrections of a data set that can be read: delete it.") from None
 
     def write(self, path: Path) -> None:
