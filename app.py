@@ -1,6 +1,7 @@
 """Serves the page: `python app.py`. Builds it, decides who may reach it, and keeps the queue of trainings moving."""
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import secrets
@@ -10,16 +11,26 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psutil
 
 from tl_engine import runs
+from tl_engine.errors import ConfigError, EngineError
 from tl_engine.pictures import restrict_pillow
 from tl_engine.settings import SHARED, Settings
 from tl_engine.spare import SPARE
+from tl_engine.terminal import FINISHED, WRONG
 from ui import scratch
+from ui.address import FIRST, LAST, check_address, wanted_port
 from ui.classifier_pool import ClassifierPool
+from ui.http_refusals import HANDLERS
 from ui.page import CSS, THEME, build_page
 
+if TYPE_CHECKING:
+    import gradio as gr  # when this runs, ui has to come first
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
 QUEUE_SECONDS = 5.0  # how often waiting trainings are looked after when nobody watches
 QUEUE_LENGTH = 200  # calls that may wait; more are answered "busy"
 
@@ -28,7 +39,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The switches."""
     parser = argparse.ArgumentParser(prog="python app.py", description=__doc__)
     parser.add_argument("--host", help="Address to listen on (default 127.0.0.1: this computer only).")
-    parser.add_argument("--port", type=int, help="Port (default: the first free one from 7860).")
+    parser.add_argument("--port", help=f"Port (default: the first free one from {FIRST}).")
     for name, text in (("data-dir", "Folder whose data sets are offered."), ("runs", "Folder of the runs."),
                        ("weights-dir", "Folder with backbone files, such as resnet18.pth."),
                        ("cache-dir", "Folder for what can be computed again.")):  # fmt: skip
@@ -80,19 +91,39 @@ def look_after_queue(settings: Settings, *, spare: bool) -> None:
         time.sleep(QUEUE_SECONDS)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Serve until interrupted. Trainings live on in their own processes."""
-    arguments = parse(argv)
-    settings = settings_for(arguments)
+def serve(arguments: argparse.Namespace) -> None:
+    """Serve until asked to end. Trainings live on in their own processes. Raises ConfigError before anything starts."""
+    settings, host, port = settings_for(arguments), address(arguments), wanted_port(arguments.port)
+    check_address(host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port)
     restrict_pillow()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the last lines below are reached
+    for number in ENDING:
+        signal.signal(number, lambda *_: sys.exit(0))
     scratch.sweep()
     pool = ClassifierPool(settings)
     page = build_page(settings, pool).queue(api_open=True, max_size=QUEUE_LENGTH)
     try:
+        _launch(page, settings, arguments, host, port)
+        # Only now, so that the page's first answer does not share the processor with torch's imports.
+        duty: dict[str, Any] = {"settings": settings, "spare": not arguments.no_spare}
+        threading.Thread(target=look_after_queue, kwargs=duty, daemon=True).start()
+        pool.warm()
+        page.block_thread()
+    except SystemExit:  # asked to end
+        pass
+    finally:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)  # once asked is enough
+        SPARE.dismiss()
+        scratch.release()
+
+
+def _launch(
+    page: "gr.Blocks", settings: Settings, arguments: argparse.Namespace, host: str | None, port: int | None
+) -> None:
+    try:
         page.launch(
-            server_name=address(arguments),
-            server_port=arguments.port,
+            server_name=host,
+            server_port=port,
             share=arguments.share,
             theme=THEME,
             css=CSS,
@@ -101,19 +132,43 @@ def main(argv: Sequence[str] | None = None) -> None:
             ssr_mode=False,
             state_session_capacity=1000,  # of 0.13 MB each
             max_file_size=settings.limits.archive_bytes,
-            blocked_paths=[str(settings.runs), str(settings.uploads), str(settings.data_dir)],
+            blocked_paths=[str(f) for f in (settings.runs, settings.uploads, settings.data_dir, settings.samples)],
             prevent_thread_lock=True,
+            app_kwargs={"exception_handlers": HANDLERS},
             **access(arguments),
         )
-        # Only now, so that the page's first answer does not share the processor with torch's imports.
-        duty: dict[str, Any] = {"settings": settings, "spare": not arguments.no_spare}
-        threading.Thread(target=look_after_queue, kwargs=duty, daemon=True).start()
-        pool.warm()
-        page.block_thread()
-    finally:
-        SPARE.dismiss()
-        scratch.release()
+    except OSError as error:
+        if "empty port" not in str(error):
+            raise
+        # Somebody was faster, or has them all.
+        named = f"Port {port}" if port else f"Each port from {FIRST} to {LAST}"
+        raise ConfigError(f"{named} is in use by another program: choose another --port.") from None
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once: threads that still answer somebody would hold it for as long as they take.
+
+    Programs it started for the page end with it; trainings, in sessions of their own, go on.
+    """
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(child.pid) == os.getsid(0):
+                child.kill()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve, and return the exit code; what a person can mend is one sentence on stderr and code 2."""
+    arguments = parse(argv)
+    try:
+        serve(arguments)
+        return FINISHED
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        return WRONG
 
 
 if __name__ == "__main__":
-    main()
+    leave(main())

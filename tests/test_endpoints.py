@@ -1,6 +1,7 @@
 """The endpoints for programs over raw HTTP, against a page in its own process."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from PIL import Image
 
 from tests.browser.conftest import make_data
@@ -134,3 +137,139 @@ def test_files_of_the_host_are_not_served(path: str, server: Server) -> None:
 def test_the_pages_own_events_are_not_offered_to_programs(server: Server) -> None:
     info = httpx.get(f"{server.url}/gradio_api/info").json()
     assert set(info["named_endpoints"]) == {"/predict", "/start_training", "/follow_run", "/stop_training"}
+
+
+# --- as programs call: by name ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Client:
+    return Client(server.url, verbose=False)
+
+
+def test_every_endpoint_answers_to_the_documented_names(client: Client, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (40, 40)).save(photo)
+    answer = client.predict(image=handle_file(photo), classifier="imagenet", api_name="/predict")
+    assert len(answer) == 1000
+    assert client.predict(image=handle_file(photo), api_name="/predict") == answer  # imagenet is the default
+    started = client.predict(config={"data": "colours", "epochs": 10_000}, api_name="/start_training")
+    followed = client.predict(run=started["run"], api_name="/follow_run")
+    assert followed["state"] in ("queued", "running")
+    assert client.predict(run=started["run"], api_name="/stop_training") == {"state": "stopped"}
+
+
+def test_the_names_are_those_of_the_description(server: Server) -> None:
+    described = httpx.get(f"{server.url}/gradio_api/info").json()["named_endpoints"]
+    names = {name: [p["parameter_name"] for p in facts["parameters"]] for name, facts in described.items()}
+    assert names == {
+        "/predict": ["image", "classifier"],
+        "/start_training": ["config"],
+        "/follow_run": ["run"],
+        "/stop_training": ["run"],
+    }
+
+
+def test_a_refusal_has_no_html_in_it(client: Client) -> None:
+    with pytest.raises(AppError) as caught:
+        client.predict(config={"data": "Tom & 'Jerry' <b>"}, api_name="/start_training")
+    assert "&" in str(caught.value)
+    assert not re.search(r"&\w+;|&#", str(caught.value))
+
+
+DEEP: Any = json.loads("[" * 200 + "]" * 200)
+JUNK: dict[str, Any] = {
+    "null": None,
+    "true": True,
+    "number": 17,
+    "not a number": float("nan"),
+    "text": "junk",
+    "empty": "",
+    "long": "x" * 100_000,
+    "control": "a\0b\r\n\x1b[31m",
+    "half a letter": "\ud800",
+    "list": [1, [2], {"a": None}],
+    "object": {"": {"": None}},
+    "deep": DEEP,
+    "file": {"path": "/etc/hostname"},
+    "no file": {"path": None, "url": None},
+    "elsewhere": {"url": "http://127.0.0.1:9/x.png", "path": "x.png"},
+    "typed": {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}},
+}
+INPUTS = {
+    "predict": [["{}", "imagenet"], ["{}", "{}"], [None, "{}"]],
+    "start_training": [
+        ["{}"],
+        [{"data": "{}"}],
+        [{"data": "colours", "batch-size": "{}", "epochs": 0}],
+        [{"data": "colours", "{}": 1}],
+    ],
+    "follow_run": [["{}"]],
+    "stop_training": [["{}"]],
+}
+
+
+def filled(shape: Any, junk: Any) -> Any:
+    """The shape with junk in place of {}; text only where a key stands."""
+    if isinstance(shape, list):
+        return [filled(part, junk) for part in shape]
+    if isinstance(shape, dict):
+        return {(str(junk)[:200] if key == "{}" else key): filled(value, junk) for key, value in shape.items()}
+    return junk if shape == "{}" else shape
+
+
+def refusal(server: Server, name: str, inputs: Any) -> str:
+    """The sentence in the answer to a call that must not succeed."""
+    body = json.dumps({"data": inputs, "session_hash": "junk"})
+    answer = httpx.post(
+        f"{server.url}/gradio_api/run/{name}", content=body, headers={"content-type": "application/json"}, timeout=60
+    )
+    assert answer.status_code == 500, (answer.status_code, answer.text[:300])
+    return str(answer.json()["error"])
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("kind", JUNK)
+def test_junk_is_refused_in_a_sentence(name: str, kind: str, server: Server) -> None:
+    for shape in INPUTS[name]:
+        said = refusal(server, name, filled(shape, JUNK[kind]))
+        assert re.fullmatch(r"\S.*\w.*\.", said, re.DOTALL), (shape, said)
+        assert len(said) < 1200
+        assert "Something unexpected" not in said
+        assert str(server.folder) not in said
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_too_few_inputs_are_refused_with_what_is_wanted(name: str, server: Server) -> None:
+    said = refusal(server, name, [])
+    assert f"/{name} takes" in said
+    for word in server_words(name):
+        assert word in said
+
+
+def server_words(name: str) -> tuple[str, ...]:
+    return {"predict": ("image", "classifier"), "start_training": ("config",)}.get(name, ("run",))
+
+
+def test_calls_that_are_none_leave_the_page_answering(server: Server) -> None:
+    assert "Traceback" not in (server.folder / "server.log").read_text()
+    assert httpx.get(server.url).status_code == 200
+
+
+BODIES = {"no json": "x", "nothing": "", "a list": "[]", "no data": "{}", "data of another type": '{"data": 5}'}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("route", ["call", "run", "call/v2"])
+def test_a_body_that_is_no_call_gets_a_sentence_too(route: str, body: str, server: Server) -> None:
+    address = f"{server.url}/gradio_api/{route}/predict"
+    answer = httpx.post(address, content=body, headers={"content-type": "application/json"}, timeout=60)
+    assert answer.status_code == 422
+    assert answer.json()["error"].endswith(".")
+
+
+def test_a_call_by_name_works_without_a_client(server: Server) -> None:
+    base = f"{server.url}/gradio_api/call"
+    event = httpx.post(f"{base}/v2/follow_run", json={"run": "0" * 32}, timeout=60).json()["event_id"]
+    assert "There is no such run" in httpx.get(f"{base}/follow_run/{event}", timeout=60).text
+    assert httpx.post(f"{base}/v2/nothing", json={}, timeout=60).json()["error"].endswith(".")

@@ -120,7 +120,7 @@ def test_what_is_no_name_on_the_hub_is_refused_before_anything_is_asked(name: st
         DataError, match=r"names no data set on the hub: write hf:OWNER/NAME or hf:OWNER/NAME@CONFIG\.$"
     ):
         load_data(f"hf:{name}", settings)
-    assert not settings.data_dir.exists()
+    assert not settings.samples.exists()
 
 
 HOME = "hf://datasets/me/mine@0123/"
@@ -332,9 +332,9 @@ def test_a_data_set_is_made_once_and_used_as_it_is(settings: Settings) -> None:
     with here() as hub:
         folder = hub_folder("hf:me/mine", settings, opened=opened({"train": table([0, 1] * 4)}), endpoint=hub.url)
         assert hub.asked == []
-    assert folder == settings.data_dir / "hf--me--mine"
-    assert listing(settings.data_dir)[0] == "hf--me--mine"
-    assert [path.name for path in settings.data_dir.iterdir()] == ["hf--me--mine"]
+    assert folder == settings.samples / "hf--me--mine"
+    assert listing(settings.samples)[0] == "hf--me--mine"
+    assert [path.name for path in settings.samples.iterdir()] == ["hf--me--mine"]
     assert load_data("hf:me/mine", settings).counts() == {"cat": {"train": 4}, "dog": {"train": 4}}
 
 
@@ -344,7 +344,7 @@ def test_a_data_set_is_made_once_and_used_as_it_is(settings: Settings) -> None:
 def test_what_cannot_be_trained_on_leaves_nothing(labels: list[int | None], reason: str, settings: Settings) -> None:
     with here() as hub, pytest.raises(DataError, match=reason):
         hub_folder("hf:me/mine", settings, opened=opened({"train": table(labels)}), endpoint=hub.url)
-    assert listing(settings.data_dir) == []
+    assert listing(settings.samples) == []
 
 
 def test_an_unreachable_hub_is_one_sentence_within_seconds(settings: Settings) -> None:
@@ -356,7 +356,7 @@ def test_an_unreachable_hub_is_one_sentence_within_seconds(settings: Settings) -
         "The data set hf:me/mine cannot be had here (127.0.0.1 cannot be reached from here): use the sample digits, "
         "which needs no network, or a folder or zip of your own."
     )
-    assert listing(settings.data_dir) == []
+    assert listing(settings.samples) == []
 
 
 def test_a_disk_that_fills_up_is_told_as_such(settings: Settings) -> None:
@@ -383,7 +383,7 @@ from tl_engine.errors import DataError
 from tl_engine.intake import load_data
 from tl_engine.settings import Settings
 
-settings, told = Settings(data_dir=Path(sys.argv[1])), {}
+settings, told = Settings(cache=Path(sys.argv[1])), {}
 for name in sys.argv[2:]:
     try:
         told[name] = load_data(name, settings).counts()

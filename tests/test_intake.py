@@ -33,13 +33,13 @@ def listing(folder: Path) -> list[str]:
 
 
 def refusal(data: str, settings: Settings) -> str:
-    """What is said, after checking that the data directory is as it was."""
-    before = listing(settings.data_dir)
+    """What is said, after checking that nothing of it stayed."""
+    before = listing(settings.samples)
     with pytest.raises(DataError) as caught:
         load_data(data, settings)
-    assert {*listing(settings.data_dir), "archives"} == {*before, "archives"}  # the parent itself may be new
+    assert {*listing(settings.samples), "archives"} == {*before, "archives"}  # the parent itself may be new
     text = str(caught.value)
-    assert str(settings.data_dir) not in text
+    assert str(settings.samples) not in text
     assert "\n" not in text
     assert text.endswith(".")
     return text
@@ -51,18 +51,18 @@ def refusal(data: str, settings: Settings) -> str:
 def test_a_folder_is_read_where_it_lies(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     assert load_data(str(folder), settings).root == folder
-    assert not settings.data_dir.exists()
+    assert not settings.samples.exists()
 
 
 @pytest.mark.parametrize("top", ["", "photos/", "photos/all/"])
 def test_a_zip_is_unpacked_once_under_its_content(top: str, make_images: MakeImages, settings: Settings) -> None:
     archive = zip_of(make_images(), settings.runs.parent / "my photos.zip", top)
     first = load_data(str(archive), settings)
-    made = {path: path.stat().st_mtime_ns for path in settings.data_dir.rglob("*.png")}
+    made = {path: path.stat().st_mtime_ns for path in settings.samples.rglob("*.png")}
     assert load_data(str(archive), settings) == first
-    assert {path: path.stat().st_mtime_ns for path in settings.data_dir.rglob("*.png")} == made
+    assert {path: path.stat().st_mtime_ns for path in settings.samples.rglob("*.png")} == made
     assert first.classes == ("blue", "red")
-    (folder,) = (settings.data_dir / "archives").iterdir()
+    (folder,) = (settings.samples / "archives").iterdir()
     assert folder.name.startswith("my-photos-")
 
 
@@ -87,7 +87,7 @@ def test_a_zip_with_one_class_is_refused_by_its_own_name_and_leaves_nothing(
 ) -> None:
     archive = zip_of(make_images(classes=("red",)), settings.runs.parent / "photos.zip")
     assert refusal(str(archive), settings).startswith("photos.zip has one class, 'red'")
-    assert listing(settings.data_dir) == ["archives"]
+    assert listing(settings.samples) == ["archives"]
 
 
 @pytest.mark.parametrize("name", ["one_class.zip", "Ein Zip – ünïcode.zip", "my\nphotos<b>.zip"])
@@ -101,38 +101,38 @@ def test_a_refusal_after_unpacking_calls_the_zip_by_its_own_name(
 def test_a_zip_with_images_at_the_root_asks_for_folders(make_images: MakeImages, settings: Settings) -> None:
     archive = zip_of(make_images() / "red", settings.runs.parent / "photos.zip")
     assert "make one folder per class" in refusal(str(archive), settings)
-    assert listing(settings.data_dir) == ["archives"]
+    assert listing(settings.samples) == ["archives"]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
 def test_a_cut_zip_leaves_earlier_data_untouched(share: float, make_images: MakeImages, settings: Settings) -> None:
     archive = zip_of(make_images(), settings.runs.parent / "photos.zip")
     load_data(str(archive), settings)
-    before = {path: path.read_bytes() for path in settings.data_dir.rglob("*.png")}
+    before = {path: path.read_bytes() for path in settings.samples.rglob("*.png")}
     cut = archive.with_name("cut.zip")
     cut.write_bytes(archive.read_bytes()[: int(archive.stat().st_size * share)])
     refusal(str(cut), settings)
-    assert {path: path.read_bytes() for path in settings.data_dir.rglob("*.png")} == before
+    assert {path: path.read_bytes() for path in settings.samples.rglob("*.png")} == before
 
 
 def test_visitors_with_the_same_zip_all_get_its_folder(make_images: MakeImages, settings: Settings) -> None:
     archive = zip_of(make_images(each=40), settings.runs.parent / "photos.zip")
     folders: list[Path] = []
-    visit = functools.partial(unpacked, archive, settings.data_dir, LIMITS)
+    visit = functools.partial(unpacked, archive, settings.samples, LIMITS)
     threads = [threading.Thread(target=lambda: folders.append(visit())) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(folders) == 4
-    assert list(settings.data_dir.iterdir()) == [folders[0]]
+    assert list(settings.samples.iterdir()) == [folders[0]]
     assert len(list(folders[0].rglob("*.png"))) == 80
 
 
-def test_a_data_directory_that_cannot_be_made_is_a_sentence(settings: Settings) -> None:
+def test_a_samples_folder_that_cannot_be_made_is_a_sentence(settings: Settings) -> None:
     (settings.runs.parent / "file").write_bytes(b"")
-    blocked = replace(settings, data_dir=settings.runs.parent / "file" / "data")
-    with pytest.raises(DataError, match="name another data directory"):
+    blocked = replace(settings, cache=settings.runs.parent / "file" / "cache")
+    with pytest.raises(DataError, match="name a folder that can be written"):
         load_data("digits", blocked)
 
 
@@ -144,7 +144,7 @@ def test_a_zip_that_raises_a_question_is_kept_and_read_as_chosen(settings: Setti
     archive = str(zip_of(folder, settings.runs.parent / "photos.zip"))
     with pytest.raises(Question):
         load_data(archive, settings)
-    assert len(listing(settings.data_dir / "archives")) == 1 + 2 + 4 + 12
+    assert len(listing(settings.samples / "archives")) == 1 + 2 + 4 + 12
     assert load_data(archive, settings, reading=Reading(layout=SPLITS)).classes == ("cats", "dogs")
     assert load_data(archive, settings, reading=Reading(layout=CLASSES)).classes == ("anna", "ben")
 
@@ -174,7 +174,7 @@ def doubtful(make_images: MakeImages, settings: Settings) -> Path:
 def test_a_zip_in_doubt_is_asked_about_and_taken_as_answered(doubtful: Path, settings: Settings) -> None:
     with pytest.raises(Question) as caught:
         load_data(str(doubtful), settings)
-    assert listing(settings.data_dir) == ["archives"]
+    assert listing(settings.samples) == ["archives"]
     answer = {caught.value.option: next(iter(caught.value.readings))}
     assert load_data(str(doubtful), settings, reading=Reading(**answer)).classes == ("狗", "猫")
 
@@ -191,7 +191,7 @@ def test_each_answer_has_a_folder_of_its_own_however_it_is_spelled(doubtful: Pat
 def test_an_unknown_encoding_is_refused_before_anything_is_written(doubtful: Path, settings: Settings) -> None:
     with pytest.raises(DataError, match="klingon"):
         load_data(str(doubtful), settings, reading=Reading(zip_names="klingon"))
-    assert listing(settings.data_dir) == []
+    assert listing(settings.samples) == []
 
 
 def test_a_zip_with_a_damaged_photo_is_taken_and_remembers_it(make_images: MakeImages, settings: Settings) -> None:
@@ -206,3 +206,26 @@ def test_a_zip_with_a_damaged_photo_is_taken_and_remembers_it(make_images: MakeI
     assert file == first.filename
     assert "damaged in photos.zip" in reason
     assert unpacked(archive, settings.data_dir, LIMITS) == folder
+
+
+# --- the host's data directory is only read --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "missing"])
+def test_nothing_is_written_into_the_data_directory(there: bool, make_images: MakeImages, settings: Settings) -> None:
+    if there:
+        settings.data_dir.mkdir(mode=0o500)
+    load_data("digits", settings)
+    load_data(str(zip_of(make_images(), settings.runs.parent / "photos.zip")), settings)
+    assert settings.data_dir.exists() is there
+    assert listing(settings.data_dir) == []
+    assert {"digits", "archives"} <= set(listing(settings.samples))
+
+
+def test_a_data_set_from_the_hub_that_an_older_version_put_there_is_found(
+    make_images: MakeImages, settings: Settings
+) -> None:
+    settings.data_dir.mkdir()
+    folder = make_images().rename(settings.data_dir / "hf--me--mine")
+    assert load_data("hf:me/mine", settings).root == folder
+    assert not settings.samples.exists()

@@ -31,8 +31,8 @@ def test_the_digits_are_written_once_and_whole(settings: Settings) -> None:
     data = load_data("digits", settings)
     assert len(data.records) == 1797
     assert data.classes == tuple("0123456789")
-    assert listing(settings.data_dir)[0] == "digits"
-    assert not [name for name in os.listdir(settings.data_dir) if name.startswith(".")]  # noqa: PTH208
+    assert listing(settings.samples)[0] == "digits"
+    assert not [name for name in os.listdir(settings.samples) if name.startswith(".")]  # noqa: PTH208
     times = {record.path: record.path.stat().st_mtime_ns for record in data.records}
     load_data("digits", settings)
     assert {record.path: record.path.stat().st_mtime_ns for record in data.records} == times
@@ -47,8 +47,8 @@ def test_a_sample_that_fails_midway_leaves_nothing(settings: Settings) -> None:
     with pytest.raises(DataError) as caught:
         sample_folder(replace(SAMPLES["digits"], make=fail), settings)
     assert "No space left on device" in str(caught.value)
-    assert str(settings.data_dir) not in str(caught.value)
-    assert listing(settings.data_dir) == []
+    assert str(settings.samples) not in str(caught.value)
+    assert listing(settings.samples) == []
 
 
 # --- hymenoptera -----------------------------------------------------------------------------------------------------
@@ -113,8 +113,8 @@ def test_hymenoptera_is_downloaded_checked_and_kept(settings: Settings, tmp_path
     tree = tree_of_archive(tmp_path / "elsewhere")
     with serving(answering(ARCHIVE)) as url:
         folder = from_server(url, tree, settings, lambda done, total: told.append((done, total)))
-    assert folder == settings.data_dir / "hymenoptera"
-    assert os.listdir(settings.data_dir) == ["hymenoptera"]  # noqa: PTH208
+    assert folder == settings.samples / "hymenoptera"
+    assert os.listdir(settings.samples) == ["hymenoptera"]  # noqa: PTH208
     assert told[-1] == (len(ARCHIVE), len(ARCHIVE))
     data = load_data("hymenoptera", settings)
     assert data.counts() == {"ants": {"train": 1, "val": 1}, "bees": {"train": 1, "val": 1}}
@@ -124,7 +124,7 @@ def test_hymenoptera_is_downloaded_checked_and_kept(settings: Settings, tmp_path
 def test_hymenoptera_with_another_hash_is_refused_and_leaves_nothing(content: bytes, settings: Settings) -> None:
     with serving(answering(content)) as url, pytest.raises(DataError, match="arrived changed or damaged: try again"):
         from_server(url, "0badc0de", settings)
-    assert listing(settings.data_dir) == []
+    assert listing(settings.samples) == []
 
 
 def test_an_unreachable_hymenoptera_is_one_sentence_within_seconds(settings: Settings) -> None:
@@ -136,7 +136,7 @@ def test_an_unreachable_hymenoptera_is_one_sentence_within_seconds(settings: Set
     assert "127.0.0.1 cannot be reached from here" in text
     assert "use the sample digits" in text
     assert ". " not in text
-    assert listing(settings.data_dir) == []
+    assert listing(settings.samples) == []
 
 
 def test_a_tree_hash_follows_bytes_and_names_but_not_what_wraps_them(tmp_path: Path) -> None:

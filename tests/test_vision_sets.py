@@ -220,11 +220,11 @@ def refusal(row: VisionSet, opened: Callable[..., Any], settings: Settings) -> s
     sample = replace(SAMPLES[row.name], make=partial(make_vision_set, row=row, opened=opened))
     with pytest.raises(DataError) as caught:
         sample_folder(sample, settings)
-    assert listing(settings.data_dir) == []
+    assert listing(settings.samples) == []
     text = str(caught.value)
     assert text.count(". ") == 0
     assert text.endswith(".")
-    assert str(settings.data_dir) not in text
+    assert str(settings.samples) not in text
     return text
 
 
@@ -250,8 +250,8 @@ def test_archives_are_put_where_torchvision_looks_and_progress_is_over_all_of_th
         sample_folder(sample, settings, lambda done, total: told.append((done, total)))
     assert told == sorted(told)
     assert told[-1] == (2 * len(content), 2 * len(content))
-    assert listing(settings.data_dir)[0] == "eurosat"
-    assert [path.name for path in settings.data_dir.iterdir()] == ["eurosat"]
+    assert listing(settings.samples)[0] == "eurosat"
+    assert [path.name for path in settings.samples.iterdir()] == ["eurosat"]
     assert load_data("eurosat", settings).counts() == {"one": {"train": 2}, "two": {"train": 2}}
 
 

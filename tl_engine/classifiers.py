@@ -9,6 +9,7 @@ from tl_engine.run_folder import Run
 from tl_engine.runs import NAME, OPEN_STATES
 from tl_engine.saved_classifier import saved_folder, sweep
 from tl_engine.settings import Settings
+from tl_engine.written import written_path
 
 if TYPE_CHECKING:
     from tl_engine.predictor import Predictor
@@ -46,7 +47,7 @@ def named_classifier(name: str, settings: Settings) -> Path | None:
 
 def classifier_folder(name: str, settings: Settings) -> Path | None:
     """The same for a terminal, where a person may also name any folder."""
-    folder = Path(name).expanduser().resolve()
+    folder = written_path(name).resolve()
     if not folder.is_dir() or (NAME.fullmatch(name) and (settings.runs / name).is_dir()):
         return named_classifier(name, settings)
     run = Run(folder)

@@ -22,6 +22,7 @@ COUNTED: dict[Path, tuple[float, int]] = {}  # folder of a person -> when it was
 MOST_TAKEN = 2_000  # photos of a data set from elsewhere: enough to learn from, soon here
 NAME_BYTES = 240  # of a class folder's name; file systems take 255
 REASON_LENGTH = 160  # characters of somebody else's error
+ELSEWHERE = "name a folder that can be written (--cache-dir, --into, or TL_UPLOADS for a page)"
 OFFLINE = "use the sample digits, which needs no network"
 
 
@@ -72,9 +73,13 @@ def temporary(parent: Path) -> "tempfile.TemporaryDirectory[str]":
         return tempfile.TemporaryDirectory(".part", ".", parent, ignore_cleanup_errors=True)
     except OSError as error:
         raise DataError(
-            f"Nothing can be written to the folder {parent.name} ({error.strerror}): make room, or name another "
-            "data directory (--data-dir)."
+            f"Nothing can be written to the folder {parent.name} ({error.strerror}): make room, or {ELSEWHERE}."
         ) from None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there that may be read; one behind a folder without permission is not."""
+    return os.access(path, os.R_OK | os.X_OK) and path.is_dir()
 
 
 def make_parent(folder: Path) -> None:
@@ -82,9 +87,7 @@ def make_parent(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(
-            f"The folder {folder.name} cannot be made ({error.strerror}): name another data directory (--data-dir)."
-        ) from None
+        raise DataError(f"The folder {folder.name} cannot be made ({error.strerror}): {ELSEWHERE}.") from None
 
 
 def check_room(folder: Path, needed: int, limits: Limits) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tl_engine.download import DownloadError, OnProgress, proxied, reachable
 from tl_engine.errors import DataError
-from tl_engine.folders import check_room, made_whole, make_parent, unavailable
+from tl_engine.folders import check_room, is_folder, made_whole, make_parent, unavailable
 from tl_engine.hub_photos import ReadFile, write_tables
 from tl_engine.names import clean_class_name
 from tl_engine.scan import check_data
@@ -51,7 +51,7 @@ class HubName:
 
     @property
     def folder(self) -> str:
-        """The name of its folder under the data directory, nobody else's."""
+        """The name of its folder among the samples, nobody else's."""
         owner, _, name = self.repo.rpartition("/")
         # hf:NAME@CONFIG is not hf:NAME/CONFIG.
         pieces = (owner, name, self.config) if self.config else (self.repo.replace("/", "--"),)
@@ -71,21 +71,26 @@ def hub_folder(
     settings: Settings,
     on_progress: OnProgress | None = None,
     *,
+    parent: Path | None = None,
     opened: Callable[[HubName, int], Opened] | None = None,
     endpoint: str | None = None,
 ) -> Path:
-    """The folder with a part of that data set, made whole or not at all when it is not there yet. Raises DataError."""
+    """The folder with a part of that data set, made whole or not at all when it is not there yet. Raises DataError.
+
+    It is made below `parent`, the samples unless somebody names their own, and looked for in the data directory too.
+    """
     name = HubName.parse(data)
-    folder = settings.data_dir / name.folder
-    if folder.is_dir():
-        return folder
+    places = (parent,) if parent else (settings.data_dir, settings.samples)
+    if present := next((f for place in places if is_folder(f := place / name.folder)), None):
+        return present
+    folder = places[-1] / name.folder
     endpoint = endpoint or os.environ.get("HF_ENDPOINT") or ENDPOINT
     host = urllib.parse.urlsplit(endpoint).hostname
     what, limits = f"The data set {name}", settings.limits
     if not proxied(endpoint) and not reachable(endpoint):
         raise unavailable(what, DownloadError(f"{host} cannot be reached from here"), OWN_DATA)
-    make_parent(settings.data_dir)
-    check_room(settings.data_dir, 0, limits)
+    make_parent(folder.parent)
+    check_room(folder.parent, 0, limits)
 
     def make(partial: Path) -> None:
         with _in_words(name):

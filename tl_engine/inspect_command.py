@@ -16,7 +16,7 @@ from tl_engine.download import OnProgress
 from tl_engine.errors import ConfigError, Question
 from tl_engine.events import Event, to_json
 from tl_engine.folders import room_left
-from tl_engine.hub_data import PREFIX
+from tl_engine.hub_data import PREFIX, hub_folder
 from tl_engine.intake import locate, unpacked
 from tl_engine.manifest import DROP, Mend, Mends
 from tl_engine.mending import keep_one_of_each, write_folder
@@ -26,6 +26,7 @@ from tl_engine.reading import Reading
 from tl_engine.scan import scan
 from tl_engine.settings import Limits, Settings
 from tl_engine.terminal import ReadableLog
+from tl_engine.written import written_path
 
 Tell = Callable[[Event], object]
 SHOWN = 10  # findings of a kind printed for a person
@@ -33,18 +34,14 @@ SHOWN = 10  # findings of a kind printed for a person
 
 def inspect_command(arguments: argparse.Namespace) -> int:
     """Report on a data set; with --out write it corrected. Raises EngineError."""
-    with _asking(arguments):
-        return _inspect(arguments)
-
-
-def _inspect(arguments: argparse.Namespace) -> int:
-    settings, tell = _settings(arguments), _teller(arguments)
+    settings = _settings(arguments)
     architecture = arguments.architecture or DEFAULT_ARCHITECTURE
     getting = reporting("getting the data", lambda told: locate(arguments.data, settings, told, _reading(arguments)))
-    located = watched(getting, tell)
-    report = watched(make_report(located.root, located, settings, architecture), tell)
-    if arguments.out:
-        _write(Path(arguments.out), located, report, settings, tell)
+    with _telling(arguments) as tell:
+        located = watched(getting, tell)
+        report = watched(make_report(located.root, located, settings, architecture), tell)
+        if arguments.out:
+            _write(written_path(arguments.out), located, report, settings, tell)
     if arguments.json:
         print(json.dumps(report.to_dict()))
     else:
@@ -54,31 +51,20 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 def take_command(arguments: argparse.Namespace) -> int:
     """Make a folder below --into of a zip or of a data set on the hub; print its name, as json. Raises DataError."""
-    settings, what = dataclasses.replace(_settings(arguments), data_dir=Path(arguments.into)), arguments.what
-    most = min(settings.limits.unpacked_bytes, room_left(settings.data_dir, settings.limits))
+    settings, what, parent = _settings(arguments), arguments.what, written_path(arguments.into)
+    most = min(settings.limits.unpacked_bytes, room_left(parent, settings.limits))
     settings = dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, unpacked_bytes=most))
 
     def take(told: OnProgress) -> Path:
         if what.startswith(PREFIX):
-            return locate(what, settings, told).root
-        return unpacked(Path(what), settings.data_dir, settings.limits, told, _reading(arguments))
+            return hub_folder(what, settings, told, parent=parent)
+        return unpacked(written_path(what), parent, settings.limits, told, _reading(arguments))
 
     stage = "downloading" if what.startswith(PREFIX) else "unpacking"
-    with _asking(arguments):
-        folder = watched(reporting(stage, take), _teller(arguments))
+    with _telling(arguments) as tell:
+        folder = watched(reporting(stage, take), tell)
     print(json.dumps({"folder": folder.name}))
     return 0
-
-
-@contextlib.contextmanager
-def _asking(arguments: argparse.Namespace) -> Iterator[None]:
-    """Whoever follows the progress gets a question as json too, to be put to a person."""
-    try:
-        yield
-    except Question as question:
-        if arguments.progress:
-            print(question.to_json(), file=sys.stderr, flush=True)
-        raise
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -96,11 +82,20 @@ def _reading(arguments: argparse.Namespace) -> Reading:
     return Reading(layout=arguments.layout, zip_names=arguments.zip_names)
 
 
-def _teller(arguments: argparse.Namespace) -> Tell:
-    """Who hears of progress: a program as json lines on stderr, a person as a bar."""
+@contextlib.contextmanager
+def _telling(arguments: argparse.Namespace) -> Iterator[Tell]:
+    """Who hears of progress and questions: a program as json lines on stderr, a person as a bar that is gone afterwards."""
     if arguments.progress:
-        return lambda event: print(to_json(event), file=sys.stderr, flush=True)
-    return (lambda _event: None) if arguments.json else ReadableLog().show
+        try:
+            yield lambda event: print(to_json(event), file=sys.stderr, flush=True)
+        except Question as question:  # to be put to a person
+            print(question.to_json(), file=sys.stderr, flush=True)
+            raise
+    elif arguments.json:
+        yield lambda _event: None
+    else:
+        with contextlib.closing(ReadableLog()) as log:
+            yield log.show
 
 
 def _write(folder: Path, located: Mends, report: Report, settings: Settings, tell: Tell) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tl_engine.archives import content_name, unpack
 from tl_engine.dataset import ImageFolder, check_trainable
 from tl_engine.download import OnProgress
-from tl_engine.errors import DataError
+from tl_engine.errors import ConfigError, DataError
 from tl_engine.folders import make_parent, publish, temporary
 from tl_engine.hub_data import PREFIX, hub_folder
 from tl_engine.manifest import Mends
@@ -14,6 +14,7 @@ from tl_engine.reading import AUTO, Reading
 from tl_engine.samples import SAMPLES, sample_folder
 from tl_engine.scan import check_data, scan
 from tl_engine.settings import Limits, Settings
+from tl_engine.written import written_path
 from tl_engine.zip_names import shown
 
 PLAIN = Reading()
@@ -56,16 +57,16 @@ def _located(data: str, settings: Settings, on_progress: OnProgress | None, read
     if path.suffix == ".json" and path.is_file():
         return Mends.read(path)
     if path.is_file():
-        path = unpacked(path, settings.data_dir / "archives", settings.limits, on_progress, reading)
+        path = unpacked(path, settings.samples / "archives", settings.limits, on_progress, reading)
     return Mends(root=path.resolve())
 
 
 def _existing(data: str) -> Path | None:
     """What is named, if it is there; names may be anything a person types."""
     try:
-        path = Path(data).expanduser()
+        path = written_path(data)
         return path if data.strip() and path.exists() else None
-    except (OSError, RuntimeError, ValueError):  # longer than names can be; ~nobody; a zero byte
+    except (OSError, ConfigError):  # longer than names can be; ~nobody; a zero byte
         return None
 
 

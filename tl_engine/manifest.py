@@ -27,6 +27,7 @@ from tl_engine.progress import Stage
 from tl_engine.reading import AUTO, LAYOUTS
 from tl_engine.scan import scan
 from tl_engine.settings import Settings
+from tl_engine.written import written_json
 
 FORMAT = 1  # of both files; another one is not read
 DROP, RELABEL, KEEP = "drop", "relabel", "keep"
@@ -170,13 +171,13 @@ class Mends:
     def read(cls, path: Path) -> Self:
         """From a file. Raises DataError."""
         try:
-            kept = json.loads(path.read_text(encoding="ascii"))
+            kept = written_json(path)
             mends = tuple(Mend(**mend) for mend in kept["mends"])
             layout = kept.get("layout", AUTO)  # older files do not say it
             if kept["format"] != FORMAT or layout not in LAYOUTS or any(mend.action not in ACTIONS for mend in mends):
                 raise ValueError
             return cls(root=Path(kept["root"]), mends=mends, layout=layout)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise DataError(f"{path.name} holds no corrections of a data set that can be read: delete it.") from None
 
     def write(self, path: Path) -> None:

@@ -5,7 +5,6 @@ Training, validation, prediction and export make their tensors here, so that wha
 
 import dataclasses
 import functools
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from tl_engine.errors import WeightsError
 from tl_engine.photo_file import Source
 from tl_engine.pictures import open_image
 from tl_engine.settings import HOME
+from tl_engine.written import written_json
 
 SHRINK = 512  # pixels of the short side kept when decoding; part of the contract, since it moves pixels a little
 LEAST_SHARE = 0.5  # of a padded or stretched picture that a random crop shows; less may be nothing but padding
@@ -140,8 +140,8 @@ def preprocess_for(architecture: Architecture, override: Path | None = None) -> 
     """The numbers of the pretrained weights, or those of a host's json file beside them."""
     if override is not None:
         try:
-            return Preprocess.from_dict(json.loads(override.read_text(encoding="utf-8")))
-        except (ValueError, OSError) as error:
+            return Preprocess.from_dict(written_json(override))
+        except ValueError as error:
             raise WeightsError(f"{override.name} is not readable json: {error}.") from None
     if architecture.library == "torchvision":
         return _from_torchvision(architecture)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tl_engine.archives import unpack
 from tl_engine.download import DownloadError, OnProgress, download
 from tl_engine.errors import DataError
-from tl_engine.folders import check_room, made_whole, make_parent, unavailable
+from tl_engine.folders import check_room, is_folder, made_whole, make_parent, unavailable
 from tl_engine.settings import MEGABYTE, Limits, Settings
 from tl_engine.vision_sets import VISION_SETS, make_vision_set
 
@@ -23,7 +23,7 @@ class Sample:
 
     name: str
     title: str
-    folders: tuple[str, ...]  # names under the data directory that are this set already
+    folders: tuple[str, ...]  # names that are this set already, in the host's data directory or among our own
     make: Callable[[Path, OnProgress | None], None]
     images: int  # how many are taken
     download_bytes: int = 0  # 0: none
@@ -47,8 +47,9 @@ class Sample:
 
 
 def present_folder(sample: Sample, settings: Settings) -> Path | None:
-    """Where the sample already lies, if it does."""
-    return next((f for name in sample.folders if (f := settings.data_dir / name).is_dir()), None)
+    """Where the sample already lies, if it does: in the host's data directory, or where samples are made."""
+    places = (settings.data_dir, settings.samples)
+    return next((f for place in places for name in sample.folders if is_folder(f := place / name)), None)
 
 
 def sample_folder(sample: Sample, settings: Settings, on_progress: OnProgress | None = None) -> Path:
@@ -56,9 +57,9 @@ def sample_folder(sample: Sample, settings: Settings, on_progress: OnProgress | 
     if folder := present_folder(sample, settings):
         return folder
     if not sample.offline:
-        make_parent(settings.data_dir)
-        check_room(settings.data_dir, ROOM * sample.download_bytes, settings.limits)
-    folder = settings.data_dir / sample.folders[0]
+        make_parent(settings.samples)
+        check_room(settings.samples, ROOM * sample.download_bytes, settings.limits)
+    folder = settings.samples / sample.folders[0]
     return made_whole(folder, f"The sample {sample.name}", lambda partial: sample.make(partial, on_progress))
 
 

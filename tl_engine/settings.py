@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tl_engine.written import written_path
+
 PROJECT = Path(__file__).resolve().parent.parent
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000_000_000
@@ -42,14 +44,18 @@ SHARED = Limits(
 )
 
 
-def _from_environment(variable: str, default: Path) -> Path:
-    value = os.environ.get(variable)
-    return Path(value).expanduser().resolve() if value else default
+def _folder(flag: str | None, variable: str, default: Path) -> Path:
+    """What the flag says, else the environment, else the default."""
+    value = flag or os.environ.get(variable)
+    return written_path(value).resolve() if value else default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The folders of one installation. `weights_dir` is the host's own and only read; downloads go to `backbones`."""
+    """The folders of one installation.
+
+    `weights_dir` and `data_dir` are the host's own and only read; downloads go to `backbones` and `samples`.
+    """
 
     runs: Path = PROJECT / "weights" / "runs"
     data_dir: Path = PROJECT / "data"
@@ -57,7 +63,7 @@ class Settings:
     demo: Path = PROJECT / "weights" / "demo"
     uploads: Path = PROJECT / "weights" / "uploads"  # what visitors brought, a folder for each workspace
     weights_dir: Path | None = None
-    cache: Path = CACHE  # what can be computed again: features
+    cache: Path = CACHE  # what can be had again: features, thumbnails, samples
     cache_bytes: int = 2 * GIGABYTE
     limits: Limits = HOME
 
@@ -70,15 +76,23 @@ class Settings:
         weights_dir: str | None = None,
         cache_dir: str | None = None,
     ) -> Self:
-        """Settings from flags, else from TL_RUNS, TL_DATA_DIR, TL_WEIGHTS_DIR, TL_CACHE_DIR, else the project's own."""
+        """Settings from flags, else from TL_RUNS, TL_DATA_DIR, TL_WEIGHTS_DIR, TL_CACHE_DIR, else the project's own.
+
+        Raises ConfigError for what can be no path.
+        """
         weights = weights_dir or os.environ.get("TL_WEIGHTS_DIR")
         return cls(
-            runs=Path(runs).resolve() if runs else _from_environment("TL_RUNS", PROJECT / "weights" / "runs"),
-            data_dir=Path(data_dir).resolve() if data_dir else _from_environment("TL_DATA_DIR", PROJECT / "data"),
-            weights_dir=Path(weights).expanduser().resolve() if weights else None,
-            cache=Path(cache_dir).resolve() if cache_dir else _from_environment("TL_CACHE_DIR", CACHE),
-            uploads=_from_environment("TL_UPLOADS", PROJECT / "weights" / "uploads"),
+            runs=_folder(runs, "TL_RUNS", PROJECT / "weights" / "runs"),
+            data_dir=_folder(data_dir, "TL_DATA_DIR", PROJECT / "data"),
+            weights_dir=written_path(weights).resolve() if weights else None,
+            cache=_folder(cache_dir, "TL_CACHE_DIR", CACHE),
+            uploads=_folder(None, "TL_UPLOADS", PROJECT / "weights" / "uploads"),
         )
+
+    @property
+    def samples(self) -> Path:
+        """Where data sets that we make, download or unpack are kept, beside what is cached."""
+        return self.cache / "samples"
 
     @property
     def weight_folders(self) -> tuple[Path, ...]:

@@ -1,13 +1,12 @@
 """`python -m tl_engine train`: check everything, then make the run folder, then train."""
 
 import argparse
+import contextlib
 import dataclasses
-import json
 import os
 import secrets
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -25,11 +24,11 @@ from tl_engine.run_folder import CONFIG, Run
 from tl_engine.samples import SAMPLES
 from tl_engine.settings import Settings
 from tl_engine.telling import Teller
-from tl_engine.terminal import JsonLines, Printer, ReadableLog
+from tl_engine.terminal import FAILED, FINISHED, INTERRUPTED, JsonLines, Printer, ReadableLog
 from tl_engine.weights import check_weights
+from tl_engine.written import written_json, written_path
 
-FAILED = 1
-EXIT_CODES = {"finished": 0, "failed": FAILED, "stopped": 130}
+EXIT_CODES = {"finished": FINISHED, "failed": FAILED, "stopped": INTERRUPTED}
 FOLDERS = ("runs", "data_dir", "weights_dir", "cache_dir")
 RUN_FACTS = ("workspace", "created")  # in a run's config.json, no settings of a training
 NO_OPTIONS = ("function", "json", "config")
@@ -44,11 +43,18 @@ def train_command(arguments: argparse.Namespace) -> int:
     if config.data not in SAMPLES and not config.data.startswith(
         PREFIX
     ):  # so that the run's config.json means the same from any folder
-        config = dataclasses.replace(config, data=str(Path(config.data).expanduser().absolute()))
+        config = dataclasses.replace(config, data=str(written_path(config.data)))
     name = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{config.architecture.replace(':', '-')}-{secrets.token_hex(2)}"
     runs.check_name(name)
     printer: Printer = JsonLines() if arguments.json else ReadableLog()
-    queued = _queued_run(arguments.config, settings, name)
+    with contextlib.closing(printer):  # a bar would stand before the refusal
+        return _checked_and_trained(config, settings, name, printer, arguments.config)
+
+
+def _checked_and_trained(
+    config: TrainConfig, settings: Settings, name: str, printer: Printer, config_file: str | None
+) -> int:
+    queued = _queued_run(config_file, settings, name)
     tell = Teller(printer, queued)
     try:
         data = _checked_data(config, settings, tell)
@@ -68,8 +74,8 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     if not arguments.config:
         return flags
     try:
-        options = json.loads(Path(arguments.config).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        options = written_json(written_path(arguments.config))
+    except ValueError as error:
         raise ConfigError(f"The config file {arguments.config!r} is not readable json: {error}.") from None
     if not isinstance(options, dict):
         raise ConfigError(f"The config file {arguments.config!r} must hold one json object with option names.")
@@ -80,7 +86,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
 def _queued_run(config_file: str | None, settings: Settings, name: str) -> Run | None:
     """The run that waits to be started with its own config.json, now claimed by this process."""
     run = Run(settings.runs / name)
-    if config_file and run.folder.is_dir() and Path(config_file).resolve() == (run.folder / CONFIG).resolve():
+    if config_file and run.folder.is_dir() and written_path(config_file).resolve() == (run.folder / CONFIG).resolve():
         if _first_process():
             runs.claim(run)
         return run

@@ -2,8 +2,11 @@
 
 import os
 
+from ui.address import PORT
 from ui.scratch import VARIABLE, own_folder
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault(VARIABLE, str(own_folder()))
+if named := os.environ.pop("GRADIO_SERVER_PORT", None):  # Gradio would slide to the next port, or end in a traceback
+    os.environ.setdefault(PORT, named)

@@ -5,6 +5,7 @@ from pathlib import Path
 from tl_engine.collect import PREFIX, Collection
 from tl_engine.dataset import ImageFolder
 from tl_engine.errors import DataError
+from tl_engine.folders import is_folder
 from tl_engine.names import printable
 from tl_engine.samples import SAMPLES, present_folder
 from tl_engine.settings import Settings
@@ -26,7 +27,7 @@ def choices(settings: Settings, workspace: str) -> list[tuple[str, str]]:
     for sample in SAMPLES.values():
         here = sample.offline or present_folder(sample, settings)
         listed.append((f"Sample: {sample.present_label if here else sample.label}", sample.name))
-    for folder in _folders(settings.data_dir):
+    for folder in _host_folders(settings):
         # A name that is no UTF-8 cannot travel to a browser and back.
         if folder.name not in sample_folders | HIDDEN and printable(folder.name) == folder.name:
             listed.append((f"Folder on this computer: {folder.name}", FOLDER + folder.name))
@@ -47,11 +48,11 @@ def resolve(choice: str, settings: Settings, workspace: str | None) -> str:
     if choice in SAMPLES:
         return choice
     if choice.startswith(UPLOAD) and workspace:
-        parent, name = own_folder(settings, workspace), choice.removeprefix(UPLOAD)
+        listed, name = _folders(own_folder(settings, workspace)), choice.removeprefix(UPLOAD)
     else:
-        parent, name = settings.data_dir, choice.removeprefix(FOLDER)
-    if name in {folder.name for folder in _folders(parent)} - HIDDEN:
-        return str(parent / name)
+        listed, name = _host_folders(settings), choice.removeprefix(FOLDER)
+    if name not in HIDDEN and (folder := {folder.name: folder for folder in listed}.get(name)):
+        return str(folder)
     raise DataError(f"There is no data set {name[:80]!r} here: choose {', '.join(SAMPLES)} or one that the page lists.")
 
 
@@ -76,8 +77,14 @@ def summary_words(data: ImageFolder) -> str:
     return f"{plural(len(data.records), 'photo')} in {plural(len(data.classes), 'class', 'classes')}{left_out}"
 
 
+def _host_folders(settings: Settings) -> list[Path]:
+    """The host's data sets, and what the host took from the hub in the terminal."""
+    taken = [folder for folder in _folders(settings.samples) if folder.name.startswith(HUB_PREFIX)]
+    return [*taken, *_folders(settings.data_dir)]
+
+
 def _folders(parent: Path) -> list[Path]:
-    if not parent.is_dir():
+    if not is_folder(parent):
         return []
     return sorted(f for f in parent.iterdir() if f.is_dir() and not f.name.startswith("."))
 

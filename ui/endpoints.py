@@ -2,6 +2,7 @@
 components, since files are safe only through components (gradio_facts.md, section 5)."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tl_engine.settings import Settings
 from ui import training
 from ui.classifier_pool import ClassifierPool
 from ui.predict_tab import PARALLEL, photo_input
-from ui.refusal import refused
+from ui.refusal import answered
 from ui.run_view import READER
 from ui.session import new_token, open_run, stoppable
 
@@ -26,7 +27,7 @@ def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> 
         shared = pool.get(classifier or "imagenet")
         return shared.probabilities(shared.predictor.open(Path(image)))
     except EngineError as error:
-        raise refused(error) from None
+        raise answered(error) from None
 
 
 def start_training(settings: Settings, config: Any) -> dict[str, str]:
@@ -38,7 +39,7 @@ def start_training(settings: Settings, config: Any) -> dict[str, str]:
         run, _ = training.start(config, settings, workspace)
         return {"run": run.name, "workspace": workspace}
     except EngineError as error:
-        raise refused(error) from None
+        raise answered(error) from None
 
 
 def follow_run(settings: Settings, run: str) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def follow_run(settings: Settings, run: str) -> dict[str, Any]:
     try:
         found = open_run(run, settings)
     except EngineError as error:
-        raise refused(error) from None
+        raise answered(error) from None
     events = [{"kind": event.kind} | dataclasses.asdict(event) for event in READER.read(found)]
     for event in events:  # names instead of this machine's paths
         if "run_folder" in event:
@@ -63,27 +64,22 @@ def stop_training(settings: Settings, run: str, workspace: str) -> dict[str, str
         runs.stop(found, settings)
         return {"state": found.state()}
     except EngineError as error:
-        raise refused(error) from None
+        raise answered(error) from None
 
 
 def add_endpoints(settings: Settings, pool: ClassifierPool) -> None:
-    """Register them in the page being built."""
+    """Register them in the page being built. Their inputs are called what the functions' parameters are called."""
     with gr.Group(visible=False):
-        image = photo_input(label="image")
-        classifier = gr.Textbox("imagenet", label="classifier")
-        config, run, answer = gr.JSON(label="config"), gr.Textbox(label="run"), gr.JSON(label="answer")
-        workspace = gr.Textbox(label="workspace")
-        trigger = gr.Button("endpoint")
+        image = photo_input(label="image (a picture file)")
+        classifier = gr.Textbox("imagenet", label="classifier (text)")
+        config, run = gr.JSON(label="config (a json object)"), gr.Textbox(label="run (text)")
+        answer, trigger = gr.JSON(label="answer"), gr.Button("endpoint")
+        workspace = gr.Textbox(label="workspace (text)")
     public: dict[str, Any] = {"api_visibility": "public", "show_progress": "hidden"}
+    at_once: dict[str, Any] = {"concurrency_limit": PARALLEL, "concurrency_id": "predict"}
     trigger.click(
-        lambda file, name: predict(pool, file, name), [image, classifier], answer,
-        api_name="predict", concurrency_limit=PARALLEL, concurrency_id="predict", **public,
-    )  # fmt: skip
-    trigger.click(
-        lambda options: start_training(settings, options), config, answer, api_name="start_training", **public
+        functools.partial(predict, pool), [image, classifier], answer, api_name="predict", **at_once, **public
     )
-    trigger.click(lambda token: follow_run(settings, token), run, answer, api_name="follow_run", **public)
-    trigger.click(
-        lambda token, owner: stop_training(settings, token, owner), [run, workspace], answer,
-        api_name="stop_training", **public,
-    )  # fmt: skip
+    for function, given in ((start_training, config), (follow_run, run), (stop_training, [run, workspace])):
+        asked = functools.partial(function, settings)
+        trigger.click(asked, given, answer, api_name=function.__name__, **public)

@@ -12,6 +12,7 @@ from ui.data_tab import DataTab
 from ui.endpoints import add_endpoints
 from ui.incoming import guard
 from ui.predict_tab import build_predict_tab
+from ui.refusal import answer_in_words
 from ui.session import TOKEN, new_token
 from ui.train_tab import TrainTab
 from ui.wording import INTRO, QUIET, TITLE
@@ -62,5 +63,6 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
         loaded = page.load(restore, workspace, outputs, **QUIET)
         page.load(None, js=CAMERA_JS)
         loaded.then(train.follow_anew, [train.run, train.others, workspace], train.shown, **QUIET)
+    answer_in_words(page)
     guard(page)
     return page

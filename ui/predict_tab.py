@@ -95,9 +95,9 @@ def predict_many(
 
 
 def write_csv(table: pd.DataFrame) -> str:
-    """The table as a CSV file whose cells no spreadsheet takes for a formula."""
+    """The table as a CSV file that spreadsheets read as it is: no cell a formula, a mark in front for Excel."""
     folder = new_folder("csv", secrets.token_hex(8))
-    with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / "predictions.csv").open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow(table.columns)
         for row in table.itertuples(index=False):
