@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.browser.conftest import make_data
 from tests.serving import Server
+from ui.incoming import FOREIGN
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +83,31 @@ def test_predict_gives_all_thousand_classes_by_default(server: Server) -> None:
     assert max(answer, key=answer.get) == "palace"
 
 
-def test_a_run_is_stopped_by_its_token(server: Server) -> None:
+def test_a_run_is_stopped_by_its_second_secret_only(server: Server) -> None:
     _, started = call(server, "start_training", {"data": "colours", "epochs": 10_000})
-    kind, answer = call(server, "stop_training", started["run"])
+    for secret in ("", started["run"], "0" * 32):
+        kind, message = call(server, "stop_training", started["run"], secret)
+        assert kind == "error"
+        assert "somebody else" in message["error"]
+    kind, answer = call(server, "stop_training", started["run"], started["workspace"])
     assert (kind, answer) == ("complete", {"state": "stopped"})
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}], ids=["without meta", "with meta"])
+@pytest.mark.parametrize("path", ["/etc/hostname", "/proc/self/fd/8", "/no/such/file.jpg", "http://127.0.0.1:1/a.jpg"])
+def test_no_file_of_the_host_is_opened_for_a_stranger(path: str, meta: dict[str, Any], server: Server) -> None:
+    kind, message = call(server, "predict", {"path": path} | meta, "imagenet")
+    assert kind == "error"
+    assert message["error"] == FOREIGN
+
+
+def test_an_upload_that_is_deleted_has_no_address_any_more(server: Server, tmp_path: Path) -> None:
+    red = tmp_path / "red.png"
+    Image.new("RGB", (40, 40), (200, 40, 40)).save(red)
+    address = f"{server.url}/gradio_api/file={upload(server, red)['path']}"
+    assert httpx.get(address).status_code == 200
+    Path(address.partition("file=")[2]).unlink()
+    assert httpx.get(address).status_code == 404
 
 
 WRONG: list[tuple[str, list[Any], str]] = [
@@ -99,7 +121,7 @@ WRONG: list[tuple[str, list[Any], str]] = [
     ("follow_run", [None], "There is no such run"),
     ("follow_run", ["../../etc"], "There is no such run"),
     ("follow_run", ["0" * 32], "There is no such run"),
-    ("stop_training", ["0" * 32], "There is no such run"),
+    ("stop_training", ["0" * 32, "0" * 32], "There is no such run"),
     ("predict", [None, "imagenet"], "image is missing"),
 ]
 
@@ -156,7 +178,7 @@ def test_every_endpoint_answers_to_the_documented_names(client: Client, tmp_path
     started = client.predict(config={"data": "colours", "epochs": 10_000}, api_name="/start_training")
     followed = client.predict(run=started["run"], api_name="/follow_run")
     assert followed["state"] in ("queued", "running")
-    assert client.predict(run=started["run"], api_name="/stop_training") == {"state": "stopped"}
+    assert client.predict(**started, api_name="/stop_training") == {"state": "stopped"}
 
 
 def test_the_names_are_those_of_the_description(server: Server) -> None:
@@ -166,7 +188,7 @@ def test_the_names_are_those_of_the_description(server: Server) -> None:
         "/predict": ["image", "classifier"],
         "/start_training": ["config"],
         "/follow_run": ["run"],
-        "/stop_training": ["run"],
+        "/stop_training": ["run", "workspace"],
     }
 
 
@@ -205,7 +227,7 @@ INPUTS = {
         [{"data": "colours", "{}": 1}],
     ],
     "follow_run": [["{}"]],
-    "stop_training": [["{}"]],
+    "stop_training": [["{}", ""], ["0" * 32, "{}"]],
 }
 
 

@@ -84,7 +84,7 @@ def _reading(arguments: argparse.Namespace) -> Reading:
 
 @contextlib.contextmanager
 def _telling(arguments: argparse.Namespace) -> Iterator[Tell]:
-    """Who hears of progress and questions: a program as json lines on stderr, a person as a bar that is gone afterwards."""
+    """Who hears of progress and questions: a program as json on stderr, a person as a bar that is gone afterwards."""
     if arguments.progress:
         try:
             yield lambda event: print(to_json(event), file=sys.stderr, flush=True)

@@ -74,7 +74,7 @@ def add_endpoints(settings: Settings, pool: ClassifierPool) -> None:
         classifier = gr.Textbox("imagenet", label="classifier (text)")
         config, run = gr.JSON(label="config (a json object)"), gr.Textbox(label="run (text)")
         answer, trigger = gr.JSON(label="answer"), gr.Button("endpoint")
-        workspace = gr.Textbox(label="workspace (text)")
+        workspace = gr.Textbox("", label="workspace (text)")
     public: dict[str, Any] = {"api_visibility": "public", "show_progress": "hidden"}
     at_once: dict[str, Any] = {"concurrency_limit": PARALLEL, "concurrency_id": "predict"}
     trigger.click(
