@@ -13,6 +13,7 @@ from benchmarks import large, page, predicting, training
 from benchmarks.bench import Bench, take_turns
 from benchmarks.photos import few_of, make_data, make_weights
 from benchmarks.table import ACCURACY_ROWS, ALL_ROWS, LARGE_ROWS, ROWS, Row, markdown
+from tl_engine.written import written_path
 
 PROBES = (*training.PROBES, *predicting.PROBES, *page.PROBES, *large.PROBES)
 SMALL_EACH = 6  # photos of each class and split with --small
@@ -21,9 +22,9 @@ SMALL_EACH = 6  # photos of each class and split with --small
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The switches. Ends the program when they make no sense."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--data", type=Path, help="Folder with train/ and val/, each with class folders.")
+    parser.add_argument("--data", type=written_path, help="Folder with train/ and val/, each with class folders.")
     parser.add_argument("--architecture", default="squeezenet1_1", help="A torchvision backbone, such as mobilenet_v2.")
-    parser.add_argument("--weights-dir", type=Path, help="Folder with its weights, NAME.pth.")
+    parser.add_argument("--weights-dir", type=written_path, help="Folder with its weights, NAME.pth.")
     parser.add_argument("--repeats", type=int, default=3, help="Rounds; the median counts (default 3).")
     parser.add_argument("--workers", type=int, help="Of the textbook's loaders (default: see textbook.py).")
     parser.add_argument("--small", action="store_true", help="Only see that it works; makes what --data and "

@@ -444,7 +444,7 @@ def test_the_real_library_reads_a_hub_as_nobody_in_particular(tmp_path: Path) ->
     assert kept == {
         photo(index) for index in range(10)
     }  # byte for byte through the library's own streaming, no secrets
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "data" / "samples").iterdir()) == [
         "hf--me--files", "hf--me--rows", "hf--me--two--big",
     ]  # fmt: skip
     assert set(hub.tokens) == {""}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -22,7 +23,7 @@ from ui import corrected, data_choices, training
 from ui.classifier_pool import choices as classifier_choices
 from ui.forget import delete_everything
 from ui.plots import DASHES, POINTS, Curve, accuracy_plot, loss_plot, run_curves
-from ui.predict_tab import predict_many, predict_one
+from ui.predict_tab import predict_many, predict_one, write_csv
 from ui.run_view import EventReader, RunView, log_html, status_html, view
 from ui.session import checked_workspace, new_token, open_run, stoppable, visible_runs
 from ui.train_form import backbone_choices, summary_html
@@ -373,3 +374,23 @@ def test_the_queue_survives_a_disk_that_takes_nothing(here: Settings, monkeypatc
         patched.setattr("tl_engine.runs._launch", full)
         assert runs.advance(here) is False
     assert run.state() == "queued"
+
+
+def test_a_table_for_excel_begins_with_its_mark() -> None:
+    table = pd.DataFrame([{"file": "Größe 猫.png", "class": "猫"}])
+    content = Path(write_csv(table)).read_bytes()
+    assert content.startswith("\ufeff".encode())
+    assert content.decode("utf-8-sig").splitlines() == ["file,class", "Größe 猫.png,猫"]
+
+
+def test_a_data_set_that_the_host_took_from_the_hub_is_offered_and_a_zip_is_not(
+    make_images: MakeImages, here: Settings
+) -> None:
+    (here.samples / "archives").mkdir(parents=True)
+    folder = make_images().rename(here.samples / "hf--me--mine")
+    values = [value for _, value in data_choices.choices(here, OWNER)]
+    assert data_choices.FOLDER + "hf--me--mine" in values
+    assert not [value for value in values if "archives" in value]
+    assert data_choices.resolve("hf--me--mine", here, OWNER) == str(folder)
+    with pytest.raises(DataError):
+        data_choices.resolve("archives", here, OWNER)

@@ -1,10 +1,13 @@
 """What people write by hand, made into paths and values: the one place for every flag, variable and file. No torch."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from tl_engine.errors import ConfigError
+
+NAME_BYTES = 255  # of one file or folder; no file system takes more
 
 
 def written_path(text: str) -> Path:
@@ -13,9 +16,10 @@ def written_path(text: str) -> Path:
     Shells leave the ~ of `--runs=~/x` alone. Raises ConfigError for what can be no path.
     """
     try:
-        if "\0" in text:  # every system call would raise its own error
-            raise ValueError
-        return Path(text).expanduser().absolute()
+        path = Path(text).expanduser().absolute()
+        if "\0" in text or max(len(os.fsencode(part)) for part in path.parts) > NAME_BYTES:
+            raise ValueError  # else every system call raises an error of its own
+        return path
     except (RuntimeError, ValueError):
         raise ConfigError(f"{text[:60]!r} names no folder or file here: write its whole path.") from None
 

@@ -2,11 +2,12 @@
 
 import os
 
+from tl_engine.written import written_path
 from ui.address import PORT
 from ui.scratch import VARIABLE, own_folder
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault(VARIABLE, str(own_folder()))
+os.environ[VARIABLE] = str(written_path(os.environ.get(VARIABLE) or str(own_folder())))
 if named := os.environ.pop("GRADIO_SERVER_PORT", None):  # Gradio would slide to the next port, or end in a traceback
     os.environ.setdefault(PORT, named)
