@@ -107,7 +107,9 @@ def test_an_upload_that_is_deleted_has_no_address_any_more(server: Server, tmp_p
     address = f"{server.url}/gradio_api/file={upload(server, red)['path']}"
     assert httpx.get(address).status_code == 200
     Path(address.partition("file=")[2]).unlink()
-    assert httpx.get(address).status_code == 404
+    gone, not_for_them = (httpx.get(url) for url in (address, f"{server.url}/gradio_api/file=/etc/hostname"))
+    assert (gone.status_code, gone.json()) == (not_for_them.status_code, not_for_them.json())
+    assert gone.status_code == 404
 
 
 WRONG: list[tuple[str, list[Any], str]] = [

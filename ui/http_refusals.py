@@ -4,9 +4,10 @@ import re
 from typing import Any
 
 from fastapi import Request
-from fastapi.exception_handlers import request_validation_exception_handler
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 BY_ORDER = re.compile(r"/gradio_api/(call|run|api)/[^/]+/?$")
 BY_NAME = re.compile(r"/gradio_api/call/v2/[^/]+/?$")
@@ -30,4 +31,16 @@ async def refuse_names(request: Request, error: Exception) -> Response:
     raise error
 
 
-HANDLERS: dict[Any, Any] = {RequestValidationError: refuse_body, KeyError: refuse_names, TypeError: refuse_names}
+async def refuse_file(request: Request, error: HTTPException) -> Response:
+    """For a file that is gone, or not for anybody: one answer, so that nobody learns which files there are."""
+    if error.status_code == 403 and "/file=" in request.url.path:
+        return JSONResponse({"detail": "There is no such file."}, status_code=404)
+    return await http_exception_handler(request, error)
+
+
+HANDLERS: dict[Any, Any] = {
+    HTTPException: refuse_file,
+    RequestValidationError: refuse_body,
+    KeyError: refuse_names,
+    TypeError: refuse_names,
+}

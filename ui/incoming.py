@@ -18,7 +18,7 @@ from ui.scratch import handed_folder
 # Gradio keeps what arrives, and what an answer shows, in a folder named by the hash of the content.
 HASHED = re.compile(r"[0-9a-f]{64}")
 # One and the same for every path, so that nobody learns which files there are.
-FOREIGN = "A file in this request did not arrive through this page's upload: choose it again."
+FOREIGN = "A file in this request did not arrive by the upload of this page: choose it again."
 
 
 def guard(page: gr.Blocks) -> None:
