@@ -14,6 +14,7 @@ from ui.incoming import guard
 from ui.predict_tab import build_predict_tab
 from ui.session import TOKEN, new_token
 from ui.train_tab import TrainTab
+from ui.waking import awake, put_to_sleep
 from ui.wording import INTRO, QUIET, TITLE
 
 # The browser keeps the workspace under this key. The secret only has to be the same after a restart:
@@ -45,6 +46,8 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
         # What was collected or corrected meanwhile shows in the summary.
         train.tab.select(train.form.describe, [train.form.data, workspace], train.form.summary, **QUIET)
 
+        sleeping = put_to_sleep(page, workspace)
+
         def restore(known: str, request: gr.Request) -> list[Any]:
             """What this visitor had: their workspace, their data, their newest run or the one of the link."""
             owner = known if isinstance(known, str) and TOKEN.fullmatch(known) else new_token()
@@ -56,10 +59,21 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
                 train.form.describe(chosen, owner),
                 train.restored(owner, request.query_params.get("run")),
                 gr.Dropdown(choices=classifier_pool.choices(settings, owner)),
+                gr.Dropdown(choices=listed),
+                *awake(sleeping),
             ]
 
-        outputs = [workspace, train.form.data, train.form.summary, train.run, predict.classifier]
+        outputs = [
+            workspace,
+            train.form.data,
+            train.form.summary,
+            train.run,
+            predict.classifier,
+            data.choice,
+            *sleeping,
+        ]
         loaded = page.load(restore, workspace, outputs, **QUIET)
+        loaded.failure(lambda: awake(sleeping), None, sleeping, **QUIET)  # nobody is kept from starting by a list
         page.load(None, js=CAMERA_JS)
         loaded.then(train.follow_anew, [train.run, train.others, workspace], train.shown, **QUIET)
     guard(page)

@@ -17,7 +17,7 @@ from tl_engine.weights import find_weights
 from ui import corrected, data_choices, forget
 from ui.data_table import counts_table, findings_html
 from ui.refusal import in_words
-from ui.session import checked_workspace
+from ui.session import owner_of
 from ui.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, plural, text
 from ui.worker import run_command, told
 
@@ -158,10 +158,10 @@ class TrainForm:
         self.strategy.change(explanation, self.strategy, self.explained, **QUIET)
         # Reading a large folder takes a moment, so this one shows that it works.
         self.data.change(self.describe, [self.data, self.workspace], self.summary, api_visibility="private")
-        uploaded = [self.data, self.summary, self.upload]
+        uploaded = [self.data, self.summary, self.workspace, self.upload]
         taking: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": TAKERS, "concurrency_id": "take"}
         self.upload.upload(self.take, [self.upload, self.workspace], uploaded, show_progress_on=self.upload, **taking)
-        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], uploaded[:2],
+        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], uploaded[:3],
               show_progress_on=self.hub, **taking)  # fmt: skip
         forgotten = [self.data, self.summary, self.sure]
         self.forget.click(self.delete, [self.workspace, self.sure], forgotten, **QUIET)
@@ -171,13 +171,12 @@ class TrainForm:
         if not choice:
             return ""
         try:
-            owner = checked_workspace(workspace) if workspace else None
-            return summary_html(corrected.described(choice, self.settings, owner))
+            return summary_html(corrected.described(choice, self.settings, owner_of(workspace)))
         except EngineError as error:
             return f'<div class="tl-data tl-problem" role="alert"><p>{text(error, 500)}</p></div>'
 
     @in_words
-    def take(self, file: str | None, workspace: str, progress: Any = gr.Progress()) -> tuple[Any, str, None]:  # noqa: B008
+    def take(self, file: str | None, workspace: str, progress: Any = gr.Progress()) -> tuple[Any, str, str, None]:  # noqa: B008
         """A visitor's zip becomes a data set of theirs, chosen at once; the upload itself is not kept."""
         if not file:
             raise EngineError("No file arrived: choose a zip of class folders.")
@@ -188,22 +187,23 @@ class TrainForm:
                 Path(file).unlink(missing_ok=True)
 
     @in_words
-    def fetched(self, name: str, workspace: str, progress: Any = gr.Progress()) -> tuple[Any, str]:  # noqa: B008
+    def fetched(self, name: str, workspace: str, progress: Any = gr.Progress()) -> tuple[Any, str, str]:  # noqa: B008
         """A data set of the hub becomes one of the visitor's."""
         return self._taken(f"{PREFIX}{name.strip().removeprefix(PREFIX)}", workspace, progress)
 
-    def _taken(self, what: str, workspace: str, progress: Any) -> tuple[Any, str]:
+    def _taken(self, what: str, workspace: str, progress: Any) -> tuple[Any, str, str]:
         """Unpack or download in a process of its own, so that the page answers meanwhile."""
-        owner = checked_workspace(workspace)
+        owner = owner_of(workspace)
         into = ["--into", str(self.settings.uploads / owner)]
         taken = run_command("take", [what, *into], self.settings, lambda event: told(progress, event))
         choice = data_choices.UPLOAD + taken["folder"]
-        return gr.Dropdown(data_choices.choices(self.settings, owner), value=choice), self.describe(choice, owner)
+        listed = gr.Dropdown(data_choices.choices(self.settings, owner), value=choice)
+        return listed, self.describe(choice, owner), owner
 
     @in_words
     def delete(self, workspace: str, sure: bool) -> tuple[Any, str, bool]:
         """Remove what this visitor brought."""
-        owner = checked_workspace(workspace)
+        owner = owner_of(workspace)
         if not sure:
             raise EngineError("Tick “I am sure” first: what is deleted cannot be had back.")
         number = forget.delete_everything(self.settings, owner)

@@ -16,6 +16,10 @@ from tests.serving import Server
 
 Visit = Callable[..., Page]
 MINUTE = 60_000
+HURRY = """window.pressed = 0; const hurry = setInterval(() => {
+  const go = document.getElementById('go');
+  if (go && !go.disabled) { go.click(); window.pressed += 1; clearInterval(hurry); }
+}, 1)"""  # presses Train as soon as it can be pressed
 LOST = re.compile(r"net::ERR_|Failed to fetch")
 
 
@@ -65,6 +69,18 @@ def test_first_visit_shows_what_to_do_and_one_click_trains(visit: Visit, server:
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_enabled()
     expect(page.locator("#status")).to_contain_text("No training yet")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_a_press_in_the_very_first_moment_starts_a_run(visit: Visit, server: Server) -> None:
+    page = visit(server.url)
+    page.add_init_script(HURRY)
+    page.evaluate("localStorage.clear()")  # as on a first visit
+    page.goto(server.url)
+    expect(page.locator("#status")).to_contain_text(re.compile("Training|Finished"), timeout=MINUTE)
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+    assert page.evaluate("window.pressed") == 1
+    page.reload()  # the run is still this visitor's
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
 
 
 def test_predict_an_example(visit: Visit, server: Server) -> None:
