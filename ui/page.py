@@ -26,7 +26,7 @@ FONTS = ["system-ui", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=["ui-monospace", "Consolas", "monospace"]
 )
-CAMERA_JS = (Path(__file__).parent / "camera.js").read_text(encoding="utf-8")
+SCRIPTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("camera.js", "plots.js")]
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
@@ -74,7 +74,8 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
         ]
         loaded = page.load(restore, workspace, outputs, **QUIET)
         loaded.failure(lambda: awake(sleeping), None, sleeping, **QUIET)  # nobody is kept from starting by a list
-        page.load(None, js=CAMERA_JS)
+        for script in SCRIPTS:
+            page.load(None, js=script)
         loaded.then(train.follow_anew, [train.run, train.others, workspace], train.shown, **QUIET)
     guard(page)
     return page

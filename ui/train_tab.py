@@ -10,7 +10,9 @@ from tl_engine.runs import stop
 from tl_engine.settings import Settings
 from ui import training
 from ui.classifier_pool import choices as classifier_choices
-from ui.plots import accuracy_plot, loss_plot, run_curves
+from ui.curves import run_curves
+from ui.plot_files import file_stem
+from ui.plots import accuracy_plot, loss_plot
 from ui.predict_tab import PredictTab
 from ui.refusal import refused
 from ui.run_view import RunView, label, log_html, status_html, view
@@ -129,10 +131,13 @@ class TrainTab:
         first = shown is not None and not shown.events
         ended = shown is not None and not shown.live
         archive = training.packed(shown.run) if shown and ended else None
+        stem = (
+            file_stem(shown) if shown and ended else ""
+        )  # files double an answer, which comes every second until then
         return [
             status_html(shown),
-            accuracy_plot(run_curves(shown, beside, "accuracy")),
-            loss_plot(run_curves(shown, beside, "loss")),
+            accuracy_plot(run_curves(shown, beside, "accuracy"), stem),
+            loss_plot(run_curves(shown, beside, "loss"), stem),
             log_html(shown),
             gr.Row(visible=bool(ended and shown and shown.run.best.is_dir())),
             gr.DownloadButton(value=str(archive) if archive else None),
