@@ -150,6 +150,30 @@ def test_train_on_digits_to_the_end_with_curves_growing(visit: Visit, server: Se
     expect(page.locator("#answer")).to_contain_text("%", timeout=MINUTE)
 
 
+def test_curves_are_read_at_a_point_in_a_table_that_stays_open_and_saved(visit: Visit, server: Server) -> None:
+    page = visit(server.url)
+    start_training(page, epochs=400)
+    values = page.locator("#accuracy details")
+    values.locator("summary").click(timeout=MINUTE)
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
+    expect(values).to_have_attribute("open", "")
+    expect(values.locator("tbody tr").last).to_contain_text("400")
+    point = page.locator("#accuracy .tl-hits.tl-curve-0 circle").last
+    point.hover()
+    expect(point.locator("title")).to_contain_text("validation, epoch 400: ")
+    saved = {}
+    for kind in ("SVG", "PNG", "CSV"):
+        with page.expect_download() as download:
+            page.get_by_label(f"Save accuracy as {kind}").click()
+        assert re.fullmatch(rf"colours-.*-accuracy\.{kind.lower()}", download.value.suggested_filename)
+        saved[kind] = Path(download.value.path())
+    with Image.open(saved["PNG"]) as picture:
+        assert picture.format == "PNG"
+        assert len(picture.convert("RGB").getcolors(maxcolors=1 << 20) or []) > 2  # not blank
+    assert len(saved["CSV"].read_text("utf-8-sig").splitlines()) == 401
+    assert saved["SVG"].read_text("utf-8").startswith("<svg xmlns")
+
+
 def test_reload_in_mid_run_then_stop_keeps_the_best(visit: Visit, server: Server) -> None:
     page = visit(server.url)
     start_training(page, epochs=10_000)
