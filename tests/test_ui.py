@@ -21,8 +21,9 @@ from tl_engine.run_folder import Run
 from tl_engine.settings import HOME, SHARED, Settings
 from ui import corrected, data_choices, training
 from ui.classifier_pool import choices as classifier_choices
+from ui.curves import Curve
 from ui.forget import delete_everything
-from ui.plots import DASHES, POINTS, Curve, accuracy_plot, loss_plot, run_curves
+from ui.plots import accuracy_plot
 from ui.predict_tab import predict_many, predict_one, write_csv
 from ui.run_view import EventReader, RunView, log_html, status_html, view
 from ui.session import checked_workspace, new_token, open_run, stoppable, visible_runs
@@ -158,24 +159,6 @@ def test_the_log_keeps_its_last_lines(here: Settings) -> None:
     assert "300 earlier lines" in lines
     assert "line 499" in lines
     assert "line 299<" not in lines
-
-
-def test_a_curve_has_at_most_so_many_points_with_both_ends(here: Settings) -> None:
-    run = shown(a_run(here, "one"), "running", *(epoch(i) for i in range(1, 5001)))
-    validation, trained = run_curves(run, [], "accuracy")
-    assert len(validation.points) == len(trained.points) == POINTS
-    assert (validation.points[0][0], validation.points[-1][0]) == (1, 5000)
-
-
-def test_curves_differ_by_more_than_colour_and_a_missing_loss_is_left_out(here: Settings) -> None:
-    run = shown(a_run(here, "one"), "running", epoch(1), epoch(2, loss=None), epoch(3))
-    other = shown(a_run(here, "two"), "running", epoch(1))
-    curves = run_curves(run, [other], "loss")
-    assert [len(curve.points) for curve in curves] == [2, 2, 1]
-    picture = loss_plot(curves)
-    assert len(set(re.findall(r'<polyline[^>]*?(stroke-dasharray="[^"]*")?/>', picture))) == 3
-    assert len(set(DASHES)) == len(DASHES)
-    assert 'aria-label="Loss by epoch: validation 0.7; training 0.7' in picture
 
 
 def test_logs_are_read_on_from_where_they_were_left(here: Settings) -> None:

@@ -20,7 +20,7 @@ from ui import corrected
 from ui.data_table import counts_table, findings_html
 from ui.photo_grid import Item, PhotoGrid, names
 from ui.refusal import in_words
-from ui.session import checked_workspace
+from ui.session import owner_of
 from ui.wording import QUIET, plural, text
 from ui.worker import run_command, told
 
@@ -92,8 +92,8 @@ class CheckView:
     def connect(self, choice: gr.Dropdown, class_weights: Any) -> None:
         """Wire the buttons."""
         here = [choice, self.workspace]
-        self.go.click(self.check, here, self.shown, api_visibility="private", show_progress_on=self.summary,
-                      concurrency_limit=CHECKS, concurrency_id="check")  # fmt: skip
+        self.go.click(self.check, here, [*self.shown, self.workspace], show_progress_on=self.summary,
+                      api_visibility="private", concurrency_limit=CHECKS, concurrency_id="check")  # fmt: skip
         self.labels.connect(lambda *at: self.doubtful(*self.found(*at)), here)
         self.pairs.connect(lambda *at: self.same(*self.found(*at)), here)
         self.few.connect(lambda *at: self.unlike(*self.found(*at)), here)
@@ -107,7 +107,7 @@ class CheckView:
     @in_words
     def check(self, choice: str | None, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
         """Make the report, in a process of its own."""
-        owner = checked_workspace(workspace)
+        owner = owner_of(workspace)
         changed = corrected.stamp(corrected.located(choice or "", self.settings, owner).root)
         data = corrected.frozen(choice or "", self.settings, owner)
         progress(0, desc="starting")
@@ -117,7 +117,7 @@ class CheckView:
             "inspect", ["--data", data, *folders, *weights], self.settings, lambda e: told(progress, e)
         )
         self.reports.keep(owner, choice or "", Report.from_dict(answer), changed)
-        return self.show(choice, owner)
+        return [*self.show(choice, owner), owner]
 
     @in_words
     def show(self, choice: str | None, workspace: str) -> list[Any]:
@@ -150,7 +150,7 @@ class CheckView:
 
     def found(self, choice: str | None, workspace: str) -> tuple[Report, Mends, Path]:
         """The last report, what was corrected, and the folder, for those who list photos. Raises EngineError."""
-        owner = checked_workspace(workspace)
+        owner = owner_of(workspace)
         report, _ = self.reports.last(owner, choice)
         if report is None or choice is None:
             raise EngineError("The report is not at hand any more: press Check this data set again.")
@@ -226,7 +226,7 @@ class CheckView:
     @in_words
     def undone(self, choice: str | None, workspace: str) -> list[Any]:
         """Forget all corrections of this data set."""
-        corrected.undo(choice or "", self.settings, checked_workspace(workspace))
+        corrected.undo(choice or "", self.settings, owner_of(workspace))
         return self.show(choice, workspace)
 
 

@@ -14,7 +14,7 @@ from ui.collect_words import NO_CLASS, chosen, classes_of, counted, hint, taken
 from ui.photo_grid import Item, PhotoGrid, names
 from ui.refusal import in_words
 from ui.scratch import PACKED, new_folder
-from ui.session import checked_workspace
+from ui.session import owner_of
 from ui.wording import QUIET, text
 
 NO_COLLECTION = "This data set is not one of those you put together here: press “New data set”, or choose one of yours."
@@ -132,7 +132,7 @@ class CollectView:
 
     def opened(self, choice: str | None, workspace: str) -> Collection:
         """The visitor's data set. Raises EngineError."""
-        found = data_choices.own_collection(choice or "", self.settings, checked_workspace(workspace))
+        found = data_choices.own_collection(choice or "", self.settings, owner_of(workspace))
         if found is None:
             raise EngineError(NO_COLLECTION)
         return found

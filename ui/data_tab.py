@@ -12,7 +12,7 @@ from ui.check_view import CheckView
 from ui.collect_view import NOT_SURE, CollectView
 from ui.look_view import LookView
 from ui.refusal import in_words
-from ui.session import checked_workspace
+from ui.session import owner_of
 from ui.train_form import TrainForm, data_dropdown
 from ui.wording import QUIET
 
@@ -49,7 +49,7 @@ class DataTab:
         self.choice.change(self.mirrored, here, form.data, **QUIET)
         self.choice.input(self.show, here, self.shown, **QUIET)
         self.look_tab.select(self.look.show, [form.data, self.workspace], self.look.shown, **QUIET)
-        self.new.click(self.made, self.workspace, [self.choice, self.views, *self.shown], **QUIET)
+        self.new.click(self.made, self.workspace, [self.choice, self.views, *self.shown, self.workspace], **QUIET)
         self.collect.rename.click(
             self.renamed, [*here, self.collect.title, self.collect.name], [self.choice, *self.collect.shown], **QUIET
         )
@@ -76,20 +76,21 @@ class DataTab:
 
     def _present(self, workspace: str, choice: str | None) -> str:
         """The data set, or the default where it is gone."""
-        listed = data_choices.choices(self.settings, checked_workspace(workspace))
+        listed = data_choices.choices(self.settings, owner_of(workspace))
         here = choice if choice in [value for _, value in listed] else None
         return here or data_choices.default_choice(self.settings)
 
     def _choices(self, workspace: str, choice: str | None) -> Any:
-        listed = data_choices.choices(self.settings, checked_workspace(workspace))
+        listed = data_choices.choices(self.settings, owner_of(workspace))
         return gr.Dropdown(choices=listed, value=self._present(workspace, choice))
 
     @in_words
     def made(self, workspace: str) -> list[Any]:
         """A new data set of the visitor's own, open for photos."""
-        own = collect.create(self.settings.uploads / checked_workspace(workspace), FIRST_TITLE)
+        owner = owner_of(workspace)
+        own = collect.create(self.settings.uploads / owner, FIRST_TITLE)
         choice = data_choices.UPLOAD + own.folder.name
-        return [self._choices(workspace, choice), gr.Tabs(selected="collect"), *self.show(choice, workspace)]
+        return [self._choices(owner, choice), gr.Tabs(selected="collect"), *self.show(choice, owner), owner]
 
     @in_words
     def renamed(self, choice: str | None, workspace: str, title: str, name: str | None) -> list[Any]:

@@ -19,7 +19,7 @@ from tl_engine.weights import find_weights
 from ui import corrected, data_choices
 from ui.photo_grid import Item, PhotoGrid, names
 from ui.refusal import in_words
-from ui.session import checked_workspace
+from ui.session import owner_of
 from ui.wording import FIT_WORDS, QUIET, text
 
 ALL = "all"
@@ -75,7 +75,7 @@ class LookView:
 
     def data(self, choice: str | None, workspace: str) -> ImageFolder | None:
         """The data set as corrected, one still being collected too; None where there is nothing to see yet."""
-        owner = checked_workspace(workspace)
+        owner = owner_of(workspace)
         if not choice:
             return None
         try:

@@ -15,6 +15,7 @@ from ui.predict_tab import build_predict_tab
 from ui.refusal import answer_in_words
 from ui.session import TOKEN, new_token
 from ui.train_tab import TrainTab
+from ui.waking import awake, put_to_sleep
 from ui.wording import INTRO, QUIET, TITLE
 
 # The browser keeps the workspace under this key. The secret only has to be the same after a restart:
@@ -26,7 +27,7 @@ FONTS = ["system-ui", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=["ui-monospace", "Consolas", "monospace"]
 )
-CAMERA_JS = (Path(__file__).parent / "camera.js").read_text(encoding="utf-8")
+SCRIPTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("camera.js", "plots.js")]
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
@@ -46,6 +47,8 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
         # What was collected or corrected meanwhile shows in the summary.
         train.tab.select(train.form.describe, [train.form.data, workspace], train.form.shown, **QUIET)
 
+        sleeping = put_to_sleep(page, workspace)
+
         def restore(known: str, request: gr.Request) -> list[Any]:
             """What this visitor had: their workspace, their data, their newest run or the one of the link."""
             owner = known if isinstance(known, str) and TOKEN.fullmatch(known) else new_token()
@@ -57,11 +60,23 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
                 *train.form.describe(chosen, owner),
                 train.restored(owner, request.query_params.get("run")),
                 gr.Dropdown(choices=classifier_pool.choices(settings, owner)),
+                gr.Dropdown(choices=listed),
+                *awake(sleeping),
             ]
 
-        outputs = [workspace, train.form.data, *train.form.shown, train.run, predict.classifier]
+        outputs = [
+            workspace,
+            train.form.data,
+            *train.form.shown,
+            train.run,
+            predict.classifier,
+            data.choice,
+            *sleeping,
+        ]
         loaded = page.load(restore, workspace, outputs, **QUIET)
-        page.load(None, js=CAMERA_JS)
+        loaded.failure(lambda: awake(sleeping), None, sleeping, **QUIET)  # nobody is kept from starting by a list
+        for script in SCRIPTS:
+            page.load(None, js=script)
         loaded.then(train.follow_anew, [train.run, train.others, workspace], train.shown, **QUIET)
     answer_in_words(page)
     guard(page)

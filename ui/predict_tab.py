@@ -15,9 +15,9 @@ from PIL import Image
 from tl_engine.errors import EngineError
 from tl_engine.settings import Settings
 from ui.classifier_pool import ClassifierPool, choices
-from ui.refusal import refused
+from ui.refusal import in_words, refused
 from ui.scratch import new_folder
-from ui.session import checked_workspace
+from ui.session import owner_of
 from ui.wording import IMAGENET_LABEL
 
 TOP = 5
@@ -178,8 +178,9 @@ def _connect(
 
     gr.on([files.upload, classifier.change], many_pictures, [files, classifier], list(many), **limits)
 
+    @in_words
     def refresh(owner: str, current: str) -> Any:
-        listed = choices(settings, checked_workspace(owner))
+        listed = choices(settings, owner_of(owner))
         names = [name for _, name in listed]
         return gr.Dropdown(choices=listed if current in names else [*listed, ("The run of your link", current)])
 

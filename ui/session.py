@@ -23,6 +23,15 @@ def checked_workspace(workspace: object) -> str:
     return workspace
 
 
+def owner_of(workspace: object) -> str:
+    """Whose call that is: the page's workspace, or a new one for a page that has none (yet).
+
+    A handler that makes something gives the owner back to the page, which would lose what was made otherwise. Raises
+    EngineError for what is no token of ours.
+    """
+    return new_token() if workspace in ("", None) else checked_workspace(workspace)
+
+
 def visible_runs(settings: Settings, workspace: str) -> list[Run]:
     """The visitor's own runs and the host's, the newest first."""
     return [run for run in runs.list_runs(settings) if run.facts.workspace in (workspace, None)]

@@ -17,7 +17,7 @@ from ui import corrected, data_choices, forget
 from ui.data_table import counts_table, findings_html
 from ui.question import QuestionBox, Waiting, awaited, used_up
 from ui.refusal import in_words, problem_html
-from ui.session import checked_workspace
+from ui.session import checked_workspace, owner_of
 from ui.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, plural, text
 from ui.worker import run_command, told
 
@@ -165,13 +165,14 @@ class TrainForm:
         # Reading a large folder takes a moment, so this one shows that it works.
         self.data.change(self.describe, [self.data, self.workspace], self.shown, api_visibility="private")
         described = [self.data, *self.shown]
+        taken = [*described, self.workspace]
         taking: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": TAKERS, "concurrency_id": "take"}
-        self.upload.upload(self.take, [self.upload, self.workspace], [*described, self.upload],
+        self.upload.upload(self.take, [self.upload, self.workspace], [*taken, self.upload],
                            show_progress_on=self.upload, **taking)  # fmt: skip
-        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], described,
+        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], taken,
               show_progress_on=self.hub, **taking)  # fmt: skip
         asked = [self.data, self.workspace, self.question.reading, self.question.waiting]
-        self.question.go.click(self.answered, asked, described, show_progress_on=self.question.go, **taking)
+        self.question.go.click(self.answered, asked, taken, show_progress_on=self.question.go, **taking)
         self.forget.click(self.delete, [self.workspace, self.sure], [*described, self.sure], **QUIET)
 
     def describe(self, choice: str | None, workspace: str) -> list[Any]:
@@ -179,8 +180,8 @@ class TrainForm:
         if not choice:
             return ["", *self.question.values()]
         try:
-            owner = checked_workspace(workspace) if workspace else None
-            return [summary_html(corrected.described(choice, self.settings, owner)), *self.question.values()]
+            described = corrected.described(choice, self.settings, owner_of(workspace))
+            return [summary_html(described), *self.question.values()]
         except Question as question:
             return [problem_html(question), *self.question.values(question if workspace else None)]
         except EngineError as error:
@@ -191,7 +192,7 @@ class TrainForm:
         """A visitor's zip becomes a data set of theirs, chosen at once; the upload itself is not kept."""
         if not file:
             raise EngineError("No file arrived: choose a zip of class folders.")
-        return [*self._uploaded(file, workspace, progress), None]
+        return [*self._uploaded(file, owner_of(workspace), progress), None]
 
     @in_words
     def answered(
@@ -203,34 +204,35 @@ class TrainForm:
             raise EngineError("Pick one of the readings first.")
         if waiting:
             file, option = awaited(waiting)
-            return self._uploaded(file, workspace, progress, f"--{option}", reading)
-        corrected.choose_layout(choice or "", reading, self.settings, checked_workspace(workspace))
-        return [gr.skip(), *self.describe(choice, workspace)]
+            return self._uploaded(file, owner_of(workspace), progress, f"--{option}", reading)
+        owner = checked_workspace(workspace)
+        corrected.choose_layout(choice or "", reading, self.settings, owner)
+        return [gr.skip(), *self.describe(choice, owner), owner]
 
-    def _uploaded(self, file: str, workspace: str, progress: Any, *answer: str) -> list[Any]:
+    def _uploaded(self, file: str, owner: str, progress: Any, *answer: str) -> list[Any]:
         try:
             with used_up(file):
-                return self._taken(file, workspace, progress, *answer)
+                return self._taken(file, owner, progress, *answer)
         except Question as question:
-            return [gr.skip(), problem_html(question), *self.question.values(question, file)]
+            return [gr.skip(), problem_html(question), *self.question.values(question, file), owner]
 
     @in_words
     def fetched(self, name: str, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
         """A data set of the hub becomes one of the visitor's."""
-        return self._taken(f"{PREFIX}{name.strip().removeprefix(PREFIX)}", workspace, progress)
+        return self._taken(f"{PREFIX}{name.strip().removeprefix(PREFIX)}", owner_of(workspace), progress)
 
-    def _taken(self, what: str, workspace: str, progress: Any, *answer: str) -> list[Any]:
+    def _taken(self, what: str, owner: str, progress: Any, *answer: str) -> list[Any]:
         """Unpack or download in a process of its own, so that the page answers meanwhile."""
-        owner = checked_workspace(workspace)
         into = ["--into", str(self.settings.uploads / owner)]
         taken = run_command("take", [what, *into, *answer], self.settings, lambda event: told(progress, event))
         choice = data_choices.UPLOAD + taken["folder"]
-        return [gr.Dropdown(data_choices.choices(self.settings, owner), value=choice), *self.describe(choice, owner)]
+        listed = gr.Dropdown(data_choices.choices(self.settings, owner), value=choice)
+        return [listed, *self.describe(choice, owner), owner]
 
     @in_words
     def delete(self, workspace: str, sure: bool) -> list[Any]:
         """Remove what this visitor brought."""
-        owner = checked_workspace(workspace)
+        owner = owner_of(workspace)
         if not sure:
             raise EngineError("Tick “I am sure” first: what is deleted cannot be had back.")
         number = forget.delete_everything(self.settings, owner)

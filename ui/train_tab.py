@@ -10,11 +10,13 @@ from tl_engine.runs import stop
 from tl_engine.settings import Settings
 from ui import training
 from ui.classifier_pool import choices as classifier_choices
-from ui.plots import accuracy_plot, loss_plot, run_curves
+from ui.curves import run_curves
+from ui.plot_files import file_stem
+from ui.plots import accuracy_plot, loss_plot
 from ui.predict_tab import PredictTab
 from ui.refusal import refused
 from ui.run_view import RunView, label, log_html, status_html, view
-from ui.session import checked_workspace, open_run, stoppable, visible_runs
+from ui.session import open_run, owner_of, stoppable, visible_runs
 from ui.train_form import Component, TrainForm
 from ui.wording import QUIET
 
@@ -76,8 +78,8 @@ class TrainTab:
         shown = self.shown
         chosen: list[Component] = [self.run, self.others, self.workspace]
         inputs: set[Any] = {*self.form.options.values(), self.form.preset, self.workspace}
-        started = self.go.click(self.start, inputs, [self.run, self.seen], api_visibility="private",
-                                concurrency_limit=4, concurrency_id="start")  # fmt: skip
+        started = self.go.click(self.start, inputs, [self.run, self.seen, self.workspace],
+                                api_visibility="private", concurrency_limit=4, concurrency_id="start")  # fmt: skip
         started.success(self.follow_anew, chosen, shown, **QUIET)
         self.halt.click(self.stop, [self.run, self.workspace], None, queue=False, api_visibility="private").then(
             self.follow_anew, chosen, shown, **QUIET
@@ -94,23 +96,23 @@ class TrainTab:
         return [self.status, self.accuracy, self.loss, self.log, self.result, self.download, self.halt, self.timer,
                 self.seen, self.others, self.run]  # fmt: skip
 
-    def start(self, values: dict[Any, Any]) -> tuple[Any, str]:
+    def start(self, values: dict[Any, Any]) -> tuple[Any, str, str]:
         """Start a training with the settings of the form."""
         options = {name: values[control] for name, control in self.form.options.items()}
         try:
-            workspace = checked_workspace(values[self.workspace])
-            run, new = training.start(options, self.settings, workspace)
+            owner = owner_of(values[self.workspace])
+            run, new = training.start(options, self.settings, owner)
         except EngineError as error:
             raise refused(error) from None
         if not new:
             gr.Info("Your training is still going on: this is it. Stop it to start another.")
-        return gr.Dropdown(choices=self.run_choices(workspace), value=run.name), ""
+        return gr.Dropdown(choices=self.run_choices(owner), value=run.name), "", owner
 
     def stop(self, token: str | None, workspace: str) -> None:
         """Stop the run that is shown, if it is this visitor's."""
         try:
             if token:
-                stop(stoppable(token, self.settings, checked_workspace(workspace)), self.settings)
+                stop(stoppable(token, self.settings, owner_of(workspace)), self.settings)
         except EngineError as error:
             raise refused(error) from None
 
@@ -129,10 +131,13 @@ class TrainTab:
         first = shown is not None and not shown.events
         ended = shown is not None and not shown.live
         archive = training.packed(shown.run) if shown and ended else None
+        stem = (
+            file_stem(shown) if shown and ended else ""
+        )  # files double an answer, which comes every second until then
         return [
             status_html(shown),
-            accuracy_plot(run_curves(shown, beside, "accuracy")),
-            loss_plot(run_curves(shown, beside, "loss")),
+            accuracy_plot(run_curves(shown, beside, "accuracy"), stem),
+            loss_plot(run_curves(shown, beside, "loss"), stem),
             log_html(shown),
             gr.Row(visible=archive is not None),
             gr.DownloadButton(value=str(archive) if archive else None),

@@ -18,6 +18,10 @@ from tests.serving import Server
 
 Visit = Callable[..., Page]
 MINUTE = 60_000
+HURRY = """window.pressed = 0; const hurry = setInterval(() => {
+  const go = document.getElementById('go');
+  if (go && !go.disabled) { go.click(); window.pressed += 1; clearInterval(hurry); }
+}, 1)"""  # presses Train as soon as it can be pressed
 LOST = re.compile(r"net::ERR_|Failed to fetch")
 
 
@@ -67,6 +71,18 @@ def test_first_visit_shows_what_to_do_and_one_click_trains(visit: Visit, server:
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_enabled()
     expect(page.locator("#status")).to_contain_text("No training yet")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_a_press_in_the_very_first_moment_starts_a_run(visit: Visit, server: Server) -> None:
+    page = visit(server.url)
+    page.add_init_script(HURRY)
+    page.evaluate("localStorage.clear()")  # as on a first visit
+    page.goto(server.url)
+    expect(page.locator("#status")).to_contain_text(re.compile("Training|Finished"), timeout=MINUTE)
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+    assert page.evaluate("window.pressed") == 1
+    page.reload()  # the run is still this visitor's
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
 
 
 def test_predict_an_example(visit: Visit, server: Server) -> None:
@@ -134,6 +150,30 @@ def test_train_on_digits_to_the_end_with_curves_growing(visit: Visit, server: Se
         {"name": "digit.png", "mimeType": "image/png", "buffer": picture.getvalue()}
     )
     expect(page.locator("#answer")).to_contain_text("%", timeout=MINUTE)
+
+
+def test_curves_are_read_at_a_point_in_a_table_that_stays_open_and_saved(visit: Visit, server: Server) -> None:
+    page = visit(server.url)
+    start_training(page, epochs=400)
+    values = page.locator("#accuracy details")
+    values.locator("summary").click(timeout=MINUTE)
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
+    expect(values).to_have_attribute("open", "")
+    expect(values.locator("tbody tr").last).to_contain_text("400")
+    point = page.locator("#accuracy .tl-hits.tl-curve-0 circle").last
+    point.hover()
+    expect(point.locator("title")).to_contain_text("validation, epoch 400: ")
+    saved = {}
+    for kind in ("SVG", "PNG", "CSV"):
+        with page.expect_download() as download:
+            page.get_by_label(f"Save accuracy as {kind}").click()
+        assert re.fullmatch(rf"colours-.*-accuracy\.{kind.lower()}", download.value.suggested_filename)
+        saved[kind] = Path(download.value.path())
+    with Image.open(saved["PNG"]) as picture:
+        assert picture.format == "PNG"
+        assert len(picture.convert("RGB").getcolors(maxcolors=1 << 20) or []) > 2  # not blank
+    assert len(saved["CSV"].read_text("utf-8-sig").splitlines()) == 401
+    assert saved["SVG"].read_text("utf-8").startswith("<svg xmlns")
 
 
 def test_reload_in_mid_run_then_stop_keeps_the_best(visit: Visit, server: Server) -> None:

@@ -1,0 +1,27 @@
+"""Controls that sleep until the page knows whose it is: a press before that would make something nobody owns."""
+
+from typing import Any
+
+import gradio as gr
+
+PRESSES = frozenset(("click", "submit", "upload"))
+
+
+def put_to_sleep(page: gr.Blocks, workspace: gr.BrowserState) -> list[Any]:
+    """Switch off whatever starts a handler that takes the workspace when pressed; returns it, to be woken.
+
+    All handlers are wired by then. What is off anyway stays so: its own handlers decide over it.
+    """
+    needing = [function for function in page.fns.values() if workspace in function.inputs]
+    pressed = {key for function in needing for key, event in function.targets if event in PRESSES}
+    sleeping = [
+        part for key, part in page.blocks.items() if key in pressed and getattr(part, "interactive", True) is not False
+    ]
+    for part in sleeping:
+        part.interactive = False  # type: ignore[attr-defined]
+    return sleeping
+
+
+def awake(sleeping: list[Any]) -> list[dict[str, Any]]:
+    """The updates that wake them."""
+    return [gr.update(interactive=True) for _ in sleeping]
