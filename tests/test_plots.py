@@ -145,7 +145,7 @@ def test_files_are_named_by_data_and_run_but_never_by_a_runs_secret(settings: Se
     assert re.fullmatch(r"digits-efficientnet_lite0-\d{4}-\d\d-\d\d-\d{4}", stem)
 
 
-@pytest.mark.parametrize("name", ["../../x", "a b\n", "猫狗", "<b>", "=x"])
+@pytest.mark.parametrize("name", ["../../x", "a b\n", "猫狗", "<b>", "=x", "a\udcff"])
 def test_a_file_name_has_letters_and_dashes_only(name: str, settings: Settings) -> None:
     stem = file_stem(view(settings, "friday", workspace=None, data=f"/data/{name}"))
     assert re.fullmatch(r"[\w-]+", stem)

@@ -116,7 +116,7 @@ def test_looking_around_without_a_workspace_shows_what_everybody_sees(none: Any,
     assert data.check.show("digits", none)
     assert data.collect.show("digits", none)
     assert train.follow_anew(None, [], none)
-    assert "10 classes" in train.form.describe("digits", none)
+    assert "10 classes" in str(train.form.describe("digits", none))
 
 
 @pytest.mark.parametrize("bad", ["..", "A" * 32, "../" + "a" * 29])

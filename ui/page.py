@@ -64,16 +64,8 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
                 *awake(sleeping),
             ]
 
-        outputs = [
-            workspace,
-            train.form.data,
-            *train.form.shown,
-            train.run,
-            predict.classifier,
-            data.choice,
-            *sleeping,
-        ]
-        loaded = page.load(restore, workspace, outputs, **QUIET)
+        outputs = [workspace, train.form.data, *train.form.shown, train.run, predict.classifier, data.choice]
+        loaded = page.load(restore, workspace, [*outputs, *sleeping], **QUIET)
         loaded.failure(lambda: awake(sleeping), None, sleeping, **QUIET)  # nobody is kept from starting by a list
         for script in SCRIPTS:
             page.load(None, js=script)

@@ -6,7 +6,6 @@ import io
 import re
 import time
 
-from tl_engine.names import printable
 from ui.curves import Plot
 from ui.drawing import HEIGHT, INK, LEFT, WIDTH, axes, lines, sample
 from ui.predict_tab import harmless
@@ -26,8 +25,7 @@ def file_stem(shown: RunView) -> str:
     facts = shown.run.facts
     when = time.strftime("%Y-%m-%d-%H%M", time.localtime(facts.created))
     named = shown.run.name if facts.workspace is None else f"{facts.architecture}-{when}"
-    plain = printable(f"{data_name(facts.data)[:40]}-{named}")
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in plain)
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in f"{data_name(facts.data)[:40]}-{named}")
 
 
 def csv_text(plot: Plot) -> str:
