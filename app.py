@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 
-from tl_engine import runs
-from tl_engine.errors import ConfigError, EngineError
-from tl_engine.pictures import restrict_pillow
-from tl_engine.settings import SHARED, Settings
-from tl_engine.spare import SPARE
-from tl_engine.terminal import FINISHED, WRONG
-from ui import scratch
+from tl_engine.base.errors import ConfigError, EngineError
+from tl_engine.base.settings import SHARED, Settings
+from tl_engine.commands.printing import FINISHED, WRONG
+from tl_engine.photos.opening import restrict_pillow
+from tl_engine.runs import queue
+from tl_engine.runs.process import SPARE
+from tl_engine.workspaces import scratch
+from tl_engine.workspaces.classifier_pool import ClassifierPool
 from ui.address import FIRST, LAST, check_address, wanted_port
-from ui.classifier_pool import ClassifierPool
 from ui.http_refusals import HANDLERS
 from ui.page import CSS, THEME, build_page
 
@@ -84,8 +84,8 @@ def look_after_queue(settings: Settings, *, spare: bool) -> None:
     """Start waiting trainings even when nobody watches them; keep a process ready while none is at work."""
     while True:
         try:
-            if not runs.advance(settings) and spare:
-                runs.prepare_spare()
+            if not queue.advance(settings) and spare:
+                queue.prepare_spare()
         except Exception:  # whatever it was, those who wait must not wait for ever
             traceback.print_exc()
         time.sleep(QUEUE_SECONDS)

@@ -13,7 +13,7 @@ from benchmarks import large, page, predicting, training
 from benchmarks.bench import Bench, take_turns
 from benchmarks.photos import few_of, make_data, make_weights
 from benchmarks.table import ACCURACY_ROWS, ALL_ROWS, LARGE_ROWS, ROWS, Row, markdown
-from tl_engine.written import written_path
+from tl_engine.base.written import written_path
 
 PROBES = (*training.PROBES, *predicting.PROBES, *page.PROBES, *large.PROBES)
 SMALL_EACH = 6  # photos of each class and split with --small

@@ -11,8 +11,8 @@ import httpx
 
 from benchmarks.page import PATIENCE, direct, upload
 from benchmarks.predicting import medians
-from tl_engine.predictor import Predictor
-from tl_engine.settings import Settings
+from tl_engine.base.settings import Settings
+from tl_engine.classifiers.predictor import Predictor
 
 
 def main() -> None:

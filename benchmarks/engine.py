@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.bench import Bench, MeasurementError, run_program
-from tl_engine.events import BatchEnd, DataRead, EpochEnd, Event, Progress, RunEnded, RunStarted, from_json
+from tl_engine.base.events import BatchEnd, DataRead, EpochEnd, Event, Progress, RunEnded, RunStarted, from_json
 
 E = TypeVar("E", bound=Event)
 

@@ -18,7 +18,7 @@ MANY, FEW = 10_000, 1_000
 LOOK_EVERY = 0.05  # seconds between two looks at the memory
 MEGABYTE = 1e6
 IDLE = (
-    "import psutil, tl_engine.trainer; from accelerate import Accelerator; Accelerator(); "
+    "import psutil, tl_engine.training.trainer; from accelerate import Accelerator; Accelerator(); "
     "print(psutil.Process().memory_info().rss)"
 )
 GIVES = ("memory above idle", "time per photo of many", "time per photo of few")

@@ -19,8 +19,8 @@ from benchmarks.bench import PROJECT, Bench, MeasurementError, Probe, ask, run_p
 from benchmarks.engine import has_option
 from benchmarks.photos import make_photos
 from tests.serving import Server
-from tl_engine.events import Event, RunEnded, RunStarted
-from tl_engine.run_folder import Run
+from tl_engine.base.events import Event, RunEnded, RunStarted
+from tl_engine.runs.run import Run
 
 PATIENCE = 60.0  # seconds until something counts as failed
 SESSION = "benchmark"  # without one, Gradio makes a new session for every call

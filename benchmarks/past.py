@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tl_engine import runs
-from tl_engine.config import TrainConfig
-from tl_engine.events import RunEnded
-from tl_engine.settings import Settings
-from ui.run_view import view
+from tl_engine.base.events import RunEnded
+from tl_engine.base.settings import Settings
+from tl_engine.runs import queue
+from tl_engine.runs.config import TrainConfig
+from ui.train.run_view import view
 
 CONFIG = TrainConfig.from_options({"data": "digits"})
 ROUNDS = 20
@@ -30,11 +30,11 @@ def beside(ended: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as place:
         settings = Settings(runs=Path(place, "runs"), cache=Path(place, "cache"))
         for number in range(ended):
-            run = runs.create(CONFIG, settings, f"ended-{number}", process=1)
+            run = queue.create(CONFIG, settings, f"ended-{number}", process=1)
             run.log(RunEnded(state="finished", reason="", run_folder="", best_val_accuracy=1, best_epoch=1, seconds=1))
-        runs.advance(settings)
-        looking = milliseconds(lambda: runs.advance(settings))
-        waiting = runs.create(CONFIG, settings, "waiting")
+        queue.advance(settings)
+        looking = milliseconds(lambda: queue.advance(settings))
+        waiting = queue.create(CONFIG, settings, "waiting")
         return looking, milliseconds(lambda: view(waiting, settings))
 
 

@@ -19,7 +19,7 @@ from benchmarks.bench import Bench, Probe, ask
 from benchmarks.photos import make_photos
 
 if TYPE_CHECKING:  # torch is imported by the program that measures, not by the one that starts it
-    from tl_engine.predictor import Predictor
+    from tl_engine.classifiers.predictor import Predictor
 
 Calls = dict[str, Callable[[], object]]
 THREADS = 30
@@ -60,12 +60,12 @@ def medians(calls: Mapping[str, Callable[[], object]], times: int) -> dict[str, 
 
 def make_predictor(name: str, weights_dir: Path) -> "Predictor":
     """The backbone as a classifier of 1,000 classes; its head is new, since weight files may leave theirs out."""
-    from tl_engine.architectures import get_architecture
-    from tl_engine.models import build_model
-    from tl_engine.predictor import Predictor
-    from tl_engine.preprocessing import preprocess_for
-    from tl_engine.settings import Settings
-    from tl_engine.weights import load_weights
+    from tl_engine.backbones.architectures import get_architecture
+    from tl_engine.backbones.weights import load_weights
+    from tl_engine.base.settings import Settings
+    from tl_engine.classifiers.predictor import Predictor
+    from tl_engine.networks.models import build_model
+    from tl_engine.networks.preprocessing import preprocess_for
 
     architecture = get_architecture(name)
     weights, source = load_weights(architecture, Settings.make(weights_dir=str(weights_dir)))
@@ -76,9 +76,9 @@ def make_predictor(name: str, weights_dir: Path) -> "Predictor":
 
 def shared(predictor: Any) -> Any:
     """What many threads call: the batching predictor, where there is one."""
-    if importlib.util.find_spec("tl_engine.batcher") is None:
+    if importlib.util.find_spec("tl_engine.classifiers.batching") is None:
         return predictor
-    return importlib.import_module("tl_engine.batcher").BatchingPredictor(predictor)
+    return importlib.import_module("tl_engine.classifiers.batching").BatchingPredictor(predictor)
 
 
 def all_at_once(predict: Callable[[Path], object], photos: Sequence[Path]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tl_engine.pictures import open_image
+from tl_engine.photos.opening import open_image
 
 
 @dataclass

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from tl_engine.cli_parser import make_parser
-from tl_engine.errors import EngineError
-from tl_engine.terminal import INTERRUPTED, UNHEARD, WRONG, prepare_streams, settle_streams
+from tl_engine.base.errors import EngineError
+from tl_engine.commands.parser import make_parser
+from tl_engine.commands.printing import INTERRUPTED, UNHEARD, WRONG, prepare_streams, settle_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:

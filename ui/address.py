@@ -5,7 +5,7 @@ import errno
 import os
 import socket
 
-from tl_engine.errors import ConfigError
+from tl_engine.base.errors import ConfigError
 
 PORT = "TL_PORT"
 FIRST, LAST = 7860, 7959  # tried one after the other when no port is named

@@ -8,15 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from tl_engine import runs
-from tl_engine.errors import EngineError
-from tl_engine.settings import Settings
-from ui import training
-from ui.classifier_pool import ClassifierPool
-from ui.predict_tab import PARALLEL, photo_input
-from ui.refusal import answered
-from ui.run_view import READER
-from ui.session import new_token, open_run, stoppable
+from tl_engine.base.errors import EngineError
+from tl_engine.base.settings import Settings
+from tl_engine.runs import queue
+from tl_engine.workspaces import start
+from tl_engine.workspaces.classifier_pool import ClassifierPool
+from tl_engine.workspaces.workspace import new_token, open_run, stoppable
+from ui.parts.refusal import answered
+from ui.predict.tab import PARALLEL, photo_input
+from ui.train.run_view import READER
 
 
 def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> dict[str, float]:
@@ -36,7 +36,7 @@ def start_training(settings: Settings, config: Any) -> dict[str, str]:
         if not isinstance(config, dict):
             raise EngineError("config must be a json object with the terminal's long option names.")
         workspace = new_token()
-        run, _ = training.start(config, settings, workspace)
+        run, _ = start.start(config, settings, workspace)
         return {"run": run.name, "workspace": workspace}
     except EngineError as error:
         raise answered(error) from None
@@ -53,7 +53,7 @@ def follow_run(settings: Settings, run: str) -> dict[str, Any]:
         if "run_folder" in event:
             event["run_folder"] = found.name
         if "config" in event:
-            event["config"] = event["config"] | {"data": training.data_name(event["config"]["data"])}
+            event["config"] = event["config"] | {"data": start.data_name(event["config"]["data"])}
     return {"state": found.state(), "events": events}
 
 
@@ -61,7 +61,7 @@ def stop_training(settings: Settings, run: str, workspace: str) -> dict[str, str
     """{"state"} after stopping; `workspace` is what `start_training` answered."""
     try:
         found = stoppable(run, settings, workspace)
-        runs.stop(found, settings)
+        queue.stop(found, settings)
         return {"state": found.state()}
     except EngineError as error:
         raise answered(error) from None

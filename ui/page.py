@@ -5,18 +5,18 @@ from typing import Any
 
 import gradio as gr
 
-from tl_engine.settings import Settings
-from ui import classifier_pool, data_choices
-from ui.classifier_pool import ClassifierPool
-from ui.data_tab import DataTab
+from tl_engine.base.settings import Settings
+from tl_engine.workspaces import classifier_pool, data_choices
+from tl_engine.workspaces.classifier_pool import ClassifierPool
+from tl_engine.workspaces.workspace import TOKEN, new_token
 from ui.endpoints import add_endpoints
-from ui.incoming import guard
-from ui.predict_tab import build_predict_tab
-from ui.refusal import answer_in_words
-from ui.session import TOKEN, new_token
-from ui.train_tab import TrainTab
+from ui.parts.incoming import guard
+from ui.parts.refusal import answer_in_words
+from ui.parts.wording import INTRO, QUIET, TITLE
+from ui.photos.tab import DataTab
+from ui.predict.tab import build_predict_tab
+from ui.train.tab import TrainTab
 from ui.waking import awake, put_to_sleep
-from ui.wording import INTRO, QUIET, TITLE
 
 # The browser keeps the workspace under this key. The secret only has to be the same after a restart:
 # every client gets it, what protects a workspace is that its name cannot be guessed.

@@ -1,0 +1,217 @@
+"""Runs in their own processes: queue, stop, death, adoption. Real processes, small data."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import MakeImages
+from tl_engine.base.errors import RunError
+from tl_engine.base.events import EpochEnd, Note, RunEnded, RunStarted
+from tl_engine.base.settings import Settings
+from tl_engine.runs import queue
+from tl_engine.runs.config import TrainConfig
+from tl_engine.runs.process import SPARE
+from tl_engine.runs.run import EVENTS, PROCESS, Run
+
+
+def config(folder: Path, **options: object) -> TrainConfig:
+    return TrainConfig.from_options({"data": str(folder), "epochs": 2, **options})
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def clean(settings: Settings) -> Iterator[Settings]:
+    """Settings whose runs are all stopped afterwards, by their process ids."""
+    yield settings
+    for run in queue.list_runs(settings):
+        run.ask_to_stop()
+    for run in queue.list_runs(settings):
+        process = run.process()
+        if process and process.pid != os.getpid():
+            process.kill()
+
+
+def test_a_run_goes_from_queued_to_finished_in_its_own_process(make_images: MakeImages, clean: Settings) -> None:
+    run = queue.start(config(make_images()), clean, "one", workspace="w")
+    assert run.state() == "running"
+    events = list(queue.follow(run))
+    assert isinstance(events[0], RunStarted)
+    assert events[0].process_id != os.getpid()
+    assert isinstance(events[-1], RunEnded)
+    assert events[-1].state == run.state() == "finished"
+    assert [e.epoch for e in events if isinstance(e, EpochEnd)] == [1, 2]
+    assert all(event.at for event in events)
+    assert (run.best / "model.safetensors").is_file()
+    assert queue.list_runs(clean, workspace="w") == [run]
+    assert queue.list_runs(clean, workspace="another") == []
+
+
+@pytest.mark.slow
+def test_one_runs_and_the_rest_wait_in_order(make_images: MakeImages, clean: Settings) -> None:
+    folder = make_images()
+    first = queue.start(config(folder, epochs=10_000), clean, "first")
+    second = queue.start(config(folder), clean, "second")
+    third = queue.start(config(folder), clean, "third")
+    assert [run.state() for run in (first, second, third)] == ["running", "queued", "queued"]
+    assert [queue.place_in_queue(run, clean) for run in (first, second, third)] == [0, 1, 2]
+    queue.stop(second, clean)
+    assert second.state() == "stopped"
+    wait_for(lambda: (first.folder / EVENTS).exists())
+    queue.stop(first, clean)
+    assert first.state() == "stopped"
+    assert third.state() == "running"
+    wait_for(lambda: third.state() == "finished")
+
+
+def test_a_killed_process_is_told_as_interrupted_and_the_next_starts(make_images: MakeImages, clean: Settings) -> None:
+    folder = make_images()
+    first = queue.start(config(folder, epochs=10_000), clean, "first")
+    second = queue.start(config(folder), clean, "second")
+    wait_for(lambda: any(isinstance(e, EpochEnd) for e in first.events()[0]))
+    process = first.process()
+    assert process is not None
+    process.kill()
+    wait_for(lambda: first.state() == "interrupted", 5)
+    queue.advance(clean)
+    assert second.state() == "running"
+    assert (first.best / "meta.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_run_outlives_the_server_that_started_it(make_images: MakeImages, clean: Settings) -> None:
+    """The parent is a process of its own, killed the hard way; this one then finds the run going on."""
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from tl_engine.runs import queue; from tl_engine.runs.config import *\n"
+        "from tl_engine.base.settings import Settings\n"
+        "s = Settings.make(runs=sys.argv[1]); c = TrainConfig.from_options({'data': sys.argv[2], 'epochs': 10000})\n"
+        "queue.start(c, s, 'one'); print('started', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(clean.runs), str(make_images())]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"started\n"
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    run = queue.find_run("one", clean)
+    wait_for(lambda: sum(isinstance(e, EpochEnd) for e in run.events()[0]) >= 2)
+    assert run.state() == "running"
+    started = time.monotonic()
+    queue.stop(run, clean)
+    assert time.monotonic() - started < 5
+    ended = run.ended()
+    assert ended is not None
+    assert ended.state == "stopped"
+    assert ended.best_epoch is not None
+
+
+def test_a_process_that_does_not_listen_is_stopped_within_six_seconds(clean: Settings, make_images: MakeImages) -> None:
+    deaf = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]
+    process = subprocess.Popen(deaf)
+    run = queue.create(config(make_images()), clean, "deaf", process=process.pid)
+    time.sleep(0.3)
+    started = time.monotonic()
+    queue.stop(run, clean)
+    assert time.monotonic() - started < 6
+    assert run.state() == "stopped"
+    assert not psutil.pid_exists(process.pid)
+
+
+def test_a_number_given_to_another_process_is_not_our_run(make_images: MakeImages, clean: Settings) -> None:
+    run = queue.create(config(make_images()), clean, "old", process=os.getpid())
+    assert run.state() == "running"
+    facts = {"pid": os.getpid(), "created": psutil.Process().create_time() - 100}
+    (run.folder / PROCESS).write_text(json.dumps(facts))
+    assert run.state() == "interrupted"
+
+
+def test_two_processes_cannot_claim_one_run(make_images: MakeImages, clean: Settings) -> None:
+    run = queue.create(config(make_images()), clean, "one")
+    queue.claim(run)
+    with pytest.raises(RunError, match="started already"):
+        queue.claim(run)
+
+
+def test_a_taken_name_is_refused_and_the_earlier_run_untouched(make_images: MakeImages, clean: Settings) -> None:
+    run = queue.create(config(make_images()), clean, "one")
+    before = {path: path.read_bytes() for path in run.folder.iterdir()}
+    with pytest.raises(RunError, match="already there"):
+        queue.create(config(make_images("more")), clean, "one")
+    assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
+    assert sorted(path.name for path in clean.runs.iterdir()) == [".open", "one"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "-x", "a" * 81, "a\0b", "ä"])
+def test_names_that_could_leave_the_folder_are_refused(name: str, clean: Settings) -> None:
+    with pytest.raises(RunError, match="run's name"):
+        queue.find_run(name, clean)
+
+
+def test_events_are_read_from_where_one_left_off_and_half_lines_wait(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.log(Note(message="one"))
+    events, offset = run.events()
+    assert [e.message for e in events if isinstance(e, Note)] == ["one"]
+    with (tmp_path / EVENTS).open("a") as log:
+        log.write('{"kind": "note", "mess')
+    assert run.events(offset) == ([], offset)
+    with (tmp_path / EVENTS).open("a") as log:
+        log.write('age": "two"}\n')
+    assert [e.message for e in run.events(offset)[0] if isinstance(e, Note)] == ["two"]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_the_best_classifier_loads(make_images: MakeImages, clean: Settings) -> None:
+    from tl_engine.classifiers.predictor import Predictor
+
+    folder = make_images()
+    for attempt in range(10):
+        run = queue.start(config(folder, epochs=10_000, learning_rate=1e-5), clean, f"run{attempt}")
+        wait_for(lambda run=run: (run.best / "meta.json").is_file())
+        time.sleep(0.013 * attempt)
+        process = run.process()
+        assert process is not None
+        process.kill()
+        assert Predictor.load(run.best, clean).classes == ("blue", "red")
+
+
+@pytest.mark.slow
+def test_a_spare_process_makes_a_run_start_within_a_second(make_images: MakeImages, clean: Settings) -> None:
+    SPARE.prepare(dict(os.environ))
+    time.sleep(15)  # its imports; there is nothing to ask it
+    try:
+        asked = time.time()
+        run = queue.start(config(make_images()), clean, "spared")
+        events = list(queue.follow(run, poll=0.05))
+        assert isinstance(events[0], RunStarted)
+        assert events[0].at is not None
+        assert events[0].at - asked < 3  # 1 s on a quiet machine; starting anew takes 5 and more
+        assert isinstance(events[-1], RunEnded)
+        assert events[-1].state == "finished"
+        assert events[-1].seconds < time.time() - asked + 1  # waiting idle does not count
+    finally:
+        SPARE.dismiss()
+
+
+def test_a_spare_process_ends_with_whoever_kept_it() -> None:
+    SPARE.prepare(dict(os.environ))
+    process = SPARE._process
+    assert process is not None
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(60) == 0

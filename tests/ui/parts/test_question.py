@@ -1,0 +1,152 @@
+"""Data that can be read in two ways, on the page: asked, answered, remembered, and passed on by processes."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests.photo_trees import filled
+from tl_engine.base.errors import ConfigError, DataError, EngineError, Question
+from tl_engine.base.settings import Settings
+from tl_engine.data.reading import CLASSES, SPLITS
+from tl_engine.sources.intake import load_data
+from tl_engine.workspaces import corrections, data_choices, start
+from tl_engine.workspaces.worker import run_command
+from ui.parts.question import QuestionBox, used_up
+from ui.parts.refusal import page_words, refused
+from ui.train.form import TrainForm
+
+OWNER, OTHER = "a" * 32, "b" * 32
+PUPILS = ("anna/cats", "anna/dogs", "ben/cats", "ben/dogs")
+ASKED = Question("The names of a.zip are odd: choose --zip-names gbk (猫) or --zip-names cp866.", "zip_names",
+                 {"gbk": "猫, 狗", "cp866": "├¿"})  # fmt: skip
+
+
+@pytest.fixture
+def form(settings: Settings, tmp_path: Path) -> TrainForm:
+    """The form of a page whose host has a folder of two pupils."""
+    here = dataclasses.replace(settings, uploads=tmp_path / "uploads")
+    filled(here.data_dir / "pupils", *PUPILS)
+    with gr.Blocks(analytics_enabled=False):
+        return TrainForm(here, gr.BrowserState("", storage_key="k", secret="s"))
+
+
+def asked(shown: list[Any]) -> dict[str, str]:
+    """The readings that are offered, by value; none where the box is hidden."""
+    box, radio = shown[1], shown[2]
+    assert box.visible == bool(radio.choices)
+    return {value: words for words, value in radio.choices}
+
+
+def test_a_question_is_shown_in_place_of_the_summary_with_its_readings_and_no_option(form: TrainForm) -> None:
+    shown = form.describe("folder:pupils", OWNER)
+    assert "pupils can be read in two ways" in shown[0]
+    assert "--layout" not in shown[0]
+    assert "2 classes: cats, dogs" in asked(shown)[SPLITS]
+    assert len(shown) == len(form.shown)
+
+
+def test_the_answer_holds_for_its_visitor_in_summary_training_and_terminal(form: TrainForm) -> None:
+    shown = form.answered("folder:pupils", OWNER, SPLITS, None)[1:]
+    assert "12 photos in 2 classes" in shown[0]
+    assert asked(shown) == asked(form.describe("folder:pupils", OWNER)) == {}
+    assert set(asked(form.describe("folder:pupils", OTHER))) == {CLASSES, SPLITS}
+    config = start.checked_config({"data": "folder:pupils"}, form.settings, OWNER)
+    assert load_data(config.data, form.settings).classes == ("cats", "dogs")
+    corrections.undo("folder:pupils", form.settings, OWNER)
+    assert set(asked(form.describe("folder:pupils", OWNER))) == {CLASSES, SPLITS}
+
+
+def test_a_program_names_the_layout_itself(form: TrainForm) -> None:
+    with pytest.raises(Question):
+        start.checked_config({"data": "pupils"}, form.settings, OWNER)
+    config = start.checked_config({"data": "pupils", "layout": CLASSES}, form.settings, OWNER)
+    assert load_data(config.data, form.settings, reading=config.reading).classes == ("anna", "ben")
+
+
+def test_an_answer_that_is_none_of_the_readings_is_refused(form: TrainForm) -> None:
+    with pytest.raises(gr.Error, match="Pick one"):
+        form.answered("folder:pupils", OWNER, None, None)
+    with pytest.raises(ConfigError):
+        corrections.choose_layout("folder:pupils", "anything", form.settings, OWNER)
+    with pytest.raises(gr.Error):
+        form.answered("folder:pupils", "../x", SPLITS, None)
+
+
+def test_a_zip_with_two_readings_stays_until_it_is_read_as_chosen(form: TrainForm, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "class"), "zip", filled(tmp_path / "in", *PUPILS))
+    shown = form.take(archive, OWNER, lambda *_, **__: None)
+    assert set(asked(shown[1:])) == {CLASSES, SPLITS}
+    assert not Path(archive).exists()
+    choice = shown[0].value
+    form.answered(choice, OWNER, SPLITS, None)
+    data = corrections.described(choice, form.settings, OWNER)
+    assert data is not None
+    assert data.classes == ("cats", "dogs")
+
+
+def test_an_upload_waits_for_the_answer_to_a_question_about_its_names(
+    form: TrainForm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    place = tmp_path / "gradio" / ("a" * 64)
+    place.mkdir(parents=True)
+    archive = shutil.make_archive(str(place / "named"), "zip", filled(tmp_path / "in", "cats", "dogs"))
+    with pytest.raises(Question), used_up(archive):
+        raise ASKED
+    box, radio, waiting = QuestionBox.values(ASKED, archive)
+    assert box.visible
+    assert [value for _, value in radio.choices] == ["gbk", "cp866"]
+    shown = form.answered(None, OWNER, "gbk", waiting, lambda *_, **__: None)
+    assert "6 photos in 2 classes" in shown[1]
+    assert shown[0].value.startswith(data_choices.UPLOAD)
+    assert not Path(archive).exists()
+
+
+@pytest.mark.parametrize(
+    "waiting", [{"path": "/etc/hostname", "option": "layout"}, {"path": 7, "option": "zip_names"}, ["x"], {}, "x"]
+)
+def test_whatever_else_a_browser_says_to_be_waiting_is_refused(form: TrainForm, waiting: Any) -> None:
+    with pytest.raises(gr.Error):
+        form.answered(None, OWNER, "gbk", waiting or {"path": ""}, lambda *_, **__: None)
+
+
+def test_an_upload_that_is_refused_is_not_kept(tmp_path: Path) -> None:
+    archive = tmp_path / "broken.zip"
+    archive.write_bytes(b"")
+    with pytest.raises(DataError), used_up(str(archive)):
+        raise DataError("broken.zip is empty: upload it again.")
+    assert not archive.exists()
+
+
+def test_a_process_passes_its_question_on_whole(form: TrainForm) -> None:
+    with pytest.raises(Question) as caught:
+        run_command("inspect", ["--data", str(form.settings.data_dir / "pupils")], form.settings, print)
+    assert caught.value.option == "layout"
+    assert set(caught.value.readings) == {CLASSES, SPLITS}
+    assert str(form.settings.data_dir) not in str(caught.value)
+
+
+def test_a_question_survives_its_line_and_other_lines_are_none() -> None:
+    again = Question.from_json(ASKED.to_json())
+    assert again is not None
+    assert (str(again), again.option, again.readings) == (str(ASKED), ASKED.option, ASKED.readings)
+    assert ASKED.to_json().isascii()
+    for line in ("", "{}", "[]", "7", '{"kind": "progress"}', '{"kind": "question"}', "a sentence."):
+        assert Question.from_json(line) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ASKED, "The names of a.zip are odd."),
+        (Question("It is no data: make one, or choose --layout classes (a: b).", "layout", {}), "It is no data."),
+        (EngineError("Give --name: it is missing."), "Give --name: it is missing."),
+    ],
+)  # fmt: skip
+def test_a_page_does_not_name_the_options_that_answer_a_question(error: EngineError, words: str) -> None:
+    assert page_words(error) == words
+    assert str(refused(error)) == repr(words)

@@ -1,0 +1,379 @@
+"""The page's handlers as plain functions: what is shown, what is refused, who sees what."""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+import pytest
+from PIL import Image
+
+from app import access, parse, settings_for
+from tests.conftest import MakeImages
+from tl_engine.base.errors import ConfigError, DataError, EngineError, ImageError, RunError, without_paths
+from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, Note, Progress, RunEnded, RunStarted
+from tl_engine.base.settings import HOME, SHARED, Settings
+from tl_engine.runs import queue
+from tl_engine.runs.config import TrainConfig
+from tl_engine.runs.run import Run
+from tl_engine.workspaces import corrections, data_choices, start
+from tl_engine.workspaces.classifier_pool import choices as classifier_choices
+from tl_engine.workspaces.forget import delete_everything
+from tl_engine.workspaces.worker import run_command
+from tl_engine.workspaces.workspace import checked_workspace, new_token, open_run, stoppable, visible_runs
+from ui.predict.tab import predict_many, predict_one, write_csv
+from ui.train.curves import Curve
+from ui.train.form import backbone_choices, summary_html
+from ui.train.form import settings_for as form_settings
+from ui.train.plots import accuracy_plot
+from ui.train.run_view import EventReader, RunView, log_html, status_html, view
+
+OWNER, OTHER = "a" * 32, "b" * 32
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def here(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """Settings with uploads of their own; runs that were started are stopped afterwards."""
+    import dataclasses
+
+    own = dataclasses.replace(settings, uploads=tmp_path / "uploads")
+    yield own
+    for run in queue.list_runs(own):
+        queue.stop(run, own)
+
+
+def a_run(settings: Settings, name: str, workspace: str | None = OWNER, **options: Any) -> Run:
+    config = TrainConfig.from_options({"data": "digits", "epochs": 3, **options})
+    return queue.create(config, settings, name, workspace=workspace)
+
+
+def epoch(number: int, accuracy: float = 0.5, loss: float | None = 0.7) -> EpochEnd:
+    return EpochEnd(
+        epoch=number,
+        epochs=9,
+        phase="head",
+        train_loss=loss,  # type: ignore[arg-type]
+        train_accuracy=accuracy,
+        val_loss=loss,  # type: ignore[arg-type]
+        val_accuracy=accuracy,
+        learning_rate=0.1,
+        best=True,
+        seconds=1.0,
+    )
+
+
+def ended(state: str, reason: str = "all epochs done", best: float | None = 0.9) -> RunEnded:
+    return RunEnded(state=state, reason=reason, run_folder="x", best_val_accuracy=best, best_epoch=2, seconds=65.0)
+
+
+def shown(run: Run, state: str, *events: Event, place: int = 0) -> RunView:
+    return RunView(run, state, list(events), place)
+
+
+class FakePredictor:
+    """Knows two classes and refuses what the real door refuses."""
+
+    predictor: "FakePredictor"
+
+    class preprocess:  # noqa: N801
+        @staticmethod
+        def view(image: Image.Image) -> Image.Image:
+            return image
+
+    def open(self, path: Path) -> Image.Image:
+        if "bad" in path.name:
+            raise ImageError(f"{path.name} is damaged and cannot be read: save or copy it again.")
+        return Image.new("RGB", (8, 8))
+
+    def probabilities(self, _image: Image.Image) -> dict[str, float]:
+        return {"=cats": 0.75, "dogs": 0.25}
+
+
+class FakePool:
+    def get(self, name: str) -> FakePredictor:
+        if name == "gone":
+            raise RunError("There is no run or classifier 'gone': name a run.")
+        fake = FakePredictor()
+        fake.predictor = fake
+        return fake
+
+
+def test_status_says_how_it_went_in_words(here: Settings) -> None:
+    data = DataRead(classes=["a"], counts={"a": {"train": 80, "val": 20}})
+    words = status_html(shown(a_run(here, "one"), "finished", data, epoch(1), epoch(2, 0.9), ended("finished")))
+    assert "Finished: 90.0 %" in words
+    assert "18 of 20 validation photos right, in epoch 2 of 9, after 1 min 5 s" in words
+    assert str(here.runs.parent) not in words
+
+
+@pytest.mark.parametrize(
+    ("state", "events", "sentence"),
+    [
+        ("queued", [], "2 trainings before this one"),
+        ("running", [], "starting the training process"),
+        ("running", [epoch(1, 0.6)], "Best so far: 60.0 % in epoch 1."),
+        ("interrupted", [epoch(4)], "died at epoch 4"),
+        ("interrupted", [epoch(4)], "What epoch 4 had learned is kept"),
+        ("failed", [ended("failed", "The training diverged.", None)], "The training diverged."),
+        ("stopped", [ended("stopped", "stopped on request", None)], "No epoch had ended"),
+        ("stopped", [], "Stopped before it began."),
+    ],
+)
+def test_every_state_has_its_sentence(state: str, events: list[Event], sentence: str, here: Settings) -> None:
+    assert sentence in status_html(shown(a_run(here, "one"), state, *events, place=2))
+
+
+def test_an_interrupted_run_tells_the_last_error_of_its_process(here: Settings) -> None:
+    run = a_run(here, "one")
+    (run.folder / "stderr.txt").write_text("Traceback ...\nRuntimeError: CUDA <b>exploded</b>\n")
+    words = status_html(shown(run, "interrupted"))
+    assert "CUDA &lt;b&gt;exploded" in words
+
+
+def test_progress_says_what_how_far_and_how_long(here: Settings) -> None:
+    going = Progress(stage="embedding", done=50, total=200, seconds_left=90.0)
+    words = status_html(shown(a_run(here, "one"), "running", going))
+    assert 'value="0.250"' in words
+    assert "50 of 200, about 1 min 30 s left" in words
+
+
+def test_nothing_from_outside_becomes_markup(here: Settings) -> None:
+    run = a_run(here, "one")
+    skipped = FileSkipped(file=MARKUP, reason=MARKUP)
+    started = RunStarted(run_folder="x", config={"architecture": MARKUP, "strategy": "s", "epochs": 1}, process_id=1)
+    for page in (
+        log_html(shown(run, "running", started, skipped, Note(message=MARKUP))),
+        status_html(shown(run, "failed", ended("failed", MARKUP, None))),
+        status_html(shown(run, "running", Progress(stage=MARKUP, done=1, total=2))),
+        accuracy_plot([Curve(MARKUP, [(1, 0.5)])]),
+    ):
+        assert "<img" not in page
+
+
+def test_the_log_keeps_its_last_lines(here: Settings) -> None:
+    lines = log_html(shown(a_run(here, "one"), "running", *(Note(message=f"line {i}") for i in range(500))))
+    assert "300 earlier lines" in lines
+    assert "line 499" in lines
+    assert "line 299<" not in lines
+
+
+def test_logs_are_read_on_from_where_they_were_left(here: Settings) -> None:
+    run, reader = a_run(here, "one"), EventReader()
+    run.log(Note(message="one"))
+    first = reader.read(run)
+    run.log(Note(message="two"))
+    assert [len(first), len(reader.read(run))] == [1, 2]
+    assert reader.read(run) is reader.read(run)
+
+
+def test_visitors_see_their_own_runs_and_the_hosts(here: Settings) -> None:
+    mine, theirs, hosts = a_run(here, "1" * 32), a_run(here, "2" * 32, OTHER), a_run(here, "hosts", None)
+    assert set(visible_runs(here, OWNER)) == {mine, hosts}
+    assert set(visible_runs(here, OTHER)) == {theirs, hosts}
+    assert open_run(theirs.name, here) == theirs  # whoever has the token has the link
+    with pytest.raises(RunError, match="started by the host"):
+        stoppable("hosts", here, OWNER)
+    with pytest.raises(RunError, match="somebody else"):  # a link shows a run and does not stop it
+        stoppable(mine.name, here, OTHER)
+    with pytest.raises(RunError, match="somebody else"):
+        stoppable(mine.name, here, "")
+    assert stoppable(mine.name, here, OWNER) == mine
+    for run in (mine, theirs, hosts):
+        run.best.mkdir()
+    assert theirs.name not in [name for _, name in classifier_choices(here, OWNER)]
+
+
+@pytest.mark.parametrize("bad", ["", "..", "x" * 32, None, 7, "A" * 32, "a" * 31, "../" + "a" * 29])
+def test_a_workspace_is_a_token_of_ours_before_it_becomes_a_folder(bad: object) -> None:
+    with pytest.raises(EngineError, match="reload"):
+        checked_workspace(bad)
+    assert checked_workspace(new_token())
+
+
+def test_twenty_presses_are_one_run(make_images: MakeImages, here: Settings) -> None:
+    make_images("data/colours")
+    tokens = {start.start({"data": "colours", "epochs": 9999}, here, OWNER)[0].name for _ in range(20)}
+    assert len(tokens) == len(queue.list_runs(here)) == 1
+    other, new = start.start({"data": "colours", "epochs": 1}, here, OTHER)
+    assert new
+    assert view(other, here).place == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        ({"epochs": 0}, ConfigError, "epochs must lie between 1 and 10000, got 0"),
+        ({"epochs": None, "learning_rate": "fast"}, ConfigError, "learning-rate must be a number"),
+        ({"data": "/etc"}, DataError, "There is no data set"),
+        ({"data": "upload:../../secret"}, DataError, "There is no data set"),
+        ({"data_dir": "/"}, ConfigError, "data-dir is the host's"),
+        ({"architecture": "timm:hf-hub:me/evil"}, ConfigError, "Unknown architecture"),
+        ({"architecture": "/weights.pth"}, ConfigError, "Unknown architecture"),
+    ],
+)
+def test_wrong_settings_are_refused_before_a_folder_is_made(
+    options: dict[str, Any], error: type[EngineError], sentence: str, make_images: MakeImages, here: Settings
+) -> None:
+    make_images("data/colours")
+    with pytest.raises(error, match=re.escape(sentence)):
+        start.start({"data": "colours"} | options, here, OWNER)
+    assert queue.list_runs(here) == []
+
+
+def test_an_upload_is_its_visitors_alone_and_can_be_deleted(
+    make_images: MakeImages, here: Settings, tmp_path: Path
+) -> None:
+    import shutil
+
+    archive = Path(shutil.make_archive(str(tmp_path / "holiday"), "zip", make_images("in")))
+    taken = run_command("take", [str(archive), "--into", str(here.uploads / OWNER)], here, print)
+    choice = data_choices.UPLOAD + taken["folder"]
+    data = corrections.described(choice, here, OWNER)
+    assert data is not None
+    assert data.classes == ("blue", "red")
+    assert ("Yours: holiday", choice) in data_choices.choices(here, OWNER)
+    assert choice not in [value for _, value in data_choices.choices(here, OTHER)]
+    with pytest.raises(DataError):
+        data_choices.resolve(choice, here, OTHER)
+    assert delete_everything(here, OWNER) == 1
+    assert not list(here.uploads.rglob("*.png"))
+
+
+def test_a_data_set_is_read_again_only_when_it_changed(make_images: MakeImages, here: Settings) -> None:
+    folder = make_images("data/colours")
+    first = corrections.described("folder:colours", here, None)
+    assert first is not None
+    assert corrections.described("folder:colours", here, None) is first
+    Image.new("RGB", (16, 16)).save(folder / "red" / "new.png")
+    again = corrections.described("folder:colours", here, None)
+    assert again is not None
+    assert len(again.records) == len(first.records) + 1
+
+
+def test_the_summary_shows_counts_and_escapes_names(make_images: MakeImages, here: Settings) -> None:
+    make_images("data/odd", classes=("red", MARKUP[:20]))
+    summary = summary_html(corrections.described("odd", here, None))
+    assert "12 photos in 2 classes" in summary
+    assert "<img" not in summary
+
+
+def test_one_picture_or_its_sentence() -> None:
+    answer, picture = predict_one(FakePool(), "photo.png", "imagenet")  # type: ignore[arg-type]
+    assert answer == {"=cats": 0.75, "dogs": 0.25}
+    assert picture is not None
+    with pytest.raises(gr.Error, match=r"bad\.png is damaged"):
+        predict_one(FakePool(), "/server/path/bad.png", "imagenet")  # type: ignore[arg-type]
+    with pytest.raises(gr.Error, match="There is no run"):
+        predict_one(FakePool(), "photo.png", "gone")  # type: ignore[arg-type]
+
+
+def test_many_pictures_are_a_table_whose_cells_are_no_formulas() -> None:
+    table, download = predict_many(FakePool(), ["/tmp/one.png", "/tmp/bad.png"], "imagenet")  # type: ignore[arg-type]
+    assert list(table["file"]) == ["one.png", "bad.png"]
+    assert table["note"][1].startswith("bad.png is damaged")
+    with Path(download.value["path"] if isinstance(download.value, dict) else download.value).open() as file:
+        rows = list(csv.reader(file))
+    assert rows[1] == ["one.png", "'=cats", "0.75", ""]
+
+
+def test_backbones_that_work_now_come_first_and_say_so(here: Settings) -> None:
+    labels = [label for label, _ in backbone_choices(here)]
+    assert labels[0] == "EfficientNet-Lite0: works now"
+    assert any("ResNet-18: needs a download, 45 MB" in label for label in labels)
+
+
+def test_presets_fill_the_form() -> None:
+    tutorial = form_settings("fine-tuning", "tutorial")
+    assert (tutorial["learning_rate"], tutorial["batch_size"], tutorial["schedule"]) == (1e-3, 4, "step")
+
+
+def test_a_page_for_others_asks_for_a_code_and_has_the_smaller_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert access(parse([])) == {}
+    enter = access(parse(["--lan"]))["auth"]
+    code = re.findall(r"Access code: (\S+)", capsys.readouterr().out)[0]
+    assert enter("Mia", code)
+    assert not enter("Mia", code[:-1])
+    assert access(parse(["--share", "--access-code", "ants"]))["auth"]("", "ants")
+    assert settings_for(parse(["--lan"])).limits is SHARED
+    assert settings_for(parse([])).limits is HOME
+
+
+def test_nobodys_token_is_in_the_page_that_everybody_gets(make_images: MakeImages, here: Settings) -> None:
+    import json
+    import shutil
+
+    from tl_engine.workspaces.classifier_pool import ClassifierPool
+    from ui.page import build_page
+
+    shutil.copytree(make_images("in"), here.uploads / OWNER / "photos-0123456789abcdef")
+    a_run(here, "c" * 32)
+    config = json.dumps(build_page(here, ClassifierPool(here)).get_config_file(), default=str)
+    assert OWNER not in config
+    assert "c" * 32 not in config
+
+
+def test_a_run_whose_upload_was_deleted_does_not_tell_whose_it_was(here: Settings) -> None:
+    from tl_engine.sources.intake import load_data
+
+    with pytest.raises(DataError) as error:
+        load_data(str(here.uploads / OWNER / "photos-1"), here)
+    assert "photos-1" in str(error.value)
+    assert OWNER not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown_words"),
+    [
+        ("FileNotFoundError: '/home/me/secret/x.pth'", "FileNotFoundError: 'x.pth'"),
+        ("no path / here, 3/4 of it", "no path / here, 3/4 of it"),
+        ("at /a/b: gone", "at b: gone"),
+    ],
+)
+def test_words_for_strangers_hold_no_paths(said: str, shown_words: str) -> None:
+    assert without_paths(said) == shown_words
+
+
+def test_simultaneous_presses_are_one_run(make_images: MakeImages, here: Settings) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    make_images("data/colours")
+    with ThreadPoolExecutor(6) as pool:
+        started = [pool.submit(start.start, {"data": "colours", "epochs": 9999}, here, OWNER) for _ in range(6)]
+        tokens = {future.result()[0].name for future in started}
+    assert len(tokens) == len(queue.list_runs(here)) == 1
+
+
+def test_the_queue_survives_a_disk_that_takes_nothing(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run(here, "1" * 32)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tl_engine.runs.queue._launch", full)
+        assert queue.advance(here) is False
+    assert run.state() == "queued"
+
+
+def test_a_table_for_excel_begins_with_its_mark() -> None:
+    table = pd.DataFrame([{"file": "Größe 猫.png", "class": "猫"}])
+    content = Path(write_csv(table)).read_bytes()
+    assert content.startswith("\ufeff".encode())
+    assert content.decode("utf-8-sig").splitlines() == ["file,class", "Größe 猫.png,猫"]
+
+
+def test_a_data_set_that_the_host_took_from_the_hub_is_offered_and_a_zip_is_not(
+    make_images: MakeImages, here: Settings
+) -> None:
+    (here.samples / "archives").mkdir(parents=True)
+    folder = make_images().rename(here.samples / "hf--me--mine")
+    values = [value for _, value in data_choices.choices(here, OWNER)]
+    assert data_choices.FOLDER + "hf--me--mine" in values
+    assert not [value for value in values if "archives" in value]
+    assert data_choices.resolve("hf--me--mine", here, OWNER) == str(folder)
+    with pytest.raises(DataError):
+        data_choices.resolve("archives", here, OWNER)

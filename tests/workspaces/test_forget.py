@@ -1,0 +1,114 @@
+"""Deleted is gone: whichever way a photo is deleted, nothing of it is left anywhere that this program writes."""
+
+import dataclasses
+import hashlib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tl_engine.base.progress import watched
+from tl_engine.base.settings import Settings
+from tl_engine.data.manifest import read_manifest
+from tl_engine.sources import collection
+from tl_engine.sources.collection import Collection
+from tl_engine.workspaces import data_choices
+from tl_engine.workspaces.forget import delete_class, delete_collection, delete_everything, delete_photos
+from tl_engine.workspaces.scratch import PACKED, new_folder
+from ui.parts.photo_grid import Item, PhotoGrid
+
+OWNER = "a" * 32
+Delete = Callable[[Collection, Settings], object]
+WAYS: dict[str, Delete] = {
+    "photos": lambda own, here: delete_photos(own, "cats", [p.name for p in own.photos("cats")], here),
+    "class": lambda own, here: delete_class(own, "cats", here),
+    "collection": delete_collection,
+    "everything": lambda _own, here: delete_everything(here, OWNER),
+}
+
+
+@pytest.fixture
+def here(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "handed"))
+    return dataclasses.replace(settings, uploads=tmp_path / "uploads")
+
+
+def uploaded(folder: Path, number: int) -> Path:
+    """A photo as Gradio keeps it when it arrives."""
+    pixels = np.random.default_rng(number).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / f"{number}.png")
+    content = (folder / f"{number}.png").read_bytes()
+    (folder / f"{number}.png").unlink()
+    kept = folder / "handed" / hashlib.sha256(content).hexdigest() / "photo.png"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(content)
+    return kept
+
+
+def used(own: Collection, here: Settings) -> list[Path]:
+    """Do with the data set what leaves copies: show it, look at it, pack it; the thumbnails handed out."""
+    grid = PhotoGrid(here, "photos", "photos")
+    photos = [photo for name in own.classes() for photo in own.photos(name)]
+    shown = grid.show([Item(photo, photo.name, "") for photo in photos])[0]
+    watched(read_manifest(own.folder, here), lambda _event: None)
+    own.pack(new_folder(PACKED, own.folder.name) / "all.zip")
+    return [Path(small) for small, _ in shown]
+
+
+def left_of(content: bytes, folder: Path) -> list[Path]:
+    """Every file that holds these bytes; photos are stored in zips as they are."""
+    middle = content[len(content) // 2 - 100 : len(content) // 2 + 100]
+    return [file for file in folder.rglob("*") if file.is_file() and middle in file.read_bytes()]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_byte_of_a_deleted_photo_is_left(way: str, here: Settings, tmp_path: Path) -> None:
+    own = collection.create(here.uploads / OWNER, "Pets")
+    contents = []
+    for number, name in enumerate(("cats", "cats", "dogs", "dogs")):
+        if name not in own.classes():
+            own.add_class(name, here.limits)
+        kept = uploaded(tmp_path, number)
+        contents.append(kept.read_bytes())
+        own.add(name, kept, here.limits)
+    before = [photo.name for photo in own.photos("cats")]
+    small = used(own, here)
+    assert all(len(left_of(content, tmp_path)) == 3 for content in contents)  # as it came, kept, in the zip
+    manifests = here.cache / "manifests"
+    assert list(manifests.iterdir())
+    WAYS[way](own, here)
+    assert before
+    assert [left_of(content, tmp_path) for content in contents[:2]] == [[], []]
+    gone = small if way in ("collection", "everything") else small[:2]
+    assert not [copy for copy in gone if copy.exists()]
+    assert not [file for file in here.cache.rglob("*.jpg") if file.name in {copy.name for copy in gone}]
+    assert not list(manifests.iterdir())
+    assert not [z for z in tmp_path.rglob("*.zip") if zipfile.is_zipfile(z)]
+
+
+def test_a_zip_that_was_taken_goes_with_everything(here: Settings, tmp_path: Path) -> None:
+    folder = here.uploads / OWNER / "holiday-0123456789abcdef"
+    for number, name in enumerate(("sea", "sea", "hills", "hills")):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / f"{number}.png").write_bytes(uploaded(tmp_path, number).read_bytes())
+    contents = [file.read_bytes() for file in folder.rglob("*.png")]
+    assert len(data_choices.choices(here, OWNER)) > len(data_choices.choices(here, ""))
+    assert delete_everything(here, OWNER) == 1
+    assert [left_of(content, tmp_path) for content in contents] == [[]] * 4
+
+
+def test_a_photo_that_another_visitor_has_too_stays_with_them(here: Settings, tmp_path: Path) -> None:
+    kept = uploaded(tmp_path, 1)
+    owns = [collection.create(here.uploads / token, "Pets") for token in (OWNER, "b" * 32)]
+    for own in owns:
+        own.add_class("cats", here.limits)
+        own.add("cats", kept, here.limits)
+    theirs = owns[1].photos("cats")
+    grid = PhotoGrid(here, "photos", "photos")
+    [(small, _)] = grid.show([Item(theirs[0], "a", "")])[0]
+    delete_everything(here, OWNER)
+    assert theirs[0].is_file()
+    assert Path(small).is_file()

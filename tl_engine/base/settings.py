@@ -1,0 +1,100 @@
+"""Where things lie and how much is accepted: one place for paths and limits, from flags and TL_* variables."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tl_engine.base.written import written_path
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+MEGABYTE = 1_000_000
+GIGABYTE = 1_000_000_000
+CACHE = PROJECT / "weights" / "cache"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one person may bring. The defaults are for one's own machine; SHARED is for a public page."""
+
+    archive_bytes: int = GIGABYTE
+    image_bytes: int = 50 * MEGABYTE
+    unpacked_bytes: int = 2 * GIGABYTE
+    entries: int = 20_000  # files in an archive
+    depth: int = 6  # folders inside one another
+    name_length: int = 120  # characters of one file or folder name
+    archive_ratio: int = 20  # unpacked : packed, for the whole archive
+    entry_ratio: int = 200  # the same, for one entry
+    classes: int = 1_000
+    images: int = 20_000
+    person_bytes: int = 1_000 * GIGABYTE  # kept for one visitor; at home only the disk is the limit
+    free_bytes: int = GIGABYTE  # new data is refused when the disk has less than this left
+
+
+HOME = Limits()
+SHARED = Limits(
+    archive_bytes=200 * MEGABYTE,
+    image_bytes=20 * MEGABYTE,
+    unpacked_bytes=500 * MEGABYTE,
+    entries=5_000,
+    classes=100,
+    images=3_000,
+    person_bytes=GIGABYTE,
+    free_bytes=5 * GIGABYTE,
+)
+
+
+def _folder(flag: str | None, variable: str, default: Path) -> Path:
+    """What the flag says, else the environment, else the default."""
+    value = flag or os.environ.get(variable)
+    return written_path(value).resolve() if value else default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The folders of one installation.
+
+    `weights_dir` and `data_dir` are the host's own and only read; downloads go to `backbones` and `samples`.
+    """
+
+    runs: Path = PROJECT / "weights" / "runs"
+    data_dir: Path = PROJECT / "data"
+    backbones: Path = PROJECT / "weights" / "backbones"
+    demo: Path = PROJECT / "weights" / "demo"
+    uploads: Path = PROJECT / "weights" / "uploads"  # what visitors brought, a folder for each workspace
+    weights_dir: Path | None = None
+    cache: Path = CACHE  # what can be had again: features, thumbnails, samples
+    cache_bytes: int = 2 * GIGABYTE
+    limits: Limits = HOME
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        runs: str | None = None,
+        data_dir: str | None = None,
+        weights_dir: str | None = None,
+        cache_dir: str | None = None,
+    ) -> Self:
+        """Settings from flags, else from TL_RUNS, TL_DATA_DIR, TL_WEIGHTS_DIR, TL_CACHE_DIR, else the project's own.
+
+        Raises ConfigError for what can be no path.
+        """
+        weights = weights_dir or os.environ.get("TL_WEIGHTS_DIR")
+        return cls(
+            runs=_folder(runs, "TL_RUNS", PROJECT / "weights" / "runs"),
+            data_dir=_folder(data_dir, "TL_DATA_DIR", PROJECT / "data"),
+            weights_dir=written_path(weights).resolve() if weights else None,
+            cache=_folder(cache_dir, "TL_CACHE_DIR", CACHE),
+            uploads=_folder(None, "TL_UPLOADS", PROJECT / "weights" / "uploads"),
+        )
+
+    @property
+    def samples(self) -> Path:
+        """Where data sets that we make, download or unpack are kept, beside what is cached."""
+        return self.cache / "samples"
+
+    @property
+    def weight_folders(self) -> tuple[Path, ...]:
+        """Where a host's weight files are looked for, first match wins."""
+        return (self.weights_dir, self.backbones) if self.weights_dir else (self.backbones,)

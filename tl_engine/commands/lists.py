@@ -1,0 +1,80 @@
+"""`python -m tl_engine architectures`, `runs` and `stop`: what there is, and an end to one of it."""
+
+import argparse
+import json
+from typing import Any
+
+from tl_engine.backbones.architectures import ARCHITECTURES, Architecture
+from tl_engine.backbones.weights import WeightsSource, find_weights
+from tl_engine.base.settings import Settings
+from tl_engine.base.written import written_path
+from tl_engine.commands.printing import FINISHED
+from tl_engine.runs import queue
+from tl_engine.runs.run import CONFIG, Run
+
+
+def architectures_command(arguments: argparse.Namespace) -> int:
+    """Every backbone with what it needs here."""
+    settings = Settings.make(weights_dir=arguments.weights_dir)
+    show = _show_architecture_json if arguments.json else _show_architecture
+    for row in ARCHITECTURES.values():
+        show(row, find_weights(row, settings))
+    return FINISHED
+
+
+def _show_architecture_json(row: Architecture, source: WeightsSource) -> None:
+    facts = {
+        "name": row.name,
+        "label": row.label,
+        "available": source.available,
+        "source": source.label,
+        "image_size": row.image_size,
+        "parameters": row.parameters,
+    }
+    print(json.dumps(facts))
+
+
+def _show_architecture(row: Architecture, source: WeightsSource) -> None:
+    mark = "works now" if source.available else "needs"
+    size = f"{row.image_size:4} px {(row.parameters or 0) / 1e6:6.1f} M"
+    print(f"{row.name:20} {row.label:36} {size}  {mark}: {source.label}")
+
+
+def runs_command(arguments: argparse.Namespace) -> int:
+    """Every run, the newest first."""
+    for run in queue.list_runs(Settings.make(runs=arguments.runs)):
+        facts = _facts(run)
+        if arguments.json:
+            print(json.dumps(facts, ensure_ascii=False))
+        else:
+            best = "" if facts["best_val_accuracy"] is None else f"  accuracy {facts['best_val_accuracy']:.3f}"
+            print(f"{run.name}  {facts['state']}  {facts['architecture']} on {facts['data']}{best}")
+    return FINISHED
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    asked, ended = run.facts, run.ended()
+    return {
+        "name": run.name,
+        "state": run.state(),
+        "data": asked.data,
+        "architecture": asked.architecture,
+        "strategy": asked.strategy,
+        "best_val_accuracy": ended.best_val_accuracy if ended else None,
+        "reason": ended.reason if ended else None,
+        "run_folder": str(run.folder),
+    }
+
+
+def stop_command(arguments: argparse.Namespace) -> int:
+    """Stop a run by name or folder."""
+    settings = Settings.make(runs=arguments.runs)
+    folder = written_path(arguments.run).resolve()
+    if (folder / CONFIG).is_file():
+        settings = Settings.make(runs=str(folder.parent))
+        run = Run(folder)
+    else:
+        run = queue.find_run(arguments.run, settings)
+    queue.stop(run, settings)
+    print(f"{run.name} is {run.state()}")
+    return FINISHED

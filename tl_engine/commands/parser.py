@@ -1,0 +1,78 @@
+"""All commands and their options, a row each; what the values mean is checked where they are used."""
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+from tl_engine.commands.inspect import inspect_command, take_command
+from tl_engine.commands.lists import architectures_command, runs_command, stop_command
+from tl_engine.commands.predict import predict_command
+from tl_engine.commands.printing import WRONG
+from tl_engine.commands.spare import spare_command
+from tl_engine.commands.train import train_command
+from tl_engine.data.reading import AUTO
+from tl_engine.runs.config import PRESETS, SETTINGS, explained
+
+Function = Callable[[argparse.Namespace], int]  # of a command: arguments to exit code
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one sentence on stderr, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG, f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what is known.\n")
+
+
+def make_parser() -> Parser:
+    """All commands and their options; values are checked in one place, TrainConfig."""
+    text = "The engine from a terminal: `python -m tl_engine train | predict | inspect | architectures | runs | stop`."
+    parser = Parser(prog="python -m tl_engine", description=text, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Function, text: str, *options: str) -> Parser:
+        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        added.set_defaults(function=function)
+        for option in options:
+            added.add_argument(f"--{option}", metavar="DIR")
+        return added
+
+    train = _train(command)
+    predict = command("predict", predict_command, "Say what is on pictures.", "runs", "weights-dir")
+    predict.add_argument("classifier", help="A run, a folder, imagenet, or a classifier that ships.")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="A picture, a folder of pictures, or a pattern.")
+    predict.add_argument("--top", metavar="K", help="Only the K likeliest classes.")
+    listing = command("architectures", architectures_command, "List the backbones.", "weights-dir")
+    runs_list = command("runs", runs_command, "List the runs.", "runs")
+    command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs").add_argument("run")
+    spare = command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
+    spare.set_defaults(parser=parser)
+    for added in (train, predict, listing, runs_list, *_data_commands(command)):
+        added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
+    return parser
+
+
+def _train(command: Callable[..., Parser]) -> Parser:
+    train = command("train", train_command, "Train a classifier.", "runs", "data-dir", "weights-dir", "cache-dir")
+    for name, setting in SETTINGS.items():
+        train.add_argument(f"--{setting.option}", metavar="X", help=explained(name).replace("%", "%%"))
+    train.add_argument("--preset", metavar="P", help=f"Settings of a text people know: {', '.join(PRESETS)}.")
+    train.add_argument("--config", metavar="FILE", help="A json file with these options; flags win over it.")
+    train.add_argument("--name", help="The run's name; its folder is RUNS/NAME.")
+    return train
+
+
+def _data_commands(command: Callable[..., Parser]) -> tuple[Parser, Parser]:
+    inspect = command("inspect", inspect_command, "Report on a data set before training on it.",
+                      "data-dir", "weights-dir", "cache-dir")  # fmt: skip
+    inspect.add_argument("--data", required=True, metavar="X", help=SETTINGS["data"].text)
+    inspect.add_argument("--architecture", metavar="X", help="The backbone whose features judge the labels.")
+    inspect.add_argument("--out", metavar="DIR", help="Write the data set without duplicates and damaged files there.")
+    take = command("take", take_command, "Make a folder of a zip or of hf:OWNER/NAME; the page uses this.")
+    take.add_argument("what")
+    take.add_argument("--into", required=True, metavar="DIR")
+    for added in (inspect, take):
+        for option in ("layout", "zip-names"):
+            added.add_argument(f"--{option}", default=AUTO, metavar="X", help=SETTINGS[option.replace("-", "_")].text)
+        added.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
+        added.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
+    return inspect, take

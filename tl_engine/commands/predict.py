@@ -1,0 +1,72 @@
+"""`python -m tl_engine predict`: a line for each picture, whatever way the pictures are named."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tl_engine.base.errors import ConfigError, ImageError
+from tl_engine.base.settings import Settings
+from tl_engine.commands.printing import FAILED, FINISHED
+from tl_engine.runs.find import classifier_folder, load_classifier
+from tl_engine.sources.named_pictures import named_pictures
+
+SHOWN = 5  # classes a person sees of each picture
+
+
+def predict_command(arguments: argparse.Namespace) -> int:
+    """One line a picture; a bad one is named and the others go on. Raises EngineError before the first."""
+    top = _top(arguments.top)
+    settings = Settings.make(runs=arguments.runs, weights_dir=arguments.weights_dir)
+    predictor = load_classifier(classifier_folder(arguments.classifier, settings), settings)
+    show = _show_json if arguments.json else _show
+    failed = False
+    for name, found in _asked(arguments.images):
+        try:
+            if isinstance(found, ImageError):
+                raise found
+            probabilities = predictor.probabilities(predictor.open(found))
+            show(name, dict(list(probabilities.items())[:top]), top)
+        except ImageError as error:
+            failed = True
+            print(json.dumps({"file": name, "error": str(error)}, ensure_ascii=False) if arguments.json else error)
+    return FAILED if failed else FINISHED
+
+
+def _asked(names: Sequence[str]) -> Iterator[tuple[str, Path | ImageError]]:
+    """(what to call it, the picture or why there is none) for all that the names stand for."""
+    for name in names:
+        try:
+            found = named_pictures(name)
+        except ImageError as error:
+            yield name, error
+            continue
+        if found.others:
+            first = f"{name}: left out, since they are no pictures: {found.others[0].name}"
+            more = f" and {len(found.others) - 1:,} more" if len(found.others) > 1 else ""
+            print(first + more, file=sys.stderr)
+        for path in found.pictures:
+            yield name if path.name == Path(name).name else _from_here(path), path
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _show_json(name: str, probabilities: dict[str, float], _top: int | None) -> None:
+    print(json.dumps({"file": name, "probabilities": probabilities}, ensure_ascii=False), flush=True)
+
+
+def _show(name: str, probabilities: dict[str, float], top: int | None) -> None:
+    likeliest = list(probabilities.items())[: top or SHOWN]
+    print(f"{name}: " + ", ".join(f"{c} {p:.1%}" for c, p in likeliest), flush=True)
+
+
+def _top(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"top must be a whole number of at least 1, got {text[:60]!r}.")
+    return int(text)

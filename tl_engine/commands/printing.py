@@ -1,0 +1,114 @@
+"""What a command prints and where to: json lines or a readable log with a bar, for whoever listens, or nobody."""
+
+import codecs
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from tl_engine.base.events import BatchEnd, Event, Progress, RunEnded, describe, to_json
+
+FINISHED, FAILED, WRONG = 0, 1, 2  # exit codes: 2 is something a person can mend, before anything was made
+INTERRUPTED, UNHEARD = 130, 141  # as shells have it: ended from the keyboard, or by a closed pipe
+ESCAPED = "tl-escaped"  # our way with letters that an encoding lacks
+
+
+def prepare_streams() -> None:
+    """Make letters that this terminal or pipe cannot show appear as \\uXXXX, valid in json too, instead of raising."""
+    codecs.register_error(ESCAPED, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPED)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+def settle_streams() -> None:
+    """Write what is buffered; a stream that nobody reads any more leads nowhere from now on.
+
+    Else the interpreter would try again at its end, and fail with words of its own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):  # not every stream is a file
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextlib.contextmanager
+def heard_or_not() -> Iterator[None]:
+    """Printing after which the work goes on even if the listener is gone or the disk behind it full."""
+    try:
+        yield
+    except (OSError, ValueError):
+        settle_streams()
+
+
+class Printer(Protocol):
+    """Shows events one by one, and never fails at it."""
+
+    def show(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonLines:
+    """Nothing but events on stdout, one json object a line."""
+
+    def show(self, event: Event) -> None:
+        """Print the event."""
+        with heard_or_not():
+            print(to_json(event), flush=True)
+
+    def close(self) -> None:
+        """Nothing is open between two lines."""
+
+
+class ReadableLog:
+    """A line for each event worth reading on stdout, and a bar on stderr for what takes a while."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def show(self, event: Event) -> None:
+        """Print the event or move the bar."""
+        with heard_or_not():
+            match event:
+                case Progress():
+                    self._move(event.stage, event.done, event.total)
+                case BatchEnd():
+                    self._move(f"epoch {event.epoch}", event.batch, event.batches)
+                case _:
+                    self._tell(event)
+
+    def close(self) -> None:
+        """Take the bar away, so that what is printed next begins a line."""
+        bar, self.bar = self.bar, None
+        if bar is not None:
+            with heard_or_not():
+                bar.close()
+
+    def _tell(self, event: Event) -> None:
+        self.close()
+        if line := describe(event):
+            print(line, flush=True)
+        if isinstance(event, RunEnded):
+            print(f"run folder: {event.run_folder}", flush=True)
+
+    def _move(self, stage: str, done: int, total: int) -> None:
+        if self.bar is None or self.bar.desc.rstrip(": ") != stage:
+            self.close()
+            self.bar = tqdm(total=total, desc=stage, leave=False, file=sys.stderr)
+        self.bar.update(done - self.bar.n)
+        if done >= total:
+            self.close()

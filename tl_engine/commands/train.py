@@ -1,0 +1,163 @@
+"""`python -m tl_engine train`: check everything, then make the run folder, then train."""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import secrets
+import signal
+import time
+from typing import Any
+
+import psutil
+
+from tl_engine.backbones.architectures import Architecture, get_architecture
+from tl_engine.backbones.weights import check_weights
+from tl_engine.base.errors import ConfigError, EngineError
+from tl_engine.base.events import RunEnded
+from tl_engine.base.progress import reporting, watched
+from tl_engine.base.settings import Settings
+from tl_engine.base.written import written_json, written_path
+from tl_engine.commands.printing import FAILED, FINISHED, INTERRUPTED, JsonLines, Printer, ReadableLog
+from tl_engine.commands.telling import Teller
+from tl_engine.data.dataset import ImageFolder
+from tl_engine.runs import queue
+from tl_engine.runs.config import TrainConfig
+from tl_engine.runs.run import CONFIG, Run
+from tl_engine.sources.hub import PREFIX
+from tl_engine.sources.intake import load_data
+from tl_engine.sources.samples import SAMPLES
+
+EXIT_CODES = {"finished": FINISHED, "failed": FAILED, "stopped": INTERRUPTED}
+FOLDERS = ("runs", "data_dir", "weights_dir", "cache_dir")
+RUN_FACTS = ("workspace", "created")  # in a run's config.json, no settings of a training
+NO_OPTIONS = ("function", "json", "config")
+
+
+def train_command(arguments: argparse.Namespace) -> int:
+    """Train as the arguments say; returns the exit code. Raises EngineError before anything is made."""
+    options = _options(arguments)
+    settings = Settings.make(**{folder: options.get(folder) for folder in FOLDERS})
+    name, preset = options.pop("name", None), options.pop("preset", None)
+    config = TrainConfig.from_options({k: v for k, v in options.items() if k not in FOLDERS}, preset)
+    if config.data not in SAMPLES and not config.data.startswith(
+        PREFIX
+    ):  # so that the run's config.json means the same from any folder
+        config = dataclasses.replace(config, data=str(written_path(config.data)))
+    name = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{config.architecture.replace(':', '-')}-{secrets.token_hex(2)}"
+    queue.check_name(name)
+    printer: Printer = JsonLines() if arguments.json else ReadableLog()
+    with contextlib.closing(printer):  # a bar would stand before the refusal
+        return _checked_and_trained(config, settings, name, printer, arguments.config)
+
+
+def _checked_and_trained(
+    config: TrainConfig, settings: Settings, name: str, printer: Printer, config_file: str | None
+) -> int:
+    queued = _queued_run(config_file, settings, name)
+    tell = Teller(printer, queued)
+    try:
+        data = _checked_data(config, settings, tell)
+        run = queued or _new_run(config, settings, name)
+    except EngineError as error:
+        if queued is None:
+            raise
+        return _failed(queued, str(error), tell)
+    signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
+    signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
+    return _train(config, data, run, settings, Teller(printer, run))
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of the file, if one is named, with those of the command line over them."""
+    flags = {k: v for k, v in vars(arguments).items() if v is not None and k not in NO_OPTIONS}
+    if not arguments.config:
+        return flags
+    try:
+        options = written_json(written_path(arguments.config))
+    except ValueError as error:
+        raise ConfigError(f"The config file {arguments.config!r} is not readable json: {error}.") from None
+    if not isinstance(options, dict):
+        raise ConfigError(f"The config file {arguments.config!r} must hold one json object with option names.")
+    known = {k.replace("-", "_"): v for k, v in options.items() if v is not None and k not in RUN_FACTS}
+    return known | flags
+
+
+def _queued_run(config_file: str | None, settings: Settings, name: str) -> Run | None:
+    """The run that waits to be started with its own config.json, now claimed by this process."""
+    run = Run(settings.runs / name)
+    if config_file and run.folder.is_dir() and written_path(config_file).resolve() == (run.folder / CONFIG).resolve():
+        if _first_process():
+            queue.claim(run)
+        return run
+    if not _first_process():
+        return None
+    if run.folder.exists():
+        raise ConfigError(f"A run named {name!r} is already there: choose another --name or --runs.")
+    return None
+
+
+def _checked_data(config: TrainConfig, settings: Settings, tell: Teller) -> ImageFolder:
+    """The data. Whatever is wrong with data or weights is said now, before anything is made."""
+    architecture = get_architecture(config.architecture)
+    if architecture.library == "timm" and architecture.package is None:
+        from tl_engine.networks.models import check_timm_name
+
+        check_timm_name(architecture)
+    if config.strategy != "from-scratch":
+        _check_weights(architecture, settings)
+    loading = reporting(f"getting {config.data}", lambda told: load_data(config.data, settings, told, config.reading))
+    return watched(loading, tell)
+
+
+def _check_weights(architecture: Architecture, settings: Settings) -> None:
+    if check_weights(architecture, settings).unproven:
+        from tl_engine.networks.pretrained import check_pretrained
+
+        check_pretrained(architecture, settings)
+
+
+def _first_process() -> bool:
+    """Whether this process makes the folder and tells the story; under torchrun the others only help."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _new_run(config: TrainConfig, settings: Settings, name: str) -> Run:
+    if not _first_process():
+        return Run(settings.runs / name)
+    return queue.create(config, settings, name, process=os.getpid())
+
+
+def _failed(run: Run, reason: str, tell: Teller) -> int:
+    """End a queued run that cannot begin."""
+    seconds = time.time() - run.facts.created
+    ended = RunEnded(
+        state="failed",
+        reason=reason,
+        run_folder=str(run.folder),
+        best_val_accuracy=None,
+        best_epoch=None,
+        seconds=seconds,
+    )
+    if _first_process():
+        tell(ended)
+    return FAILED
+
+
+def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, tell: Teller) -> int:
+    from tl_engine.training.trainer import Training, train
+
+    asked_at = float(os.environ.get(queue.ASKED_AT) or psutil.Process().create_time())
+    training = Training(
+        config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked, started=asked_at
+    )
+    state = "failed"
+    tells = _first_process()
+    for event in train(training):
+        if isinstance(event, RunEnded):
+            state = event.state
+        if tells:
+            tell(event)
+    if tells:
+        queue.advance(settings)
+    return EXIT_CODES[state]

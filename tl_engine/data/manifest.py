@@ -1,0 +1,219 @@
+"""The manifest of a data set: every file with its class, split, size and content hash, and what a look at it showed.
+
+Read from the folder and kept in the cache, so that only files that are new or changed are looked at again. What a
+person corrects lies in a second file, the mends: the photos themselves are never touched. No torch here.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tl_engine.data.dataset import ImageFolder, LeftOut, Record
+from tl_engine.base.errors import DataError, not_opened
+from tl_engine.base.events import Progress
+from tl_engine.sources.room import write_json
+from tl_engine.data.hashes import content_hashes, kept_file
+from tl_engine.photos.look import FORMAT as LOOK_FORMAT
+from tl_engine.photos.look import Look, look_at
+from tl_engine.base.parallel import in_order
+from tl_engine.base.progress import Stage
+from tl_engine.data.reading import AUTO, LAYOUTS
+from tl_engine.data.scan import scan
+from tl_engine.base.settings import Settings
+from tl_engine.base.written import written_json
+
+FORMAT = 1  # of both files; another one is not read
+DROP, RELABEL, KEEP = "drop", "relabel", "keep"
+ACTIONS = (DROP, RELABEL, KEEP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One photo. `size` is in bytes, `changed` in nanoseconds since 1970: while both stay, so does the rest."""
+
+    file: str  # below the data set's folder
+    name: str  # of its class
+    split: str  # train, val or test; all train where the folder has no splits
+    size: int
+    changed: int
+    sha256: str
+    look: Look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mend:
+    """A correction of one file: it takes no part (drop), has another class (relabel), or is right as it is (keep)."""
+
+    file: str
+    action: str
+    name: str = ""  # the class, for relabel
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A data set as it lies there."""
+
+    data: ImageFolder  # without what cannot be read
+    entries: tuple[Entry, ...]  # of the same records, in the same order
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever a file, its content, its class or its split does."""
+        lines = (f"{e.file}\0{e.name}\0{e.split}\0{e.sha256}" for e in self.entries)
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_manifest(root: Path, settings: Settings, layout: str = AUTO) -> Generator[Progress, None, Manifest]:
+    """Look at every new or changed file under `root`; what cannot be decoded joins `left_out`. Raises DataError."""
+    data = scan(root, settings.limits, layout)
+    kept = _kept_file(data.root, settings)
+    known = {entry.file: entry for entry in _kept_entries(kept)}
+    hashes = content_hashes(data, settings)
+    entries: list[Entry] = []
+    clock = Stage("looking at photos", len(data.records))
+    described = in_order(functools.partial(_described, data=data, known=known, hashes=hashes), data.records)
+    for done, entry in enumerate(described, start=1):
+        entries.append(entry)
+        if event := clock.due(done):
+            yield event
+    if entries != list(known.values()):
+        _keep(kept, entries)
+    return _readable(data, entries)
+
+
+def _kept_file(root: Path, settings: Settings) -> Path:
+    return settings.cache / "manifests" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.json"
+
+
+def forget_manifest(root: Path, settings: Settings) -> None:
+    """Remove what the cache holds of the data set in that folder, and of folders directly inside that it may wrap."""
+    for folder in (root, *root.glob("*/"), *root.glob("*/*/")):
+        for kept in (_kept_file(folder, settings), kept_file(folder, settings)):
+            with contextlib.suppress(OSError):
+                kept.unlink(missing_ok=True)
+
+
+def _described(record: Record, data: ImageFolder, known: dict[str, Entry], hashes: Mapping[Path, str]) -> Entry:
+    file = record.path.relative_to(data.root).as_posix()
+    name, split = data.classes[record.label], record.split
+    try:
+        status = record.path.stat()
+        old = known.get(file)
+        if old and (old.size, old.changed) == (status.st_size, status.st_mtime_ns):
+            return dataclasses.replace(old, name=name, split=split)
+    except OSError as error:
+        problem = Look(problem=not_opened(record.path.name, error))
+        return Entry(file=file, name=name, split=split, size=0, changed=0, sha256="", look=problem)
+    return Entry(file=file, name=name, split=split, size=status.st_size, changed=status.st_mtime_ns,
+                 sha256=hashes[record.path], look=look_at(record.path))  # fmt: skip
+
+
+def _readable(data: ImageFolder, entries: list[Entry]) -> Manifest:
+    """The manifest without the files that did not decode; each of them is named."""
+    pairs = list(zip(data.records, entries, strict=True))
+    left_out = tuple(LeftOut(entry.file, entry.look.problem) for entry in entries if entry.look.problem)
+    records = tuple(record for record, entry in pairs if not entry.look.problem)
+    whole = dataclasses.replace(data, records=records, left_out=data.left_out + left_out)
+    return Manifest(data=whole, entries=tuple(entry for entry in entries if not entry.look.problem))
+
+
+def _kept_entries(path: Path) -> list[Entry]:
+    """What the cache holds; nothing where it is missing, damaged or of another version."""
+    try:
+        kept = json.loads(path.read_text(encoding="ascii"))
+        if (kept["format"], kept["looks"]) != (FORMAT, LOOK_FORMAT):
+            return []
+        return [Entry(**{**values, "look": Look(**values["look"])}) for values in kept["entries"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _keep(path: Path, entries: list[Entry]) -> None:
+    with contextlib.suppress(OSError):  # the cache only saves time
+        write_json(
+            path,
+            {"format": FORMAT, "looks": LOOK_FORMAT, "entries": [dataclasses.asdict(entry) for entry in entries]},
+        )
+
+
+def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> None:
+    """Write which photos a training used: file, class, split, size in bytes, content hash. Raises OSError."""
+    photos = [
+        {
+            "file": record.path.relative_to(data.root).as_posix(),
+            "class": data.classes[record.label],
+            "split": record.split,
+            "size": record.path.stat().st_size,
+            "sha256": hashes[record.path],
+        }
+        for record in data.records
+    ]
+    write_json(path, {"format": FORMAT, "classes": data.classes, "photos": photos})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mends:
+    """What one person corrected in one data set, and how they want it read; each file has one mend at most."""
+
+    root: Path  # of the data set
+    mends: tuple[Mend, ...] = ()
+    layout: str = AUTO  # one of LAYOUTS
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """From a file. Raises DataError."""
+        try:
+            kept = written_json(path)
+            mends = tuple(Mend(**mend) for mend in kept["mends"])
+            layout = kept.get("layout", AUTO)  # older files do not say it
+            if kept["format"] != FORMAT or layout not in LAYOUTS or any(mend.action not in ACTIONS for mend in mends):
+                raise ValueError
+            return cls(root=Path(kept["root"]), mends=mends, layout=layout)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise DataError(f"{path.name} holds no corrections of a data set that can be read: delete it.") from None
+
+    def write(self, path: Path) -> None:
+        """To a file, whole. Raises DataError when there is no room."""
+        mends = [dataclasses.asdict(mend) for mend in self.mends]
+        try:
+            write_json(path, {"format": FORMAT, "root": str(self.root), "layout": self.layout, "mends": mends})
+        except OSError as error:
+            raise DataError(f"The correction could not be saved ({error.strerror}): make room on the disk.") from None
+
+    def adding(self, more: Iterable[Mend]) -> Self:
+        """With these too; a newer mend of a file takes the place of the older."""
+        by_file = {mend.file: mend for mend in (*self.mends, *more)}
+        return dataclasses.replace(self, mends=tuple(by_file.values()))
+
+    def applied(self, data: ImageFolder) -> ImageFolder:
+        """The data set as corrected. Mends of files that are gone, or to classes that are gone, do nothing."""
+        if not self.mends:
+            return data
+        by_path = {data.root / mend.file: mend for mend in self.mends}
+        labels = {name: label for label, name in enumerate(data.classes)}
+        records: list[Record] = []
+        dropped: list[LeftOut] = []
+        for record in data.records:
+            mend = by_path.get(record.path)
+            if mend and mend.action == DROP:
+                dropped.append(LeftOut(mend.file, mend.reason or "left out by hand"))
+            elif mend and mend.action == RELABEL and mend.name in labels:
+                records.append(dataclasses.replace(record, label=labels[mend.name]))
+            else:
+                records.append(record)
+        return dataclasses.replace(data, records=tuple(records), left_out=(*data.left_out, *dropped))
+
+    def applied_to_manifest(self, manifest: Manifest) -> Manifest:
+        """The same for a manifest."""
+        data = self.applied(manifest.data)
+        by_file = {manifest.data.root / entry.file: entry for entry in manifest.entries}
+        entries = (dataclasses.replace(by_file[r.path], name=data.classes[r.label]) for r in data.records)
+        return Manifest(data=data, entries=tuple(entries))

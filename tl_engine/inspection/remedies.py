@@ -1,0 +1,60 @@
+"""Corrections that need no judgement, and a corrected copy of a data set. No torch here."""
+
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+from tl_engine.base.errors import DataError
+from tl_engine.base.events import Progress
+from tl_engine.base.progress import Stage
+from tl_engine.data.dataset import ImageFolder
+from tl_engine.data.manifest import DROP, Mend, Mends
+from tl_engine.inspection.duplicates import BURST, NEAR
+from tl_engine.inspection.report import Report
+
+
+def keep_one_of_each(report: Report, mends: Mends) -> list[Mend]:
+    """Drop all but one of each group of duplicates; what `mends` dropped already does not count as that one.
+
+    A larger group of near duplicates is a burst of one scene: which of those to keep is for a person to say.
+    """
+    gone = {mend.file for mend in mends.mends if mend.action == DROP}
+    more = []
+    for group in report.duplicates:
+        left = [file for file in group.files if file not in gone]
+        if left and not (group.kind == NEAR and len(group.files) > BURST):
+            kept = group.kept if group.kept in left else left[0]
+            more += [Mend(file=f, action=DROP, reason=f"the same photo as {kept}") for f in left if f != kept]
+    return more
+
+
+def write_folder(data: ImageFolder, source: Path, folder: Path) -> Generator[Progress, None, None]:
+    """Copy a data set into a new folder: class folders, inside of split folders where there are splits.
+
+    `source` is the folder that was named, which `data.root` may lie in: a copy inside of it would spoil it.
+    Raises DataError, and then nothing stays behind; the originals are only read.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"The folder {folder.name} is not empty: name a new one with --out.")
+    if source.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise DataError(f"The folder {folder.name} lies inside of the data set: name one outside with --out.")
+    splits = {record.split for record in data.records}
+    clock = Stage("copying photos", len(data.records))
+    try:
+        for done, record in enumerate(data.records, start=1):
+            parent = folder / (record.split if splits != {"train"} else "") / data.classes[record.label]
+            parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(record.path, _free(parent / record.path.name))
+            if event := clock.due(done):
+                yield event
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise DataError(f"{folder.name} could not be written ({error.strerror}): make room or name another.") from None
+
+
+def _free(path: Path) -> Path:
+    """The path, or one with a number: two folders of one class may hold files of the same name."""
+    number, free = 2, path
+    while free.exists():
+        free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
+    return free

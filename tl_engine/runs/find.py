@@ -1,0 +1,81 @@
+"""Finding a classifier by what a person calls it: `imagenet`, a run, a folder, or one that ships. No torch here."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tl_engine.base.errors import RunError
+from tl_engine.base.settings import Settings
+from tl_engine.base.written import written_path
+from tl_engine.runs.queue import NAME, OPEN_STATES
+from tl_engine.runs.run import Run
+from tl_engine.runs.saved_classifier import saved_folder, sweep
+
+if TYPE_CHECKING:
+    from tl_engine.classifiers.predictor import Predictor
+
+IMAGENET = "imagenet"
+
+
+def shipped(settings: Settings) -> list[str]:
+    """The names of the classifiers that come with the program."""
+    folders = settings.demo.iterdir() if settings.demo.is_dir() else ()
+    return sorted(folder.name for folder in folders if saved_folder(folder) == folder)
+
+
+def classifier_of(run: Run) -> Path | None:
+    """The best classifier of a run; None if it has none. What a killed process left beside it is swept."""
+    if run.state() not in OPEN_STATES:  # else its process may be saving this moment
+        sweep(run.best)
+    return saved_folder(run.best)
+
+
+def named_classifier(name: str, settings: Settings) -> Path | None:
+    """The folder (`best/`) of a run or a shipped classifier; None for `imagenet`. Never a path, so safe for a page.
+
+    Raises RunError.
+    """
+    if name == IMAGENET:
+        return None
+    if NAME.fullmatch(name) and (settings.runs / name).is_dir():
+        return _of_run(Run(settings.runs / name), name)
+    if name in shipped(settings):
+        return settings.demo / name
+    choices = ", ".join([IMAGENET, *shipped(settings)])
+    raise RunError(f"There is no run or classifier {name[:80]!r}: name a run, or {choices}.")
+
+
+def classifier_folder(name: str, settings: Settings) -> Path | None:
+    """The same for a terminal, where a person may also name any folder."""
+    folder = written_path(name).resolve()
+    if not folder.is_dir() or (NAME.fullmatch(name) and (settings.runs / name).is_dir()):
+        return named_classifier(name, settings)
+    run = Run(folder)
+    if run.facts.options or saved_folder(run.best):
+        return _of_run(run, name)
+    if saved_folder(folder) is None:
+        raise _none_in(name)
+    return folder
+
+
+def _of_run(run: Run, name: str) -> Path:
+    if classifier_of(run) is None:
+        raise _none_in(name)
+    return run.best
+
+
+def _none_in(name: str) -> RunError:
+    return RunError(f"{name[:80]} holds no classifier: train one there, or name another run or folder.")
+
+
+def load_classifier(folder: Path | None, settings: Settings) -> "Predictor":
+    """The classifier of a folder (None: the default backbone as it comes). Raises RunError or WeightsError."""
+    from tl_engine.classifiers.predictor import Predictor
+
+    if folder is None:
+        return Predictor.imagenet(settings)
+    # A run remembers where its backbone came from, so that predicting needs no --weights-dir.
+    remembered = Run(folder.parent).facts.weights_dir
+    if remembered and settings.weights_dir is None:
+        settings = dataclasses.replace(settings, weights_dir=remembered)
+    return Predictor.load(folder, settings)

@@ -1,0 +1,63 @@
+"""Which runs wait or are at work: an empty file for each, so that the queue never reads the runs that have ended.
+
+The file's name begins with the time the run was asked for, so that a listing is the queue's order. No torch here.
+"""
+
+import os
+from pathlib import Path
+
+from tl_engine.runs.run import CONFIG, Run
+
+FOLDER = ".open"  # below the folder of the runs
+
+
+def add(runs: Path, name: str, created: float) -> Path:
+    """Note that the run `name`, asked for at `created` (seconds since 1970), is open; the mark. Raises OSError."""
+    _folder(runs)
+    mark = runs / FOLDER / f"{created:018.6f}-{name}"
+    mark.touch()
+    return mark
+
+
+def remove(runs: Path, name: str) -> None:
+    """Note that a run has ended, or is gone."""
+    for mark in _marks(runs):
+        if _name(mark) == name:
+            (runs / FOLDER / mark).unlink(missing_ok=True)
+
+
+def names(runs: Path) -> list[str]:
+    """The names of the open runs, the one that was asked for first first."""
+    return [_name(mark) for mark in _marks(runs)]
+
+
+def listed(runs: Path) -> list[Run]:
+    """The open runs in that order; marks of runs that are not there are left by a crash and go."""
+    found = []
+    for name in names(runs):
+        if (runs / name / CONFIG).is_file():
+            found.append(Run(runs / name))
+        elif not list(runs.glob(f".{name}.*")):  # else it is being made right now
+            remove(runs, name)
+    return found
+
+
+def _marks(runs: Path) -> list[str]:
+    _folder(runs)
+    return sorted(mark for mark in os.listdir(runs / FOLDER) if not mark.startswith("."))  # noqa: PTH208
+
+
+def _name(mark: str) -> str:
+    return mark.split("-", 1)[1]
+
+
+def _folder(runs: Path) -> None:
+    """Make the folder; beside runs of an older version, which made none, look once which of them are open."""
+    folder = runs / FOLDER
+    if folder.is_dir():
+        return
+    found = [Run(path.parent) for path in runs.glob(f"[!.]*/{CONFIG}")] if runs.is_dir() else []
+    folder.mkdir(parents=True, exist_ok=True)
+    for run in found:
+        if not run.ended():
+            (folder / f"{run.facts.created:018.6f}-{run.name}").touch()

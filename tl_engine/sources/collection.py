@@ -1,0 +1,198 @@
+"""Data sets that a person puts together photo by photo. The folder is the truth: class folders with photos in them.
+
+Every photo gets a name nobody else uses and appears whole or not at all, so two tabs or thirty frames a second
+adding to one data set lose nothing. No torch here.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tl_engine.base.errors import DataError
+from tl_engine.base.names import TITLE, clean_class_name, is_junk
+from tl_engine.base.settings import Limits
+from tl_engine.data.split_names import split_of
+from tl_engine.photos.formats import START, format_of
+from tl_engine.photos.opening import open_image
+from tl_engine.sources.room import check_room, room_left, write_whole
+
+TITLE_LENGTH = 60  # characters
+CLASS_LENGTH = 40  # characters, as many as the page shows
+NOT_IN_NAMES = '/\\:*?"<>|'  # what folders and zips of some system do not take
+PREFIX = "own-"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One such data set, by its folder."""
+
+    folder: Path
+
+    @property
+    def titled(self) -> bool:
+        """Whether this folder is such a data set at all."""
+        return (self.folder / TITLE).is_file()
+
+    @property
+    def title(self) -> str:
+        """What the person calls it."""
+        try:
+            return (self.folder / TITLE).read_text(encoding="utf-8")
+        except OSError:
+            return self.folder.name
+
+    def rename(self, title: str) -> None:
+        """Call it something else. Raises DataError."""
+        plain = _plain_title(title)
+        with _writing():
+            write_whole(self.folder / TITLE, plain.encode())
+
+    def classes(self) -> list[str]:
+        """Class names in order, empty ones too; none once the data set was deleted."""
+        with contextlib.suppress(FileNotFoundError):
+            return sorted(f.name for f in self.folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+        return []
+
+    def photos(self, name: str) -> list[Path]:
+        """The photos of a class, the newest first."""
+        found = []
+        for path in _files(self._class(name)):
+            with contextlib.suppress(FileNotFoundError):  # removed by another tab
+                found.append((path.stat().st_mtime_ns, path))
+        return [path for _, path in sorted(found, reverse=True)]
+
+    def counts(self) -> dict[str, int]:
+        """Photos of each class."""
+        return {name: len(_files(self.folder / name)) for name in self.classes()}
+
+    def add_class(self, name: str, limits: Limits) -> str:
+        """Make an empty class and return its name made plain. Raises DataError."""
+        plain = self._new_name(name)
+        if len(self.classes()) >= limits.classes:
+            raise DataError(f"There are {limits.classes} classes already, the most taken.")
+        with _writing():
+            (self.folder / plain).mkdir(exist_ok=True)
+        return plain
+
+    def rename_class(self, name: str, new: str) -> str:
+        """Give a class another name and return it made plain. Raises DataError."""
+        folder, plain = self._class(name), self._new_name(new, besides=name)
+        with _writing():
+            folder.rename(self.folder / plain)
+        return plain
+
+    def delete_class(self, name: str) -> None:
+        """Remove a class with its photos: out of the way at once, so that what still arrives does not keep it."""
+        _remove(self._class(name), self.folder)
+
+    def add(self, name: str, source: Path, limits: Limits, shown: str | None = None) -> Path:
+        """Keep a copy of a photo, its bytes as they came; where it lies. Raises ImageError or DataError.
+
+        `shown` is what the person calls the file.
+        """
+        folder, label = self._class(name), shown or source.name
+        open_image(source, name=label, short_side=64, most_bytes=limits.image_bytes)  # whole, before it is anybody's
+        self._check_room(limits)
+        with _writing():
+            content = source.read_bytes()
+            kind = format_of(content[:START])
+            path = folder / f"{secrets.token_hex(8)}{kind.suffix if kind else ''}"
+            write_whole(path, content)
+        return path
+
+    def remove(self, name: str, files: Sequence[str]) -> None:
+        """Delete photos of a class by their file names; those that are not there are gone already."""
+        wanted = set(files)
+        for path in _files(self._class(name)):
+            if path.name in wanted:
+                path.unlink(missing_ok=True)
+
+    def delete(self) -> None:
+        """Remove the data set for good: out of the way at once, then from the disk."""
+        _remove(self.folder, self.folder.parent)
+
+    def pack(self, archive: Path) -> None:
+        """A zip of class folders, which every other tool reads. Raises DataError."""
+        partial = archive.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            # Photos are packed already; a clock that was never set dates them before a zip's first year.
+            with _writing():
+                with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+                    for name in self.classes():
+                        for path in sorted(_files(self.folder / name)):
+                            with contextlib.suppress(FileNotFoundError):  # removed by another tab
+                                packed.write(path, f"{name}/{path.name}")
+                os.replace(partial, archive)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _class(self, name: str) -> Path:
+        """The folder of a class that is there; a name from a browser never becomes a path before this."""
+        if name not in self.classes():
+            raise DataError(f"There is no class {clean_class_name(name)[:40]!r} here any more: choose another.")
+        return self.folder / name
+
+    def _new_name(self, name: str, besides: str = "") -> str:
+        plain = clean_class_name(name)
+        if not plain or len(plain) > CLASS_LENGTH or plain.startswith(".") or set(plain) & set(NOT_IN_NAMES):
+            raise DataError(
+                f"A class's name must have 1 to {CLASS_LENGTH} characters, not begin with a dot and hold none of "
+                f"{' '.join(NOT_IN_NAMES)}: got {plain[:60]!r}."
+            )
+        if is_junk(plain) or split_of(plain):
+            raise DataError(f"{plain!r} is no name for a class, since folders of that name mean something else.")
+        if any(plain.casefold() == other.casefold() for other in self.classes() if other != besides):
+            raise DataError(f"There is a class {plain!r} already, capitals aside: choose another name.")
+        return plain
+
+    def _check_room(self, limits: Limits) -> None:
+        if sum(self.counts().values()) >= limits.images:
+            raise DataError(f"This data set has {limits.images:,} photos, the most taken: delete some first.")
+        check_room(self.folder, 0, limits)
+        room_left(self.folder.parent, limits)
+
+
+def create(parent: Path, title: str) -> Collection:
+    """A new empty data set under `parent`. Raises DataError."""
+    _plain_title(title)  # what is refused leaves nothing behind
+    collection = Collection(parent / f"{PREFIX}{secrets.token_hex(8)}")
+    with _writing():
+        collection.folder.mkdir(parents=True)
+    collection.rename(title)
+    return collection
+
+
+def _plain_title(title: str) -> str:
+    plain = clean_class_name(title)
+    if not plain or len(plain) > TITLE_LENGTH:
+        raise DataError(f"A data set's name must have 1 to {TITLE_LENGTH} visible characters, got {plain[:80]!r}.")
+    return plain
+
+
+def _files(folder: Path) -> list[Path]:
+    """The photos in a class folder, whole ones only; none once the folder was deleted."""
+    with contextlib.suppress(FileNotFoundError):
+        return [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return []
+
+
+def _remove(folder: Path, parent: Path) -> None:
+    gone = parent / f".deleted-{secrets.token_hex(4)}"
+    with contextlib.suppress(FileNotFoundError):  # removed by another tab
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError("This data set or class was deleted in the meantime: choose another.") from None
+    except OSError as error:
+        raise DataError(f"It could not be saved ({error.strerror}): make room on the disk and try again.") from None

@@ -1,0 +1,90 @@
+"""One pass over the images: learning from them, or measuring on them."""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tl_engine.base.events import BatchEnd
+from tl_engine.networks.models import classification_loss, main_logits
+from tl_engine.networks.runtime import Runtime
+from tl_engine.training.batches import Batches
+from tl_engine.training.divergence import check_loss
+from tl_engine.training.inputs import Phase
+
+BATCH_EVENT_SECONDS = 0.5  # at most one BatchEnd in this time
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Mean loss and accuracy (a fraction) over some images."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one optimisation step needs."""
+
+    learner: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    criterion: nn.Module
+
+    def __call__(self, inputs: Tensor, labels: Tensor, runtime: Runtime) -> tuple[Tensor, Tensor]:
+        """Learn from one batch; the mean loss and the number right, both still on the device."""
+        outputs = self.learner(inputs)
+        loss = classification_loss(outputs, labels, self.criterion)
+        runtime.accelerator.backward(loss)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        return loss.detach(), (main_logits(outputs).argmax(1) == labels).sum()
+
+
+def train_epoch(
+    step: Step, batches: Batches, epoch: int, phase: Phase, runtime: Runtime, check_stop: Callable[[], None]
+) -> Generator[BatchEnd, None, Score]:
+    """One pass over the training images; some of the batches are told."""
+    step.learner.train()
+    # Sums stay on the device: reading one would wait for the step to finish.
+    loss_sum, right, seen = (torch.zeros((), device=runtime.device) for _ in range(3))
+    started = told = time.monotonic()
+    for index, (inputs, labels) in enumerate(batches, start=1):
+        check_stop()
+        loss, correct = step(inputs, labels, runtime)
+        loss_sum += loss * len(labels)
+        right += correct
+        seen += len(labels)
+        now = time.monotonic()
+        if now - told >= BATCH_EVENT_SECONDS:
+            told = now
+            if runtime.accelerator.num_processes == 1:  # processes that look at other moments would part ways
+                check_loss((loss_sum / seen).item(), "mean loss", epoch, phase)
+            per_batch = (now - started) / index
+            steps = len(batches) - index + len(batches) * (phase.last_epoch - epoch)
+            left = per_batch * steps if phase.last else None
+            yield BatchEnd(epoch=epoch, batch=index, batches=len(batches), loss=loss.item(), seconds_left=left)
+    loss_total, right_total, count = runtime.accelerator.reduce(torch.stack((loss_sum, right, seen))).tolist()
+    mean_loss, accuracy = loss_total / count, right_total / count
+    check_loss(mean_loss, "mean loss", epoch, phase)
+    return Score(mean_loss, accuracy)
+
+
+@torch.no_grad()
+def evaluate(learner: nn.Module, batches: Batches, runtime: Runtime, check_stop: Callable[[], None]) -> Score:
+    """Mean cross-entropy (unsmoothed, unweighted) and accuracy; every image counts exactly once."""
+    learner.eval()
+    losses: list[Tensor] = []
+    correct: list[Tensor] = []
+    for inputs, labels in batches:
+        check_stop()
+        logits = learner(inputs)
+        loss = nn.functional.cross_entropy(logits, labels, reduction="none")
+        loss, right = runtime.accelerator.gather_for_metrics((loss, logits.argmax(1) == labels))
+        losses.append(loss)
+        correct.append(right)
+    return Score(torch.cat(losses).mean().item(), torch.cat(correct).double().mean().item())

@@ -1,0 +1,96 @@
+"""What the Train tab and the programs' endpoints do: start, follow, stop. No Gradio here but for types."""
+
+import os
+import secrets
+import threading
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tl_engine.backbones.architectures import get_architecture
+from tl_engine.backbones.weights import check_weights
+from tl_engine.base.errors import ConfigError, RunError
+from tl_engine.base.settings import Settings
+from tl_engine.runs import open_runs, queue
+from tl_engine.runs.config import TrainConfig
+from tl_engine.runs.find import classifier_of
+from tl_engine.runs.run import Run
+from tl_engine.runs.saved_classifier import saved_at
+from tl_engine.sources.samples import SAMPLES
+from tl_engine.workspaces import corrections
+from tl_engine.workspaces.scratch import new_folder
+from tl_engine.workspaces.workspace import new_token, visible_runs
+
+STARTING = threading.Lock()
+MOST_WAITING = 20  # runs in the queue; more are refused
+HOST_ONLY = ("runs", "name", "config", "data_dir", "weights_dir", "workspace")
+
+
+def start(options: Mapping[str, Any], settings: Settings, workspace: str) -> tuple[Run, bool]:
+    """Start a training, or give back the one this workspace has going: (run, whether it is new).
+
+    Everything is checked before a folder is made. Raises EngineError in words for the person who asked.
+    """
+    if going := _going(settings, workspace):
+        return going, False
+    config = checked_config(options, settings, workspace)
+    with STARTING:  # checking takes seconds, in which another tab may have been faster
+        if going := _going(settings, workspace):
+            return going, False
+        waiting = len(open_runs.names(settings.runs))
+        if waiting > MOST_WAITING:
+            raise RunError(f"{waiting - 1} trainings are waiting already: try again when some have ended.")
+        return queue.start(config, settings, new_token(), workspace), True
+
+
+def _going(settings: Settings, workspace: str) -> Run | None:
+    """The run of this workspace that waits or is at work."""
+    going = open_runs.listed(settings.runs)
+    return next((r for r in going if r.facts.workspace == workspace and r.state() in queue.OPEN_STATES), None)
+
+
+def checked_config(options: Mapping[str, Any], settings: Settings, workspace: str | None) -> TrainConfig:
+    """The options as a config whose data this visitor may read and whose weights can be had. Raises EngineError."""
+    given = {key.replace("-", "_"): value for key, value in options.items()}
+    if forbidden := [key for key in HOST_ONLY if key in given]:
+        raise ConfigError(f"{forbidden[0].replace('_', '-')} is the host's to set, in the terminal: leave it out.")
+    preset = given.pop("preset", None)
+    config = TrainConfig.from_options(given, preset)
+    corrections.described(config.data, settings, workspace, config.layout)
+    if config.strategy != "from-scratch":
+        check_weights(get_architecture(config.architecture), settings)
+    return TrainConfig.from_options(given | {"data": corrections.frozen(config.data, settings, workspace)}, preset)
+
+
+def data_name(config_data: str) -> str:
+    """What to call a run's data: a sample's name or the last part of its path."""
+    return config_data if config_data in SAMPLES else Path(config_data).name.removesuffix(".json")
+
+
+def latest(settings: Settings, workspace: str) -> Run | None:
+    """The visitor's newest run."""
+    return next(iter(_own(settings, workspace)), None)
+
+
+def _own(settings: Settings, workspace: str) -> list[Run]:
+    return [run for run in visible_runs(settings, workspace) if run.facts.workspace == workspace]
+
+
+def packed(run: Run) -> Path | None:
+    """The classifier of a run as a zip, made once, with a name that says what it is; None if the run has none."""
+    found = classifier_of(run)
+    if found is None:
+        return None
+    name = f"{data_name(run.facts.data)[:30]}-{run.facts.architecture}"
+    plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in name)
+    folder = new_folder("zip", f"{run.name}-{saved_at(found)}")
+    archive = folder / f"{plain}.zip"
+    os.utime(folder)  # in use
+    if not archive.is_file():
+        partial = folder / f".{secrets.token_hex(4)}"  # two viewers may pack at once; the last one stays
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as opened:
+            for file in sorted(found.iterdir()):
+                opened.write(file, file.name)
+        partial.replace(archive)
+    return archive

@@ -1,0 +1,85 @@
+"""What the page says, in one place, and how numbers and names are put into words."""
+
+import html
+import time
+from typing import Any
+
+from tl_engine.base.names import printable
+
+# A handler that only reads: past the queue, no spinner, not for programs.
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+TITLE = "Teach a classifier with your own photos"
+INTRO = (
+    "Photos sorted into classes go in; a classifier you can try and share comes out. "
+    "Nothing you upload leaves the computer this page runs on."
+)
+STRATEGIES = {
+    "feature-extraction": (
+        "Train the last layer only (seconds)",
+        "The network looks at each photo once; then only its last layer learns. Fast, and best with few photos.",
+    ),
+    "head-then-all": (
+        "Last layer, then everything (minutes)",
+        "First the last layer alone, then gently the whole network. Often the most accurate.",
+    ),
+    "fine-tuning": (
+        "Train everything (minutes)",
+        "All layers learn from the first step on. Needs more time and photos.",
+    ),
+    "from-scratch": (
+        "Start from nothing (long)",
+        "Random weights, to see what the pretrained knowledge was worth. Expect much less accuracy.",
+    ),
+}
+FIT_WORDS = {"crop": "Centre", "pad": "Padding", "stretch": "Stretching"}
+PRESETS = {"Sensible defaults": None, "PyTorch tutorial": "tutorial", "Blog": "blog"}
+IMAGENET_LABEL = "1,000 everyday things (ImageNet)"
+SHIPPED_LABELS = {"cats-or-dogs": "Cats or dogs", "ants-or-bees": "Ants or bees"}
+NO_RUN = "No training yet. Press Train: the settings on this page work as they are."
+STATE_WORDS = {
+    "queued": "Waiting",
+    "running": "Training",
+    "finished": "Finished",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "interrupted": "Interrupted",
+}
+STATE_MARKS = {
+    "queued": "◷",
+    "running": "▶",
+    "finished": "✓",
+    "stopped": "■",
+    "failed": "✕",
+    "interrupted": "!",
+}
+
+
+def text(value: object, most: int = 40) -> str:
+    """A name from outside as HTML text, never longer than `most` characters."""
+    plain = printable(str(value))
+    return html.escape(plain if len(plain) <= most else plain[: most - 1] + "…")
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """`1 photo`, `1,797 photos`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `2 min 5 s`, `1 h 3 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def clock(at: float) -> str:
+    """`21 Nov, 14:05`, in the server's time."""
+    return time.strftime("%d %b, %H:%M", time.localtime(at)).lstrip("0")
+
+
+def percent(fraction: float) -> str:
+    """`94.8 %`."""
+    return f"{fraction * 100:.1f} %"

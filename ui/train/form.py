@@ -1,0 +1,251 @@
+"""The left side of the Train tab: what to train on, with what, and how."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from tl_engine.backbones.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
+from tl_engine.backbones.weights import find_weights
+from tl_engine.base.errors import EngineError, Question
+from tl_engine.base.settings import MEGABYTE, Settings
+from tl_engine.data.dataset import ImageFolder
+from tl_engine.runs.config import AUGMENTATIONS, FITS, OPTIMIZERS, SCHEDULES, TrainConfig
+from tl_engine.sources.hub import PREFIX
+from tl_engine.sources.room import MOST_TAKEN
+from tl_engine.workspaces import corrections, data_choices, forget
+from tl_engine.workspaces.worker import run_command, told
+from tl_engine.workspaces.workspace import checked_workspace, owner_of
+from ui.parts.question import QuestionBox, Waiting, awaited, used_up
+from ui.parts.refusal import in_words, problem_html
+from ui.parts.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, plural, text
+from ui.photos.data_table import counts_table, findings_html
+
+TAKERS = 4  # uploads being unpacked at once
+Component = gr.components.Component
+
+
+def backbone_choices(settings: Settings) -> list[tuple[str, str]]:
+    """(label, name) with what each needs here; what works now comes first."""
+    rows = [(row, find_weights(row, settings)) for row in ARCHITECTURES.values()]
+    rows.sort(key=lambda pair: not pair[1].available)
+    return [
+        (f"{row.label}: {'works now' if source.available else 'needs a ' + source.label}", row.name)
+        for row, source in rows
+    ]
+
+
+def summary_html(data: ImageFolder | None) -> str:
+    """The classes as bars with their counts by split, and what was left out and why, before anything starts."""
+    if data is None:
+        return '<p class="tl-hint">Not here yet: the training downloads it first.</p>'
+    findings = [entry.to_dict() for entry in data.left_out]
+    left_out = findings_html("Left out", findings) if findings else ""
+    notes = "".join(f"<p>Note: {text(note, 200)}.</p>" for note in data.notes)
+    table = counts_table(data.counts())
+    return f'<div class="tl-data"><p><b>{data_choices.summary_words(data)}</b></p>{table}{left_out}{notes}</div>'
+
+
+def settings_for(strategy: str, preset: str | None) -> dict[str, Any]:
+    """The values a strategy and a preset put into the form."""
+    architecture = "small_vgg" if strategy == "from-scratch" else DEFAULT_ARCHITECTURE
+    config = TrainConfig.from_options({"data": "digits", "strategy": strategy, "architecture": architecture}, preset)
+    return {name: getattr(config, name) for name in ("epochs", *ADVANCED)}
+
+
+ADVANCED: dict[str, Callable[[Any], Component]] = {
+    "learning_rate": lambda v: gr.Number(v, label="Learning rate", info="The peak of the schedule."),
+    "batch_size": lambda v: gr.Number(v, label="Batch size", info="Photos per step."),
+    "optimizer": lambda v: gr.Dropdown(list(OPTIMIZERS), value=v, label="Optimizer"),
+    "schedule": lambda v: gr.Dropdown(
+        list(SCHEDULES), value=v, label="Schedule", info="How the learning rate falls over the epochs."
+    ),
+    "augmentation": lambda v: gr.Dropdown(
+        list(AUGMENTATIONS), value=v, label="Augmentation", info="Random crops and flips; strong adds colours and more."
+    ),
+    "fit": lambda v: gr.Dropdown(
+        [(FIT_WORDS[fit], fit) for fit in FITS],
+        value=v,
+        label="Square by",
+        info="The centre of each photo, or all of it, padded or stretched; the tab Data shows them.",
+    ),
+    "weight_decay": lambda v: gr.Number(v, label="Weight decay"),
+    "label_smoothing": lambda v: gr.Number(v, label="Label smoothing"),
+    "class_weights": lambda v: gr.Checkbox(v, label="Weigh rare classes more"),
+    "early_stopping": lambda v: gr.Number(
+        v, label="Early stopping", info="Epochs without a better one before it ends; 0: never."
+    ),
+    "val_fraction": lambda v: gr.Number(
+        v, label="Validation share", info="Of each class, where there is no validation folder."
+    ),
+    "seed": lambda v: gr.Number(v, label="Seed", info="The same seed gives the same result."),
+}
+
+
+def data_dropdown(settings: Settings, **options: Any) -> gr.Dropdown:
+    """The list of data sets, as it is before a visitor is known."""
+    return gr.Dropdown(
+        data_choices.choices(settings, ""),
+        value=data_choices.default_choice(settings),
+        allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
+        **options,
+    )
+
+
+class TrainForm:
+    """The controls, and what they say together."""
+
+    def __init__(self, settings: Settings, workspace: gr.BrowserState) -> None:
+        self.settings = settings
+        self.workspace = workspace
+        start = settings_for("feature-extraction", None)
+        info = "A folder for each class. Bring your own as a zip below."
+        self.data = data_dropdown(settings, label="1. Photos", info=info, elem_id="data")
+        self.summary = gr.HTML(elem_id="summary")
+        self.question = QuestionBox()
+        with gr.Accordion("Upload a zip of class folders", open=False, elem_id="upload"):
+            self._ways_in()
+        self.architecture = gr.Dropdown(
+            backbone_choices(settings),
+            value=DEFAULT_ARCHITECTURE,
+            label="2. Backbone",
+            info="The network that already knows how to see.",
+            elem_id="architecture",
+        )
+        self.strategy = gr.Radio(
+            [(title, name) for name, (title, _) in STRATEGIES.items()],
+            value="feature-extraction",
+            label="3. What learns",
+            elem_id="strategy",
+        )
+        self.explained = gr.HTML(explanation("feature-extraction"))
+        self.epochs = gr.Number(start["epochs"], label="4. Epochs", info="How often every photo is learnt from.")
+        with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
+            self.preset = gr.Radio([(k, v or "") for k, v in PRESETS.items()], value="", label="Preset")
+            self.advanced = {name: make(start[name]) for name, make in ADVANCED.items()}
+        self._connect()
+
+    def _ways_in(self) -> None:
+        limits = self.settings.limits
+        self.upload = gr.File(
+            label=f"Zip, at most {limits.archive_bytes // MEGABYTE:,} MB, {limits.images:,} photos, "
+            f"{limits.classes:,} classes; unpacked at most {limits.unpacked_bytes // MEGABYTE:,} MB",
+            file_count="single",
+            height=120,
+        )
+        with gr.Row():
+            self.hub = gr.Textbox(
+                label="Or a data set of the Hugging Face hub",
+                placeholder="owner/name",
+                max_length=120,
+                info=f"At most {MOST_TAKEN:,} photos are taken. Needs a network.",
+                elem_id="hub",
+                scale=3,
+            )
+            self.fetch = gr.Button("Fetch", size="sm", elem_id="fetch", scale=1, min_width=80)
+        with gr.Row():
+            self.sure = gr.Checkbox(False, label="I am sure: my uploads and collections go for good", scale=3)
+            self.forget = gr.Button("Delete all that is mine", size="sm", variant="stop", scale=1, min_width=80)
+
+    @property
+    def options(self) -> dict[str, Component]:
+        """Engine option -> control."""
+        named = {"data": self.data, "architecture": self.architecture, "strategy": self.strategy, "epochs": self.epochs}
+        return named | self.advanced
+
+    @property
+    def shown(self) -> list[Any]:
+        """What `describe` gives values for."""
+        return [self.summary, *self.question.shown]
+
+    def _connect(self) -> None:
+        tuned = [self.epochs, *self.advanced.values()]
+        gr.on([self.strategy.input, self.preset.input], _retuned, [self.strategy, self.preset], tuned, **QUIET)
+        self.strategy.change(explanation, self.strategy, self.explained, **QUIET)
+        # Reading a large folder takes a moment, so this one shows that it works.
+        self.data.change(self.describe, [self.data, self.workspace], self.shown, api_visibility="private")
+        described = [self.data, *self.shown]
+        taken = [*described, self.workspace]
+        taking: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": TAKERS, "concurrency_id": "take"}
+        self.upload.upload(self.take, [self.upload, self.workspace], [*taken, self.upload],
+                           show_progress_on=self.upload, **taking)  # fmt: skip
+        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], taken,
+              show_progress_on=self.hub, **taking)  # fmt: skip
+        asked = [self.data, self.workspace, self.question.reading, self.question.waiting]
+        self.question.go.click(self.answered, asked, taken, show_progress_on=self.question.go, **taking)
+        self.forget.click(self.delete, [self.workspace, self.sure], [*described, self.sure], **QUIET)
+
+    def describe(self, choice: str | None, workspace: str) -> list[Any]:
+        """What is in the chosen data set; what is wrong with it, or to be asked about it, is said in its place."""
+        if not choice:
+            return ["", *self.question.values()]
+        try:
+            described = corrections.described(choice, self.settings, owner_of(workspace))
+            return [summary_html(described), *self.question.values()]
+        except Question as question:
+            return [problem_html(question), *self.question.values(question if workspace else None)]
+        except EngineError as error:
+            return [problem_html(error), *self.question.values()]
+
+    @in_words
+    def take(self, file: str | None, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
+        """A visitor's zip becomes a data set of theirs, chosen at once; the upload itself is not kept."""
+        if not file:
+            raise EngineError("No file arrived: choose a zip of class folders.")
+        return [*self._uploaded(file, owner_of(workspace), progress), None]
+
+    @in_words
+    def answered(
+        self, choice: str | None, workspace: str, reading: str | None, waiting: Waiting | None,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> list[Any]:  # fmt: skip
+        """The data set, or the upload that waits, read as its visitor chose."""
+        if not reading:
+            raise EngineError("Pick one of the readings first.")
+        if waiting:
+            file, option = awaited(waiting)
+            return self._uploaded(file, owner_of(workspace), progress, f"--{option}", reading)
+        owner = checked_workspace(workspace)
+        corrections.choose_layout(choice or "", reading, self.settings, owner)
+        return [gr.skip(), *self.describe(choice, owner), owner]
+
+    def _uploaded(self, file: str, owner: str, progress: Any, *answer: str) -> list[Any]:
+        try:
+            with used_up(file):
+                return self._taken(file, owner, progress, *answer)
+        except Question as question:
+            return [gr.skip(), problem_html(question), *self.question.values(question, file), owner]
+
+    @in_words
+    def fetched(self, name: str, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
+        """A data set of the hub becomes one of the visitor's."""
+        return self._taken(f"{PREFIX}{name.strip().removeprefix(PREFIX)}", owner_of(workspace), progress)
+
+    def _taken(self, what: str, owner: str, progress: Any, *answer: str) -> list[Any]:
+        """Unpack or download in a process of its own, so that the page answers meanwhile."""
+        into = ["--into", str(self.settings.uploads / owner)]
+        taken = run_command("take", [what, *into, *answer], self.settings, lambda event: told(progress, event))
+        choice = data_choices.UPLOAD + taken["folder"]
+        listed = gr.Dropdown(data_choices.choices(self.settings, owner), value=choice)
+        return [listed, *self.describe(choice, owner), owner]
+
+    @in_words
+    def delete(self, workspace: str, sure: bool) -> list[Any]:
+        """Remove what this visitor brought."""
+        owner = owner_of(workspace)
+        if not sure:
+            raise EngineError("Tick “I am sure” first: what is deleted cannot be had back.")
+        number = forget.delete_everything(self.settings, owner)
+        gr.Info(f"Deleted: {plural(number, 'data set')}.")
+        choice = data_choices.default_choice(self.settings)
+        listed = gr.Dropdown(data_choices.choices(self.settings, owner), value=choice)
+        return [listed, *self.describe(choice, owner), False]
+
+
+def explanation(strategy: str) -> str:
+    """The sentence under the strategies."""
+    return f'<p class="tl-hint">{STRATEGIES[strategy][1]}</p>' if strategy in STRATEGIES else ""
+
+
+def _retuned(strategy: str, preset: str) -> list[Any]:
+    return list(settings_for(strategy, preset or None).values())
