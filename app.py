@@ -20,7 +20,7 @@ from tl_engine.base.settings import SHARED, Settings
 from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
 from tl_engine.runs import queue
-from tl_engine.runs.process import SPARE
+from tl_engine.runs.process import SPARE, prepare_spare
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from ui.address import FIRST, LAST, check_address, wanted_port
@@ -85,7 +85,7 @@ def look_after_queue(settings: Settings, *, spare: bool) -> None:
     while True:
         try:
             if not queue.advance(settings) and spare:
-                queue.prepare_spare()
+                prepare_spare()
         except Exception:  # whatever it was, those who wait must not wait for ever
             traceback.print_exc()
         time.sleep(QUEUE_SECONDS)

@@ -14,8 +14,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 from tests.tiles import faulty
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
-from tl_engine.data.manifest import Mends
-from tl_engine.inspection.report import Report, make_report
+from tl_engine.data.mends import Mends
+from tl_engine.inspection.findings import Report
+from tl_engine.inspection.report import make_report
 
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}
 MakeImages = Callable[..., Path]

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from tl_engine.base.settings import Settings
-from tl_engine.workspaces import classifier_pool, data_choices
+from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import TOKEN, new_token
 from ui.endpoints import add_endpoints
@@ -14,7 +14,7 @@ from ui.parts.incoming import guard
 from ui.parts.refusal import answer_in_words
 from ui.parts.wording import INTRO, QUIET, TITLE
 from ui.photos.tab import DataTab
-from ui.predict.tab import build_predict_tab
+from ui.predict.tab import build_predict_tab, choices
 from ui.train.tab import TrainTab
 from ui.waking import awake, put_to_sleep
 
@@ -59,7 +59,7 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
                 gr.Dropdown(choices=listed, value=chosen),
                 *train.form.describe(chosen, owner),
                 train.restored(owner, request.query_params.get("run")),
-                gr.Dropdown(choices=classifier_pool.choices(settings, owner)),
+                gr.Dropdown(choices=choices(settings, owner)),
                 gr.Dropdown(choices=listed),
                 *awake(sleeping),
             ]

@@ -10,7 +10,7 @@ from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 from tl_engine.backbones.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, ROWS, Architecture, get_architecture
 from tl_engine.backbones.weights import TORCHVISION_URL
 from tl_engine.base.errors import ConfigError
-from tl_engine.networks.models import SmallVGG
+from tl_engine.networks.small_vgg import SmallVGG
 
 TORCHVISION_ROWS = [row for row in ROWS if row.library == "torchvision"]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -4,10 +4,9 @@ from collections.abc import Generator
 
 import pytest
 
-from tl_engine.base.download import OnProgress
 from tl_engine.base.errors import DataError
 from tl_engine.base.events import Event, Note, Progress
-from tl_engine.base.progress import Stage, reporting, watched
+from tl_engine.base.progress import OnProgress, Stage, reporting, watched
 from tl_engine.commands.printing import ReadableLog
 
 

@@ -13,7 +13,7 @@ from tl_engine.backbones.architectures import get_architecture
 from tl_engine.base.errors import ConfigError
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_json, written_path
-from tl_engine.data.manifest import Mends
+from tl_engine.data.mends import Mends
 from tl_engine.networks.preprocessing import preprocess_for
 from tl_engine.runs.find import classifier_folder
 

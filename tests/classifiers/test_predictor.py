@@ -9,7 +9,8 @@ from PIL import Image
 
 from tl_engine.base.errors import ImageError
 from tl_engine.base.settings import Limits, Settings
-from tl_engine.runs.find import classifier_folder, load_classifier, shipped
+from tl_engine.classifiers.predictor import load_classifier
+from tl_engine.runs.find import classifier_folder, shipped
 
 
 def test_a_photo_of_more_bytes_than_the_settings_allow_is_refused(settings: Settings, tmp_path: Path) -> None:

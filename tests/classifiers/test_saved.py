@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tl_engine.base.errors import RunError, TrainingError
-from tl_engine.base.version import VERSION
+from tl_engine.base.settings import VERSION
 from tl_engine.classifiers import saved
 from tl_engine.runs.meta import META, BackboneMeta, Figures, Meta
 from tl_engine.runs.saved_classifier import TENSORS, read_figures, read_meta, saved_at, saved_folder, sweep

@@ -17,7 +17,7 @@ from tests.photo_trees import filled, make
 from tests.sources.test_intake import zip_of
 from tl_engine.__main__ import main
 from tl_engine.base.settings import Limits
-from tl_engine.data.manifest import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
 from tl_engine.data.scan import scan
 
 Capture = pytest.CaptureFixture[str]

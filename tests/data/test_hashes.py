@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeImages
-from tl_engine.data.hashes import content_hashes, file_hash, kept_file
+from tl_engine.data.hashes import content_hashes, kept_file
+from tl_engine.base.files import file_hash
 from tl_engine.data.scan import scan
 from tl_engine.base.settings import Settings
 

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from tl_engine.inspection.advice import advice, noise
-from tl_engine.inspection.duplicates import Duplicates
-from tl_engine.inspection.report import Report
+from tl_engine.inspection.findings import Duplicates, Report
 
 FINE = {"cats": {"train": 40, "val": 10}, "dogs": {"train": 40, "val": 10}}
 NOISE = "20 validation photos: differences under 15 points are noise."

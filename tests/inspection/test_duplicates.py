@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tl_engine.data.manifest import Entry
-from tl_engine.inspection.duplicates import ALIKE, COSINE, EXACT, NEAR, Duplicates, Features, find_duplicates
+from tl_engine.inspection.duplicates import ALIKE, COSINE, find_duplicates
+from tl_engine.inspection.findings import EXACT, NEAR, Duplicates, Features
 from tl_engine.photos.look import Look
 
 Tones = NDArray[np.uint8]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tl_engine.inspection.duplicates import Features
+from tl_engine.inspection.findings import Features
 from tl_engine.inspection.label_check import Doubt, Labels, accuracy, alike, doubts, judge
 
 EACH, NUMBERS = 30, 40  # rows of a class, features of a row

@@ -11,8 +11,9 @@ from sklearn.datasets import load_digits
 from tests.planting import Planted, plant
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
-from tl_engine.data.manifest import Mends
-from tl_engine.inspection.report import Report, make_report
+from tl_engine.data.mends import Mends
+from tl_engine.inspection.findings import Report
+from tl_engine.inspection.report import make_report
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

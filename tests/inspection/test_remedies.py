@@ -13,11 +13,11 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.events import Progress
 from tl_engine.base.settings import Limits
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.manifest import DROP, RELABEL, Mend, Mends
+from tl_engine.data.mends import DROP, RELABEL, Mend, Mends
 from tl_engine.data.scan import scan
-from tl_engine.inspection.duplicates import Duplicates, find_duplicates
+from tl_engine.inspection.duplicates import find_duplicates
+from tl_engine.inspection.findings import Duplicates, Report
 from tl_engine.inspection.remedies import keep_one_of_each, write_folder
-from tl_engine.inspection.report import Report
 
 LIMITS = Limits()
 NONE = Mends(root=Path())

@@ -17,9 +17,11 @@ from tl_engine.base.events import Event, Progress
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import split_validation
-from tl_engine.data.manifest import DROP, KEEP, RELABEL, Mend, Mends, read_manifest
+from tl_engine.data.manifest import read_manifest
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
 from tl_engine.data.scan import scan
-from tl_engine.inspection.report import Report, make_report, split_as_trained
+from tl_engine.inspection.findings import Report
+from tl_engine.inspection.report import make_report, split_as_trained
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEFAULT = "efficientnet_lite0"

@@ -7,14 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from tl_engine.backbones.architectures import ARCHITECTURES, ROWS, Architecture, get_architecture
-from tl_engine.networks.models import (
-    backbone_outputs,
-    build_model,
-    classification_loss,
-    freeze_backbone,
-    head_names,
-    head_of,
-)
+from tl_engine.networks.models import backbone_outputs, build_model, freeze_backbone, head_names, head_of
+from tl_engine.training.epochs import classification_loss
 
 CLASSES = 3
 # The smallest pictures (pixels) that a family takes; 32 for the others.

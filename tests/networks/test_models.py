@@ -11,11 +11,9 @@ from tests.networks.test_every_architecture import one_thread as one_thread
 from tl_engine.backbones.architectures import ARCHITECTURES, get_architecture
 from tl_engine.base.errors import ConfigError, WeightsError
 from tl_engine.networks.models import (
-    SmallVGG,
     backbone_hash,
     backbone_outputs,
     build_model,
-    classification_loss,
     count_parameters,
     freeze_backbone,
     head_names,
@@ -23,6 +21,8 @@ from tl_engine.networks.models import (
     main_logits,
     new_head,
 )
+from tl_engine.networks.small_vgg import SmallVGG
+from tl_engine.training.epochs import classification_loss
 
 
 @pytest.fixture

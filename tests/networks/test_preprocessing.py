@@ -19,8 +19,8 @@ from tl_engine.base.errors import WeightsError
 from tl_engine.data.dataset import Record
 from tl_engine.networks.preprocessing import SHRINK, Preprocess, preprocess_for
 from tl_engine.runs.config import AUGMENTATIONS
-from tl_engine.training.batches import FeatureBatches
-from tl_engine.training.photo_store import Photos, PhotoStore, photo_batches
+from tl_engine.training.batches import FeatureBatches, Photos, photo_batches
+from tl_engine.training.photo_store import PhotoStore
 
 CAFFE = {
     "resize": 256,

@@ -19,7 +19,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.process import SPARE
-from tl_engine.runs.run import EVENTS, PROCESS, Run
+from tl_engine.runs.run import EVENTS, PROCESS, Run, find_run, list_runs
 
 
 def config(folder: Path, **options: object) -> TrainConfig:
@@ -37,9 +37,9 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 def clean(settings: Settings) -> Iterator[Settings]:
     """Settings whose runs are all stopped afterwards, by their process ids."""
     yield settings
-    for run in queue.list_runs(settings):
+    for run in list_runs(settings):
         run.ask_to_stop()
-    for run in queue.list_runs(settings):
+    for run in list_runs(settings):
         process = run.process()
         if process and process.pid != os.getpid():
             process.kill()
@@ -56,8 +56,8 @@ def test_a_run_goes_from_queued_to_finished_in_its_own_process(make_images: Make
     assert [e.epoch for e in events if isinstance(e, EpochEnd)] == [1, 2]
     assert all(event.at for event in events)
     assert (run.best / "model.safetensors").is_file()
-    assert queue.list_runs(clean, workspace="w") == [run]
-    assert queue.list_runs(clean, workspace="another") == []
+    assert list_runs(clean, workspace="w") == [run]
+    assert list_runs(clean, workspace="another") == []
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_a_run_outlives_the_server_that_started_it(make_images: MakeImages, clea
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    run = queue.find_run("one", clean)
+    run = find_run("one", clean)
     wait_for(lambda: sum(isinstance(e, EpochEnd) for e in run.events()[0]) >= 2)
     assert run.state() == "running"
     started = time.monotonic()
@@ -159,7 +159,7 @@ def test_a_taken_name_is_refused_and_the_earlier_run_untouched(make_images: Make
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "-x", "a" * 81, "a\0b", "ä"])
 def test_names_that_could_leave_the_folder_are_refused(name: str, clean: Settings) -> None:
     with pytest.raises(RunError, match="run's name"):
-        queue.find_run(name, clean)
+        find_run(name, clean)
 
 
 def test_events_are_read_from_where_one_left_off_and_half_lines_wait(tmp_path: Path) -> None:

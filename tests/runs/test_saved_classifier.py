@@ -22,7 +22,7 @@ from tl_engine.runs.meta import META, BackboneMeta, Figures, Meta
 from tl_engine.runs.run import PROCESS, Run
 from tl_engine.runs.saved_classifier import TENSORS, saved_folder
 from tl_engine.workspaces import start
-from tl_engine.workspaces.classifier_pool import choices
+from ui.predict.tab import choices
 from ui.train.run_view import status_html, view
 
 OWNER = "a" * 32

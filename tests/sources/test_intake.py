@@ -13,7 +13,7 @@ from tests.made_zips import with_raw_names
 from tests.photo_trees import filled
 from tl_engine.base.errors import DataError, Question
 from tl_engine.base.settings import Limits, Settings
-from tl_engine.data.manifest import Mends
+from tl_engine.data.mends import Mends
 from tl_engine.data.reading import CLASSES, SPLITS, Reading
 from tl_engine.sources.intake import load_data, locate, unpacked
 from tl_engine.zips.left_out import left_out

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tl_engine.base.errors import DataError
-from tl_engine.base.names import is_junk
+from tl_engine.base.files import made_whole
+from tl_engine.base.names import class_folder_names, is_junk
 from tl_engine.base.settings import Limits
-from tl_engine.sources.room import check_room, class_folder_names, made_whole
+from tl_engine.sources.room import check_room
 
 HOSTILE = (
     "../../etc/passwd", "..", ".", "", "   ", "/", "\\", ".hidden", "a/b", "a\\b", "C:\\x", "\0", "a\nb", "\u202eevil",

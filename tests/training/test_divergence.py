@@ -16,7 +16,7 @@ from tl_engine.runs.config import STRATEGY_DEFAULTS, TrainConfig
 from tl_engine.training import epochs
 from tl_engine.training.divergence import check_loss
 from tl_engine.training.epochs import Step, train_epoch
-from tl_engine.training.inputs import phases
+from tl_engine.training.phases import phases
 
 
 def config(**options: object) -> TrainConfig:

@@ -20,7 +20,7 @@ from tl_engine.data.scan import scan
 from tl_engine.networks.models import backbone_hash
 from tl_engine.runs.config import TrainConfig
 from tl_engine.training.batches import FeatureBatches
-from tl_engine.training.inputs import phases
+from tl_engine.training.phases import phases
 from tl_engine.training.trainer import Best, Score, Training, train
 
 

@@ -18,12 +18,12 @@ from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, Note, 
 from tl_engine.base.settings import HOME, SHARED, Settings
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
-from tl_engine.runs.run import Run
+from tl_engine.runs.run import Run, list_runs
 from tl_engine.workspaces import corrections, data_choices, start
-from tl_engine.workspaces.classifier_pool import choices as classifier_choices
 from tl_engine.workspaces.forget import delete_everything
 from tl_engine.workspaces.worker import run_command
 from tl_engine.workspaces.workspace import checked_workspace, new_token, open_run, stoppable, visible_runs
+from ui.predict.tab import choices as classifier_choices
 from ui.predict.tab import predict_many, predict_one, write_csv
 from ui.train.curves import Curve
 from ui.train.form import backbone_choices, summary_html
@@ -42,7 +42,7 @@ def here(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
 
     own = dataclasses.replace(settings, uploads=tmp_path / "uploads")
     yield own
-    for run in queue.list_runs(own):
+    for run in list_runs(own):
         queue.stop(run, own)
 
 
@@ -197,7 +197,7 @@ def test_a_workspace_is_a_token_of_ours_before_it_becomes_a_folder(bad: object) 
 def test_twenty_presses_are_one_run(make_images: MakeImages, here: Settings) -> None:
     make_images("data/colours")
     tokens = {start.start({"data": "colours", "epochs": 9999}, here, OWNER)[0].name for _ in range(20)}
-    assert len(tokens) == len(queue.list_runs(here)) == 1
+    assert len(tokens) == len(list_runs(here)) == 1
     other, new = start.start({"data": "colours", "epochs": 1}, here, OTHER)
     assert new
     assert view(other, here).place == 1
@@ -221,7 +221,7 @@ def test_wrong_settings_are_refused_before_a_folder_is_made(
     make_images("data/colours")
     with pytest.raises(error, match=re.escape(sentence)):
         start.start({"data": "colours"} | options, here, OWNER)
-    assert queue.list_runs(here) == []
+    assert list_runs(here) == []
 
 
 def test_an_upload_is_its_visitors_alone_and_can_be_deleted(
@@ -344,7 +344,7 @@ def test_simultaneous_presses_are_one_run(make_images: MakeImages, here: Setting
     with ThreadPoolExecutor(6) as pool:
         started = [pool.submit(start.start, {"data": "colours", "epochs": 9999}, here, OWNER) for _ in range(6)]
         tokens = {future.result()[0].name for future in started}
-    assert len(tokens) == len(queue.list_runs(here)) == 1
+    assert len(tokens) == len(list_runs(here)) == 1
 
 
 def test_the_queue_survives_a_disk_that_takes_nothing(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

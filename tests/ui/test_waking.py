@@ -14,6 +14,7 @@ from tests.conftest import MakeImages
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
+from tl_engine.runs.run import find_run, list_runs
 from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import TOKEN, new_token, owner_of
@@ -31,7 +32,7 @@ def here(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
     """Settings with uploads of their own; runs that were started are stopped afterwards."""
     own = dataclasses.replace(settings, uploads=tmp_path / "uploads")
     yield own
-    for run in queue.list_runs(own):
+    for run in list_runs(own):
         queue.stop(run, own)
 
 
@@ -88,7 +89,7 @@ def test_train_without_a_workspace_makes_one_and_hands_it_to_the_page(tabs: Tabs
     values = {control: control.value for control in (*train.form.options.values(), train.form.preset)}
     values |= {train.form.data: "colours", train.form.epochs: 9999, train.workspace: ""}
     shown, _, owner = train.start(values)
-    run = queue.find_run(shown.value, train.settings)
+    run = find_run(shown.value, train.settings)
     assert run.facts.workspace == owner
     assert train.start(values | {train.workspace: owner})[0].value == run.name  # the same, not a second one
 

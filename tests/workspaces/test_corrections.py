@@ -13,7 +13,7 @@ from tests.inspection.test_remedies import contents
 from tl_engine.base.errors import DataError
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import LeftOut
-from tl_engine.data.manifest import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
 from tl_engine.data.scan import scan
 from tl_engine.sources.intake import load_data, locate
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.made_zips import LIMITS, UNIX, UTF8_FLAG, tree, with_raw_names, written, zipped
 from tl_engine.base.errors import DataError, Question
-from tl_engine.data.reading import AUTO, Reading
+from tl_engine.base.written import AUTO
+from tl_engine.data.reading import Reading
 from tl_engine.zips.archives import unpack
 from tl_engine.zips.names import encoding_called, entry_paths
 

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from tl_engine.backbones.architectures import ARCHITECTURES, Architecture
 from tl_engine.backbones.weight_files import SUFFIXES, check_start, read_tensors
-from tl_engine.base.download import DownloadError, OnProgress, download, proxied, reachable
-from tl_engine.base.errors import WeightsError
+from tl_engine.base.download import DownloadError, download, proxied, reachable
+from tl_engine.base.errors import ConfigError, WeightsError
+from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import Settings
 
 if TYPE_CHECKING:
@@ -197,8 +198,6 @@ def _hub_id(architecture: Architecture) -> str:
     """The hub repository of a timm model. Raises ConfigError for an unknown model, WeightsError if it has none."""
     import timm
 
-    from tl_engine.networks.models import check_timm_name
-
     check_timm_name(architecture)
     published = timm.get_pretrained_cfg(architecture.builder)
     if published and published.hf_hub_id:
@@ -229,3 +228,13 @@ def _from_timm_hub(architecture: Architecture) -> dict[str, "Tensor"]:
         raise DownloadError(f"{architecture.builder}: {reason[:160]}") from None
     state: dict[str, Tensor] = model.state_dict()
     return state
+
+
+def check_timm_name(architecture: Architecture) -> None:
+    """Raise ConfigError unless timm can build it."""
+    import timm
+
+    name = architecture.builder
+    # is_model looks at the part before the dot; a tag of weights that do not exist would raise later.
+    if not timm.is_model(name) or ("." in name and not timm.models.is_model_pretrained(name)):
+        raise ConfigError(f"timm knows no model {architecture.builder[:60]!r}: timm.list_models() lists them.")

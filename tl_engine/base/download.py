@@ -10,15 +10,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from tl_engine.base.errors import EngineError
+from tl_engine.base.progress import OnProgress
 
 PROBE_SECONDS = 4.0
 STALL_SECONDS = 20.0  # a started download may pause this long
 CHUNK = 1 << 20  # bytes
-OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
 
 
 class DownloadError(EngineError):

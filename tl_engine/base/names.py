@@ -2,6 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+
+NAME_BYTES = 240  # of a class folder's name; file systems take 255
+
 
 CLASS_NAME_LENGTH = 120  # characters
 TITLE = ".title"  # in a collection's folder: what the person calls it
@@ -45,3 +49,25 @@ def clean_class_name(folder: str) -> str:
         if unicodedata.category(c) != "Cf"
     )
     return re.sub(r"\s+", " ", plain).strip()
+
+
+def class_folder_names(names: Sequence[str]) -> list[str]:
+    """For each class name from elsewhere, in order, a folder name that is safe anywhere and nobody else's."""
+    taken: set[str] = set()
+    folders = []
+    for index, name in enumerate(names):
+        plain = re.sub(r'[/\\<>:"|?*]', "-", clean_class_name(name)).lstrip(" .")
+        plain = _short(plain, CLASS_NAME_LENGTH).rstrip(" .-")
+        if not plain or is_junk(plain):
+            plain = f"class {index}"
+        folder, number = plain, 2
+        while folder.casefold() in taken:
+            end = f" {number}"
+            folder, number = _short(plain, CLASS_NAME_LENGTH - len(end)) + end, number + 1
+        taken.add(folder.casefold())
+        folders.append(folder)
+    return folders
+
+
+def _short(name: str, characters: int) -> str:
+    return name[:characters].encode()[:NAME_BYTES].decode(errors="ignore")

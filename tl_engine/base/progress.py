@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from tl_engine.base.download import OnProgress
 from tl_engine.base.events import Event, Progress
+
+OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
+
 
 T = TypeVar("T")
 TELL_EVERY = 0.3  # seconds between two events of one stage

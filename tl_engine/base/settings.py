@@ -7,6 +7,9 @@ from typing import Self
 
 from tl_engine.base.written import written_path
 
+VERSION = "0.2.0"
+
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000_000_000

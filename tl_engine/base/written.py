@@ -3,9 +3,12 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tl_engine.base.errors import ConfigError
+
+AUTO: Final = "auto"  # what a person writes to leave a choice to the program; a doubt then becomes a Question
+
 
 NAME_BYTES = 255  # of one file or folder; no file system takes more
 

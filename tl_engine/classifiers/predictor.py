@@ -1,5 +1,6 @@
 """A saved classifier that predicts: pictures in, probabilities out, through the same preprocessing as in training."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,7 @@ from tl_engine.networks.pretrained import build_pretrained
 from tl_engine.networks.runtime import best_device
 from tl_engine.photos.photo_file import Source
 from tl_engine.runs.meta import HEAD, Meta
+from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import read_meta
 
 BATCH = 32
@@ -121,3 +123,14 @@ def imagenet_classes() -> tuple[str, ...]:
     for index, name in TWINS.items():
         names[index] = name
     return tuple(names)
+
+
+def load_classifier(folder: Path | None, settings: Settings) -> Predictor:
+    """The classifier of a folder (None: the default backbone as it comes). Raises RunError or WeightsError."""
+    if folder is None:
+        return Predictor.imagenet(settings)
+    # A run remembers where its backbone came from, so that predicting needs no --weights-dir.
+    remembered = Run(folder.parent).facts.weights_dir
+    if remembered and settings.weights_dir is None:
+        settings = dataclasses.replace(settings, weights_dir=remembered)
+    return Predictor.load(folder, settings)

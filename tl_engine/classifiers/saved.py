@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tl_engine.base.disk_full import is_disk_full
 from tl_engine.base.errors import RunError, TrainingError, without_paths
+from tl_engine.base.files import is_disk_full
 from tl_engine.runs.meta import META, Meta
 from tl_engine.runs.saved_classifier import TENSORS, aside, saved_folder
 

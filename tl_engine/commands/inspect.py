@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tl_engine.backbones.architectures import DEFAULT_ARCHITECTURE
-from tl_engine.base.download import OnProgress
 from tl_engine.base.errors import ConfigError, Question
 from tl_engine.base.events import Event, to_json
 from tl_engine.base.names import printable
-from tl_engine.base.progress import reporting, watched
+from tl_engine.base.progress import OnProgress, reporting, watched
 from tl_engine.base.settings import Limits, Settings
 from tl_engine.base.written import written_path
 from tl_engine.commands.printing import ReadableLog
-from tl_engine.data.manifest import DROP, Mend, Mends
+from tl_engine.data.mends import DROP, Mend, Mends
 from tl_engine.data.reading import Reading
 from tl_engine.data.scan import scan
+from tl_engine.inspection.findings import Report
 from tl_engine.inspection.remedies import keep_one_of_each, write_folder
-from tl_engine.inspection.report import Report, make_report
+from tl_engine.inspection.report import make_report
 from tl_engine.sources.hub import PREFIX, hub_folder
 from tl_engine.sources.intake import locate, unpacked
 from tl_engine.sources.room import room_left

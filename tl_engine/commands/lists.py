@@ -10,7 +10,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_path
 from tl_engine.commands.printing import FINISHED
 from tl_engine.runs import queue
-from tl_engine.runs.run import CONFIG, Run
+from tl_engine.runs.run import CONFIG, Run, find_run, list_runs
 
 
 def architectures_command(arguments: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def _show_architecture(row: Architecture, source: WeightsSource) -> None:
 
 def runs_command(arguments: argparse.Namespace) -> int:
     """Every run, the newest first."""
-    for run in queue.list_runs(Settings.make(runs=arguments.runs)):
+    for run in list_runs(Settings.make(runs=arguments.runs)):
         facts = _facts(run)
         if arguments.json:
             print(json.dumps(facts, ensure_ascii=False))
@@ -74,7 +74,7 @@ def stop_command(arguments: argparse.Namespace) -> int:
         settings = Settings.make(runs=str(folder.parent))
         run = Run(folder)
     else:
-        run = queue.find_run(arguments.run, settings)
+        run = find_run(arguments.run, settings)
     queue.stop(run, settings)
     print(f"{run.name} is {run.state()}")
     return FINISHED

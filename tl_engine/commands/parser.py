@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Callable
 from typing import NoReturn
 
+from tl_engine.base.written import AUTO
 from tl_engine.commands.inspect import inspect_command, take_command
 from tl_engine.commands.lists import architectures_command, runs_command, stop_command
 from tl_engine.commands.predict import predict_command
 from tl_engine.commands.printing import WRONG
 from tl_engine.commands.spare import spare_command
 from tl_engine.commands.train import train_command
-from tl_engine.data.reading import AUTO
 from tl_engine.runs.config import PRESETS, SETTINGS, explained
 
 Function = Callable[[argparse.Namespace], int]  # of a command: arguments to exit code

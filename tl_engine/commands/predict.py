@@ -9,7 +9,7 @@ from pathlib import Path
 from tl_engine.base.errors import ConfigError, ImageError
 from tl_engine.base.settings import Settings
 from tl_engine.commands.printing import FAILED, FINISHED
-from tl_engine.runs.find import classifier_folder, load_classifier
+from tl_engine.runs.find import classifier_folder
 from tl_engine.sources.named_pictures import named_pictures
 
 SHOWN = 5  # classes a person sees of each picture
@@ -19,7 +19,10 @@ def predict_command(arguments: argparse.Namespace) -> int:
     """One line a picture; a bad one is named and the others go on. Raises EngineError before the first."""
     top = _top(arguments.top)
     settings = Settings.make(runs=arguments.runs, weights_dir=arguments.weights_dir)
-    predictor = load_classifier(classifier_folder(arguments.classifier, settings), settings)
+    folder = classifier_folder(arguments.classifier, settings)
+    from tl_engine.classifiers.predictor import load_classifier  # torch takes seconds: a wrong name must not wait
+
+    predictor = load_classifier(folder, settings)
     show = _show_json if arguments.json else _show
     failed = False
     for name, found in _asked(arguments.images):

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tl_engine.commands.printing import FINISHED
-from tl_engine.runs import queue
+from tl_engine.runs.process import ASKED_AT
 
 
 def spare_command(arguments: argparse.Namespace) -> int:
@@ -21,7 +21,7 @@ def spare_command(arguments: argparse.Namespace) -> int:
     job = json.loads(line)
     with Path(job["errors"]).open("ab") as errors:
         os.dup2(errors.fileno(), sys.stderr.fileno())
-    os.environ[queue.ASKED_AT] = str(time.time())
+    os.environ[ASKED_AT] = str(time.time())
     asked = arguments.parser.parse_args(job["arguments"])
     code: int = asked.function(asked)
     return code

@@ -23,7 +23,8 @@ from tl_engine.commands.telling import Teller
 from tl_engine.data.dataset import ImageFolder
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
-from tl_engine.runs.run import CONFIG, Run
+from tl_engine.runs.process import ASKED_AT
+from tl_engine.runs.run import CONFIG, Run, check_name
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.intake import load_data
 from tl_engine.sources.samples import SAMPLES
@@ -45,7 +46,7 @@ def train_command(arguments: argparse.Namespace) -> int:
     ):  # so that the run's config.json means the same from any folder
         config = dataclasses.replace(config, data=str(written_path(config.data)))
     name = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{config.architecture.replace(':', '-')}-{secrets.token_hex(2)}"
-    queue.check_name(name)
+    check_name(name)
     printer: Printer = JsonLines() if arguments.json else ReadableLog()
     with contextlib.closing(printer):  # a bar would stand before the refusal
         return _checked_and_trained(config, settings, name, printer, arguments.config)
@@ -101,7 +102,7 @@ def _checked_data(config: TrainConfig, settings: Settings, tell: Teller) -> Imag
     """The data. Whatever is wrong with data or weights is said now, before anything is made."""
     architecture = get_architecture(config.architecture)
     if architecture.library == "timm" and architecture.package is None:
-        from tl_engine.networks.models import check_timm_name
+        from tl_engine.backbones.weights import check_timm_name
 
         check_timm_name(architecture)
     if config.strategy != "from-scratch":
@@ -147,7 +148,7 @@ def _failed(run: Run, reason: str, tell: Teller) -> int:
 def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, tell: Teller) -> int:
     from tl_engine.training.trainer import Training, train
 
-    asked_at = float(os.environ.get(queue.ASKED_AT) or psutil.Process().create_time())
+    asked_at = float(os.environ.get(ASKED_AT) or psutil.Process().create_time())
     training = Training(
         config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked, started=asked_at
     )

@@ -1,5 +1,8 @@
 """The content hash of every photo, read from its bytes once ever: while size and time stay, so does the hash."""
 
+from tl_engine.base.files import file_hash
+
+
 import contextlib
 import hashlib
 import json
@@ -8,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tl_engine.data.dataset import ImageFolder, Record
-from tl_engine.sources.room import write_json
+from tl_engine.base.files import write_json
 from tl_engine.base.parallel import in_order
 from tl_engine.base.settings import Settings
 
@@ -34,10 +37,6 @@ def kept_file(root: Path, settings: Settings) -> Path:
     return settings.cache / "hashes" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.json"
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hashed(record: Record, file: str, known: Known) -> tuple[int, int, str] | None:

@@ -1,12 +1,14 @@
 """How a person wants a data set read, where it could be read in two ways. No torch here."""
 
+from tl_engine.base.written import AUTO
+
+
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from tl_engine.base.errors import ConfigError
 
 Layout = Literal["auto", "classes", "splits"]
-AUTO: Final = "auto"  # as it stands there; a doubt becomes a Question
 CLASSES: Final = "classes"  # the folders are the classes, whatever they are called
 SPLITS: Final = "splits"  # the folders are splits, or groups such as one for each pupil, and hold the classes
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)

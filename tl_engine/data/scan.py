@@ -11,7 +11,8 @@ from tl_engine.data.layout import TEMPLATE, Layout, decide
 from tl_engine.zips.left_out import left_out
 from tl_engine.base.names import CLASS_NAME_LENGTH, printable
 from tl_engine.photos.opening import read_header
-from tl_engine.data.reading import AUTO, SPLITS
+from tl_engine.data.reading import SPLITS
+from tl_engine.base.written import AUTO
 from tl_engine.base.settings import Limits
 from tl_engine.data.tree import Folder, read_tree
 

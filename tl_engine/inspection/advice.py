@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tl_engine.data.dataset import FEW
-from tl_engine.inspection.duplicates import BURST, NEAR, Duplicates
+from tl_engine.inspection.duplicates import BURST
+from tl_engine.inspection.findings import NEAR, Duplicates
 
 if TYPE_CHECKING:  # the report is made with these sentences
-    from tl_engine.inspection.report import Report
+    from tl_engine.inspection.findings import Report
 
 LIKELY = 0.88  # the accuracy at which noise is told, where nobody knows it yet
 UNEVEN = 3.0  # times as many photos in the largest class as in the smallest

@@ -2,30 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tl_engine.data.manifest import Entry
+from tl_engine.inspection.findings import EXACT, NEAR, Duplicates, Features
 
-EXACT, NEAR = "exact", "near"
 ALIKE = 0.985  # correlation of tones from which two pictures may show one photo; copies had 0.993, others 0.865
 COSINE = 0.75  # of their features from which they do; copies had 0.80 and more
 BURST = 5  # near duplicates from which a group looks like a burst of one scene
 BLOCK = 1024  # photos compared with all others at once
-Features = NDArray[np.float32]  # (N, D), a row of each entry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Duplicates:
-    """Files that show one photo, in the order of the data set."""
-
-    files: tuple[str, ...]
-    kind: str  # exact or near
-    across_splits: bool
-    across_classes: bool
-    kept: str = ""  # the one that stays when only one may
 
 
 def find_duplicates(entries: Sequence[Entry], features: Features | None = None) -> list[Duplicates]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tl_engine.inspection.duplicates import Features
+from tl_engine.inspection.findings import Features
 
 FOLDS = 5
 LEAST = 2  # photos of a class under which nothing can be held out

@@ -8,9 +8,9 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.events import Progress
 from tl_engine.base.progress import Stage
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.manifest import DROP, Mend, Mends
-from tl_engine.inspection.duplicates import BURST, NEAR
-from tl_engine.inspection.report import Report
+from tl_engine.data.mends import DROP, Mend, Mends
+from tl_engine.inspection.duplicates import BURST
+from tl_engine.inspection.findings import NEAR, Report
 
 
 def keep_one_of_each(report: Report, mends: Mends) -> list[Mend]:

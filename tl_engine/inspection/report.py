@@ -8,24 +8,25 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from tl_engine.backbones.architectures import get_architecture
 from tl_engine.backbones.weights import find_weights
 from tl_engine.base.events import Event
+from tl_engine.base.files import write_json
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import split_validation, without
-from tl_engine.data.manifest import KEEP, Entry, Manifest, Mends, read_manifest
+from tl_engine.data.manifest import Entry, Manifest, read_manifest
+from tl_engine.data.mends import KEEP, Mends
 from tl_engine.inspection import label_check
 from tl_engine.inspection.advice import advice
-from tl_engine.inspection.duplicates import Duplicates, Features, find_duplicates
+from tl_engine.inspection.duplicates import find_duplicates
+from tl_engine.inspection.findings import Duplicates, Features, Finding, Report
 from tl_engine.runs.config import SEED, VAL_FRACTION
-from tl_engine.sources.room import write_json
 
 FORMAT = 2  # of the cached report; another one is made anew
 TINY = 64  # pixels of the short side under which a photo is a blur to the network
@@ -33,34 +34,6 @@ ODD_SHARE = 0.05  # of the files: a format that no more of them have is odd besi
 KEPT_FIRST = ("val", "test", "train")  # the few photos to check with stay as many as they were
 BLANK = "blank: one colour everywhere, so there is nothing to learn from"
 MOST_ALIKE = 5  # pairs of classes told
-
-Finding = dict[str, Any]  # {"file", "reason"}, and "files", how many, where it is not one file
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What was found; the fields are those of `inspect --json`."""
-
-    classes: dict[str, dict[str, int]]  # class -> split -> photos
-    left_out: list[Finding]
-    junk: int  # files that systems and programs leave behind; they are counted and not named
-    converted: list[Finding]
-    tiny: list[Finding]
-    odd: list[Finding]
-    duplicates: list[Duplicates]
-    suspicious_labels: list[dict[str, Any]]  # file, label, suggested, score; the most suspicious first
-    separability: dict[str, Any]  # accuracy and alike; empty where nobody can tell
-    advice: list[str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Json-ready."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """From `to_dict`. Raises KeyError or TypeError on anything else."""
-        pairs = [Duplicates(**{**d, "files": tuple(d["files"])}) for d in values["duplicates"]]
-        return cls(**{**values, "duplicates": pairs})
 
 
 def make_report(root: Path, mends: Mends, settings: Settings, architecture: str) -> Generator[Event, None, Report]:

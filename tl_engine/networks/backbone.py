@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from tl_engine.backbones.architectures import Architecture, get_architecture
 from tl_engine.backbones.weights import WeightsSource, find_weights, load_weights
-from tl_engine.base.download import OnProgress
 from tl_engine.base.events import Progress
-from tl_engine.base.progress import reporting
+from tl_engine.base.progress import OnProgress, reporting
 from tl_engine.base.settings import Settings
 from tl_engine.networks.models import backbone_hash, blank_model, head_of
 from tl_engine.networks.preprocessing import Preprocess, preprocess_for

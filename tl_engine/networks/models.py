@@ -6,48 +6,16 @@ path maps what the backbone gives it to something whose `flatten(1)` is those lo
 
 import copy
 import hashlib
-import itertools
 from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from tl_engine.backbones.architectures import Architecture
+from tl_engine.backbones.weights import check_timm_name
 from tl_engine.base.errors import ConfigError
 from tl_engine.networks.fitting import Demand, fitted
-
-AUXILIARY_WEIGHT = 0.4  # Inception: https://arxiv.org/abs/1409.4842, section 5
-
-
-class SmallVGG(nn.Module):
-    """The blog's small VGG for (B, 3, 64, 64): four blocks of 3x3 convolutions, each halving the side."""
-
-    def __init__(self, num_classes: int = 1000) -> None:
-        super().__init__()
-        blocks = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512))
-        layers: list[nn.Module] = []
-        for channels in blocks:
-            for before, after in itertools.pairwise(channels):
-                layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace=True)]
-            layers.append(nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers)
-        self.classifier = nn.Sequential(
-            nn.Linear(512 * 4 * 4, 1024),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
-            nn.Linear(1024, 1024),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
-            nn.Linear(1024, num_classes),
-        )
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # ten layers without normalisation die under PyTorch's default
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.features(images).flatten(1))
-        return logits
+from tl_engine.networks.small_vgg import SmallVGG
 
 
 def build_model(architecture: Architecture, num_classes: int | None, weights: Mapping[str, Tensor] | None) -> nn.Module:
@@ -88,16 +56,6 @@ def blank_model(architecture: Architecture) -> nn.Module:
     inception = {"transform_input": True, "init_weights": False} if architecture.auxiliary_head else {}
     built: nn.Module = get_model_builder(architecture.builder)(weights=None, **inception)
     return built
-
-
-def check_timm_name(architecture: Architecture) -> None:
-    """Raise ConfigError unless timm can build it."""
-    import timm
-
-    name = architecture.builder
-    # is_model looks at the part before the dot; a tag of weights that do not exist would raise later.
-    if not timm.is_model(name) or ("." in name and not timm.models.is_model_pretrained(name)):
-        raise ConfigError(f"timm knows no model {architecture.builder[:60]!r}: timm.list_models() lists them.")
 
 
 def head_path(model: nn.Module, architecture: Architecture) -> str:
@@ -204,16 +162,6 @@ def backbone_hash(model: nn.Module, architecture: Architecture) -> str:
 def main_logits(outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
     """The logits (B, C) of what a model returns; Inception returns its auxiliary ones too while training."""
     return outputs if isinstance(outputs, Tensor) else outputs[0]
-
-
-def classification_loss(outputs: Tensor | tuple[Tensor, ...], labels: Tensor, criterion: nn.Module) -> Tensor:
-    """The mean loss; for Inception while training, main + 0.4 x auxiliary."""
-    if isinstance(outputs, Tensor):
-        loss: Tensor = criterion(outputs, labels)
-        return loss
-    main, auxiliary = outputs
-    total: Tensor = criterion(main, labels) + AUXILIARY_WEIGHT * criterion(auxiliary, labels)
-    return total
 
 
 def count_parameters(parameters: Iterable[nn.Parameter]) -> int:

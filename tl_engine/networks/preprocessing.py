@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms import v2
 
@@ -23,11 +23,10 @@ from tl_engine.base.settings import HOME
 from tl_engine.base.written import written_json
 from tl_engine.photos.opening import open_image
 from tl_engine.photos.photo_file import Source
-from tl_engine.runs.config import FITS
+from tl_engine.photos.square import FITS, INTERPOLATIONS, Square
 
 SHRINK = 512  # pixels of the short side kept when decoding; part of the contract, since it moves pixels a little
 LEAST_SHARE = 0.5  # of a padded or stretched picture that a random crop shows; less may be nothing but padding
-INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,24 +76,16 @@ class Preprocess:
         """The picture as every later step expects it. Raises ImageError, also beyond `most_bytes`."""
         return open_image(source, name=name, short_side=self.short_side, most_bytes=most_bytes)
 
+    @property
+    def square(self) -> Square:
+        """How a square is made of a picture; padding has the mean colour, which is zero to the network."""
+        red, green, blue = (round(255 * number / self.scale) for number in self.mean)
+        colour = (red, green, blue) if self.channels == "rgb" else (blue, green, red)
+        return Square(resize=self.resize, crop=self.crop, interpolation=self.interpolation, fit=self.fit, colour=colour)
+
     def view(self, image: Image.Image) -> Image.Image:
         """What the network sees of an RGB picture, `crop` pixels square."""
-        if self.fit != "crop":
-            return self._whole(image, self.crop)
-        width, height = image.size
-        short = min(width, height)
-        size = (int(self.resize * width / short), int(self.resize * height / short))
-        left, top = (round((side - self.crop) / 2.0) for side in size)
-        resized = image.resize(size, INTERPOLATIONS[self.interpolation])
-        return resized.crop((left, top, left + self.crop, top + self.crop))
-
-    def _whole(self, image: Image.Image, side: int) -> Image.Image:
-        """All of the picture as a square; padding has the mean colour, which is zero to the network."""
-        resampling = INTERPOLATIONS[self.interpolation]
-        if self.fit == "stretch":
-            return image.resize((side, side), resampling)
-        colour = tuple(round(255 * number / self.scale) for number in self.mean)
-        return ImageOps.pad(image, (side, side), resampling, colour if self.channels == "rgb" else colour[::-1])
+        return self.square.view(image)
 
     def normalised(self, pixels: Tensor) -> Tensor:
         """Bytes (B, H, W, 3) as the network's numbers, (B, 3, H, W) float32 in channels_last."""
@@ -123,7 +114,7 @@ class Preprocess:
         steps: list[Any] = [v2.RandomResizedCrop(self.crop, interpolation=interpolation), v2.RandomHorizontalFlip()]
         if self.fit != "crop":
             crop = v2.RandomResizedCrop(self.crop, scale=(LEAST_SHARE, 1.0), interpolation=interpolation)
-            steps[0] = v2.Compose([functools.partial(self._whole, side=self.resize), crop])
+            steps[0] = v2.Compose([functools.partial(self.square.whole, side=self.resize), crop])
         if augmentation == "strong":
             steps.append(v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR))
         return v2.Compose(steps)

@@ -14,9 +14,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
 
+from tl_engine.base.files import write_json
 from tl_engine.base.settings import Settings
 from tl_engine.networks.backbone import Backbone
-from tl_engine.sources.room import write_json
 
 PROBE_BATCH = 4  # pictures
 

@@ -7,19 +7,19 @@ from typing import Annotated, Any, Final, Literal, Self, get_args, get_type_hint
 
 from tl_engine.backbones.architectures import DEFAULT_ARCHITECTURE, get_architecture
 from tl_engine.base.errors import ConfigError
-from tl_engine.data.reading import AUTO, Layout, Reading
+from tl_engine.base.written import AUTO
+from tl_engine.data.reading import Layout, Reading
+from tl_engine.photos.square import Fit
 from tl_engine.runs.options import About, refuse_unknown, settings_of
 
 Strategy = Literal["feature-extraction", "fine-tuning", "head-then-all", "from-scratch"]
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["step", "cosine", "constant"]
 Augmentation = Literal["none", "tutorial", "strong"]
-Fit = Literal["crop", "pad", "stretch"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
-FITS: tuple[Fit, ...] = get_args(Fit)
 
 # What each strategy starts from; measured on hymenoptera and digits (docs/figures.md).
 STRATEGY_DEFAULTS: dict[str, dict[str, Any]] = {

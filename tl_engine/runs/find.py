@@ -1,18 +1,16 @@
 """Finding a classifier by what a person calls it: `imagenet`, a run, a folder, or one that ships. No torch here."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tl_engine.base.errors import RunError
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_path
-from tl_engine.runs.queue import NAME, OPEN_STATES
-from tl_engine.runs.run import Run
+from tl_engine.runs.run import NAME, OPEN_STATES, Run
 from tl_engine.runs.saved_classifier import saved_folder, sweep
 
 if TYPE_CHECKING:
-    from tl_engine.classifiers.predictor import Predictor
+    pass
 
 IMAGENET = "imagenet"
 
@@ -66,16 +64,3 @@ def _of_run(run: Run, name: str) -> Path:
 
 def _none_in(name: str) -> RunError:
     return RunError(f"{name[:80]} holds no classifier: train one there, or name another run or folder.")
-
-
-def load_classifier(folder: Path | None, settings: Settings) -> "Predictor":
-    """The classifier of a folder (None: the default backbone as it comes). Raises RunError or WeightsError."""
-    from tl_engine.classifiers.predictor import Predictor
-
-    if folder is None:
-        return Predictor.imagenet(settings)
-    # A run remembers where its backbone came from, so that predicting needs no --weights-dir.
-    remembered = Run(folder.parent).facts.weights_dir
-    if remembered and settings.weights_dir is None:
-        settings = dataclasses.replace(settings, weights_dir=remembered)
-    return Predictor.load(folder, settings)

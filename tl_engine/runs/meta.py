@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tl_engine.base.errors import RunError
-from tl_engine.base.version import VERSION
+from tl_engine.base.settings import VERSION
 
 FORMAT = 1  # another one is not read; fields may be added to it
 META = "meta.json"

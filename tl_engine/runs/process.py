@@ -4,11 +4,23 @@ Importing torch, timm and Accelerate takes seconds that a person who pressed Tra
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import psutil
+
+from tl_engine.base.settings import PROJECT
+
+ERRORS = "stderr.txt"
+ASKED_AT = "TL_ASKED_AT"  # when a process in waiting got its work, seconds since 1970
+TORCHRUN = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
+            "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT")  # fmt: skip
+OF_ONE_RUN = frozenset((ASKED_AT, *TORCHRUN))
+PATIENCE = (2.0, 0.7, 2.0)  # seconds given to the stop flag, to SIGTERM, to SIGKILL
+
 
 LEAST_FREE = 2_000_000_000  # bytes of memory; a spare needs 0.4 GB for itself
 COMMAND = [sys.executable, "-m", "tl_engine", "spare"]
@@ -59,3 +71,25 @@ class Spare:
 
 
 SPARE = Spare()  # of this process
+
+
+def prepare_spare() -> None:
+    """Keep a process ready for the next run; on several GPUs torchrun starts one for each, so there is none."""
+    if gpus() < 2:
+        SPARE.prepare(child_environment())
+
+
+def gpus() -> int:
+    """How many NVIDIA GPUs this process may use, without asking torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
+def child_environment() -> dict[str, str]:
+    """This process's environment without what belongs to its own run: a run that ends starts the next one."""
+    kept = {k: v for k, v in os.environ.items() if k not in OF_ONE_RUN and not k.startswith("TORCHELASTIC_")}
+    if "RANK" in os.environ:
+        kept.pop("OMP_NUM_THREADS", None)  # torchrun's choice, not the host's
+    return kept | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}

@@ -6,61 +6,23 @@ in the order they came. No torch here.
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
 
 from tl_engine.base.errors import RunError
 from tl_engine.base.events import Event, RunEnded
-from tl_engine.base.settings import PROJECT, Settings
+from tl_engine.base.settings import Settings
 from tl_engine.runs import open_runs
 from tl_engine.runs.config import TrainConfig, to_dict
-from tl_engine.runs.process import SPARE
-from tl_engine.runs.run import CONFIG, EVENTS, Run
+from tl_engine.runs.process import ERRORS, PATIENCE, SPARE, child_environment, gpus
+from tl_engine.runs.run import CONFIG, EVENTS, OPEN_STATES, Run, check_name
 from tl_engine.runs.saved_classifier import read_figures
-
-ERRORS = "stderr.txt"
-ASKED_AT = "TL_ASKED_AT"  # when a process in waiting got its work, seconds since 1970
-TORCHRUN = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
-            "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT")  # fmt: skip
-OF_ONE_RUN = frozenset((ASKED_AT, *TORCHRUN))
-OPEN_STATES = ("queued", "running")
-PATIENCE = (2.0, 0.7, 2.0)  # seconds given to the stop flag, to SIGTERM, to SIGKILL
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-
-
-def check_name(name: str) -> None:
-    """Raise RunError unless the name is safe as a folder's."""
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise RunError(
-            f"A run's name has 1 to 80 letters, digits, dots, dashes or underscores and begins with a letter or digit, "
-            f"got {str(name)[:60]!r}."
-        )
-
-
-def find_run(name: str, settings: Settings) -> Run:
-    """The run of that name. Raises RunError when there is none; the name is checked before it becomes a path."""
-    check_name(name)
-    run = Run(settings.runs / name)
-    if not (run.folder / CONFIG).is_file():
-        raise RunError(f"There is no run {name!r} in {settings.runs.name}: `python -m tl_engine runs` lists them.")
-    return run
-
-
-def list_runs(settings: Settings, workspace: str | None = None) -> list[Run]:
-    """All runs, or those of one workspace, the newest first."""
-    folders = settings.runs.iterdir() if settings.runs.is_dir() else ()
-    runs = [Run(folder) for folder in folders if not folder.name.startswith(".") and (folder / CONFIG).is_file()]
-    if workspace is not None:
-        runs = [run for run in runs if run.facts.workspace == workspace]
-    return sorted(runs, key=lambda run: (run.facts.created, run.name), reverse=True)
 
 
 def create(
@@ -134,28 +96,6 @@ def advance(settings: Settings) -> bool:
         return False
 
 
-def prepare_spare() -> None:
-    """Keep a process ready for the next run; on several GPUs torchrun starts one for each, so there is none."""
-    if gpus() < 2:
-        SPARE.prepare(_environment())
-
-
-def gpus() -> int:
-    """How many NVIDIA GPUs this process may use, without asking torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
-    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-
-
-def _environment() -> dict[str, str]:
-    """This process's environment without what belongs to its own run: a run that ends starts the next one."""
-    kept = {k: v for k, v in os.environ.items() if k not in OF_ONE_RUN and not k.startswith("TORCHELASTIC_")}
-    if "RANK" in os.environ:
-        kept.pop("OMP_NUM_THREADS", None)  # torchrun's choice, not the host's
-    return kept | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
-
-
 def _launch(run: Run, settings: Settings) -> int:
     """Start the training process of a queued run, or hand it to the spare one; returns its number."""
     arguments = ["train", "--config", str(run.folder / CONFIG), "--runs", str(settings.runs), "--name", run.name]
@@ -170,7 +110,7 @@ def _launch(run: Run, settings: Settings) -> int:
     with errors.open("ab") as stderr:
         process = subprocess.Popen(
             command,
-            env=_environment(),
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,

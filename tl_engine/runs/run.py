@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,13 @@ from typing import Any
 
 import psutil
 
+from tl_engine.base.errors import RunError
 from tl_engine.base.events import Event, RunEnded, from_json, to_json
+from tl_engine.base.settings import Settings
+
+OPEN_STATES = ("queued", "running")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
 
 KNOWN = 20_000  # runs whose facts are remembered, a kilobyte each
 CONFIG, EVENTS, PROCESS, STOP = "config.json", "events.jsonl", "process.json", "stop"
@@ -179,3 +186,30 @@ class Run:
         partial = self.folder / f".{PROCESS}.{os.getpid()}"
         partial.write_text(json.dumps(facts))
         os.replace(partial, self.folder / PROCESS)
+
+
+def check_name(name: str) -> None:
+    """Raise RunError unless the name is safe as a folder's."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise RunError(
+            f"A run's name has 1 to 80 letters, digits, dots, dashes or underscores and begins with a letter or digit, "
+            f"got {str(name)[:60]!r}."
+        )
+
+
+def find_run(name: str, settings: Settings) -> Run:
+    """The run of that name. Raises RunError when there is none; the name is checked before it becomes a path."""
+    check_name(name)
+    run = Run(settings.runs / name)
+    if not (run.folder / CONFIG).is_file():
+        raise RunError(f"There is no run {name!r} in {settings.runs.name}: `python -m tl_engine runs` lists them.")
+    return run
+
+
+def list_runs(settings: Settings, workspace: str | None = None) -> list[Run]:
+    """All runs, or those of one workspace, the newest first."""
+    folders = settings.runs.iterdir() if settings.runs.is_dir() else ()
+    runs = [Run(folder) for folder in folders if not folder.name.startswith(".") and (folder / CONFIG).is_file()]
+    if workspace is not None:
+        runs = [run for run in runs if run.facts.workspace == workspace]
+    return sorted(runs, key=lambda run: (run.facts.created, run.name), reverse=True)

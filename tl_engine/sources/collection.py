@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tl_engine.base.errors import DataError
+from tl_engine.base.files import write_whole
 from tl_engine.base.names import TITLE, clean_class_name, is_junk
 from tl_engine.base.settings import Limits
 from tl_engine.data.split_names import split_of
 from tl_engine.photos.formats import START, format_of
 from tl_engine.photos.opening import open_image
-from tl_engine.sources.room import check_room, room_left, write_whole
+from tl_engine.sources.room import check_room, room_left
 
 TITLE_LENGTH = 60  # characters
 CLASS_LENGTH = 40  # characters, as many as the page shows

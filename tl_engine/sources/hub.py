@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tl_engine.base.download import DownloadError, OnProgress, proxied, reachable
+from tl_engine.base.download import DownloadError, proxied, reachable
 from tl_engine.base.errors import DataError
+from tl_engine.base.files import is_folder, made_whole, make_parent
 from tl_engine.base.names import clean_class_name
+from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import Settings
 from tl_engine.data.scan import check_data
 from tl_engine.sources.hub_photos import ReadFile, write_tables
-from tl_engine.sources.room import check_room, is_folder, made_whole, make_parent, unavailable
+from tl_engine.sources.room import check_room, unavailable
 
 PREFIX = "hf:"
 ENDPOINT = "https://huggingface.co"

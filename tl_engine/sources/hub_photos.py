@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tl_engine.base.download import OnProgress
 from tl_engine.base.errors import DataError, ImageError
+from tl_engine.base.names import class_folder_names
+from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import Limits
 from tl_engine.photos.formats import LABELS, START, format_of
 from tl_engine.photos.opening import read_header
 from tl_engine.sources.hub_rows import ANOTHER, SHARES, Split, planned
-from tl_engine.sources.room import class_folder_names, unavailable
+from tl_engine.sources.room import unavailable
 
 READERS = 8  # pictures fetched at once
 TELL_EVERY = 0.25  # seconds

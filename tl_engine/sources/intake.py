@@ -3,16 +3,16 @@
 import dataclasses
 from pathlib import Path
 
-from tl_engine.base.download import OnProgress
 from tl_engine.base.errors import ConfigError, DataError
+from tl_engine.base.files import make_parent, publish, temporary
+from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import Limits, Settings
-from tl_engine.base.written import written_path
+from tl_engine.base.written import AUTO, written_path
 from tl_engine.data.dataset import ImageFolder, check_trainable
-from tl_engine.data.manifest import Mends
-from tl_engine.data.reading import AUTO, Reading
+from tl_engine.data.mends import Mends
+from tl_engine.data.reading import Reading
 from tl_engine.data.scan import check_data, scan
 from tl_engine.sources.hub import PREFIX, hub_folder
-from tl_engine.sources.room import make_parent, publish, temporary
 from tl_engine.sources.samples import SAMPLES, sample_folder
 from tl_engine.zips.archives import content_name, unpack
 from tl_engine.zips.names import shown

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tl_engine.base.download import DownloadError, OnProgress, download
+from tl_engine.base.download import DownloadError, download
 from tl_engine.base.errors import DataError
+from tl_engine.base.files import is_folder, made_whole, make_parent
+from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import MEGABYTE, Limits, Settings
-from tl_engine.sources.room import check_room, is_folder, made_whole, make_parent, unavailable
+from tl_engine.sources.room import check_room, unavailable
 from tl_engine.sources.torchvision_sets import VISION_SETS, make_vision_set
 from tl_engine.zips.archives import unpack
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tl_engine.base.download import OnProgress, download
-from tl_engine.sources.room import MOST_TAKEN, class_folder_names, unavailable
+from tl_engine.base.download import download
+from tl_engine.base.names import class_folder_names
+from tl_engine.base.progress import OnProgress
+from tl_engine.sources.room import MOST_TAKEN, unavailable
 
 Item = tuple[str | Path | None, int]  # a photo's file, if it has one, and its class
 SEED = 0  # of the drawing: everybody's copy is the same

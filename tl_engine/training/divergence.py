@@ -1,7 +1,7 @@
 """Knowing a training that diverged by its loss, and what to say of it."""
 
 from tl_engine.base.errors import TrainingError
-from tl_engine.training.inputs import Phase
+from tl_engine.training.phases import Phase
 
 MOST_LOSS = 1e4  # a mean loss that no working training reaches: chance is ln(classes), below 7
 

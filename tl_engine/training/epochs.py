@@ -8,11 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from tl_engine.base.events import BatchEnd
-from tl_engine.networks.models import classification_loss, main_logits
+from tl_engine.networks.models import main_logits
 from tl_engine.networks.runtime import Runtime
 from tl_engine.training.batches import Batches
 from tl_engine.training.divergence import check_loss
-from tl_engine.training.inputs import Phase
+from tl_engine.training.phases import Phase
+
+AUXILIARY_WEIGHT = 0.4  # Inception: https://arxiv.org/abs/1409.4842, section 5
+
 
 BATCH_EVENT_SECONDS = 0.5  # at most one BatchEnd in this time
 
@@ -88,3 +91,13 @@ def evaluate(learner: nn.Module, batches: Batches, runtime: Runtime, check_stop:
         losses.append(loss)
         correct.append(right)
     return Score(torch.cat(losses).mean().item(), torch.cat(correct).double().mean().item())
+
+
+def classification_loss(outputs: Tensor | tuple[Tensor, ...], labels: Tensor, criterion: nn.Module) -> Tensor:
+    """The mean loss; for Inception while training, main + 0.4 x auxiliary."""
+    if isinstance(outputs, Tensor):
+        loss: Tensor = criterion(outputs, labels)
+        return loss
+    main, auxiliary = outputs
+    total: Tensor = criterion(main, labels) + AUXILIARY_WEIGHT * criterion(auxiliary, labels)
+    return total

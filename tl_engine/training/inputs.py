@@ -1,7 +1,7 @@
 """A strategy as phases: which part learns, for how many epochs, from what."""
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,30 +15,13 @@ from tl_engine.data.hashes import content_hashes
 from tl_engine.networks.embedder import Embedder
 from tl_engine.networks.models import freeze_backbone
 from tl_engine.networks.runtime import Runtime
-from tl_engine.runs.config import STRATEGY_DEFAULTS, TrainConfig
-from tl_engine.training.batches import Batches, FeatureBatches
-from tl_engine.training.photo_store import Photos, PhotoStore, photo_batches
+from tl_engine.runs.config import TrainConfig
+from tl_engine.training.batches import Batches, FeatureBatches, Photos, photo_batches
+from tl_engine.training.phases import Phase, phases
+from tl_engine.training.photo_store import PhotoStore
 
 EVALUATION_BATCH = 64  # pictures
 EVALUATION_FEATURES = 1024  # rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
-    """Consecutive epochs in which the same part learns."""
-
-    name: str  # "head" or "all"
-    first_epoch: int  # counted from 1 through the whole training
-    epochs: int
-    learning_rate: float
-    usual_rate: float  # what such a phase learns with unless told otherwise
-    rate_option: str = "learning-rate"  # what sets its rate
-    last: bool = True  # whether the training ends with it
-
-    @property
-    def last_epoch(self) -> int:
-        """The number of its last epoch."""
-        return self.first_epoch + self.epochs - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +31,6 @@ class Ready:
     learner: nn.Module
     train: Batches
     val: Batches
-
-
-def phases(config: TrainConfig) -> list[Phase]:
-    """The phases of a strategy. Head, then all: https://arxiv.org/abs/2202.10054."""
-    match config.strategy:
-        case "feature-extraction":
-            return [_head_phase(config.epochs, config.learning_rate, "learning-rate")]
-        case "head-then-all":
-            head = _head_phase(config.head_epochs, config.head_learning_rate, "head-learning-rate")
-            return [replace(head, last=False), _whole_phase(config, config.head_epochs)]
-    return [_whole_phase(config, 0)]
-
-
-def _head_phase(epochs: int, rate: float, option: str) -> Phase:
-    usual = STRATEGY_DEFAULTS["feature-extraction"]["learning_rate"]
-    return Phase(name="head", first_epoch=1, epochs=epochs, learning_rate=rate, usual_rate=usual, rate_option=option)
-
-
-def _whole_phase(config: TrainConfig, before: int) -> Phase:
-    usual = STRATEGY_DEFAULTS[config.strategy]["learning_rate"]
-    epochs, rate = config.epochs - before, config.learning_rate
-    return Phase(name="all", first_epoch=before + 1, epochs=epochs, learning_rate=rate, usual_rate=usual)
 
 
 class Preparation:

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from tl_engine.base.errors import ImageError
 from tl_engine.base.events import Progress
@@ -76,36 +74,3 @@ class PhotoStore:
             return self._decoded(record)
         except ImageError as error:
             return error
-
-
-class Photos(Dataset[tuple[Tensor, int]]):
-    """Records as (tensor (3, H, W), label)."""
-
-    def __init__(self, records: Sequence[Record], store: PhotoStore) -> None:
-        self.records = records
-        self.store = store
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        record = self.records[index]
-        return self.store.tensor(record), record.label
-
-
-def photo_batches(
-    photos: Photos, batch_size: int, *, workers: int, training: bool = False, seed: int = 0
-) -> DataLoader[tuple[Tensor, int]]:
-    """Batches of pictures (B, 3, H, W); shuffled for training, where a last batch of one is dropped.
-
-    Batch norm cannot learn from one picture.
-    """
-    return DataLoader(
-        photos,
-        batch_size=batch_size,
-        shuffle=training,
-        drop_last=training and batch_size > 1 and len(photos) % batch_size == 1,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        generator=torch.Generator().manual_seed(seed),
-    )

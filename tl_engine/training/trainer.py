@@ -14,9 +14,9 @@ from pathlib import Path
 from accelerate.utils import set_seed
 from torch import Tensor
 
-from tl_engine.base.disk_full import is_disk_full
 from tl_engine.base.errors import EngineError, without_paths
 from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, Note, RunEnded, RunStarted
+from tl_engine.base.files import is_disk_full
 from tl_engine.base.settings import Settings
 from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import ImageFolder, check_trainable, split_validation, without
@@ -27,8 +27,9 @@ from tl_engine.runs.config import TrainConfig, to_dict
 from tl_engine.runs.meta import Figures
 from tl_engine.training.divergence import check_loss
 from tl_engine.training.epochs import Score, Step, evaluate, train_epoch
-from tl_engine.training.inputs import Phase, Preparation, Ready, phases
+from tl_engine.training.inputs import Preparation, Ready
 from tl_engine.training.optimization import make_optimizer, make_schedule, training_criterion
+from tl_engine.training.phases import Phase, phases
 
 STOPPED = "stopped on request; the best epoch so far is kept"
 

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from tl_engine.base.settings import Settings
-from tl_engine.runs.find import IMAGENET, classifier_of, load_classifier, named_classifier, shipped
+from tl_engine.runs.find import IMAGENET, named_classifier
 from tl_engine.runs.saved_classifier import saved_at
-from tl_engine.workspaces.workspace import visible_runs
-from ui.parts.wording import IMAGENET_LABEL, SHIPPED_LABELS
-from ui.train.run_view import label
 
 if TYPE_CHECKING:
     from tl_engine.classifiers.batching import BatchingPredictor
 
-HOST = "The host's"
 KEPT = 4  # loaded classifiers; a large backbone has half a gigabyte
 
 
@@ -54,6 +50,7 @@ class ClassifierPool:
 
     def _load(self, folder: Path | None) -> "BatchingPredictor":
         from tl_engine.classifiers.batching import BatchingPredictor
+        from tl_engine.classifiers.predictor import load_classifier
 
         predictor = load_classifier(folder, self.settings)
         predictor([Image.new("RGB", (64, 64))])  # the first pass sets things up; no visitor should wait for that
@@ -62,16 +59,3 @@ class ClassifierPool:
     def warm(self) -> None:
         """Load the default classifier in the background, so that the first visitor does not wait for torch."""
         threading.Thread(target=lambda: self.get(IMAGENET), daemon=True).start()
-
-
-def choices(settings: Settings, workspace: str, token: str = "") -> list[tuple[str, str]]:
-    """(label, name) of all a visitor may predict with; `token` is a run opened by its link."""
-    listed = [(IMAGENET_LABEL, IMAGENET)]
-    listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(settings)]
-    for run in visible_runs(settings, workspace):
-        if classifier_of(run):
-            own = run.facts.workspace == workspace
-            listed.append((f"{'Yours' if own else HOST}, {label(run)}", run.name))
-    if token and token not in [name for _, name in listed]:
-        listed.append(("The run of your link", token))
-    return listed

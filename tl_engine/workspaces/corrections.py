@@ -10,9 +10,10 @@ from pathlib import Path
 
 from tl_engine.base.errors import DataError
 from tl_engine.base.settings import Limits, Settings
+from tl_engine.base.written import AUTO
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.manifest import Mend, Mends
-from tl_engine.data.reading import AUTO, Reading
+from tl_engine.data.mends import Mend, Mends
+from tl_engine.data.reading import Reading
 from tl_engine.data.scan import scan
 from tl_engine.sources.intake import locate
 from tl_engine.workspaces.data_choices import absent, own_folder, resolve

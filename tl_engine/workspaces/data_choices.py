@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from tl_engine.base.errors import DataError
+from tl_engine.base.files import is_folder
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
+from tl_engine.base.words import plural
 from tl_engine.data.dataset import ImageFolder
 from tl_engine.sources.collection import PREFIX, Collection
-from tl_engine.sources.room import is_folder
 from tl_engine.sources.samples import SAMPLES, present_folder
 from tl_engine.workspaces.workspace import checked_workspace
-from ui.parts.wording import plural
 
 FOLDER, UPLOAD = "folder:", "upload:"
 HUB_PREFIX = "hf--"  # how the folder of a data set from the hub begins

@@ -15,7 +15,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.find import classifier_of
-from tl_engine.runs.run import Run
+from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.runs.saved_classifier import saved_at
 from tl_engine.sources.samples import SAMPLES
 from tl_engine.workspaces import corrections
@@ -47,7 +47,7 @@ def start(options: Mapping[str, Any], settings: Settings, workspace: str) -> tup
 def _going(settings: Settings, workspace: str) -> Run | None:
     """The run of this workspace that waits or is at work."""
     going = open_runs.listed(settings.runs)
-    return next((r for r in going if r.facts.workspace == workspace and r.state() in queue.OPEN_STATES), None)
+    return next((r for r in going if r.facts.workspace == workspace and r.state() in OPEN_STATES), None)
 
 
 def checked_config(options: Mapping[str, Any], settings: Settings, workspace: str | None) -> TrainConfig:

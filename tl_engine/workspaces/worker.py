@@ -12,7 +12,7 @@ from typing import Any
 from tl_engine.base.errors import EngineError, Question, without_paths
 from tl_engine.base.events import Progress, from_json
 from tl_engine.base.settings import PROJECT, Settings
-from ui.parts.wording import duration
+from tl_engine.base.words import duration
 
 OnEvent = Callable[[Progress], object]
 MOST_AT_ONCE = threading.Semaphore(2)  # more would only take the memory from each other

@@ -5,8 +5,7 @@ import secrets
 
 from tl_engine.base.errors import EngineError, RunError
 from tl_engine.base.settings import Settings
-from tl_engine.runs import queue
-from tl_engine.runs.run import Run
+from tl_engine.runs.run import Run, find_run, list_runs
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -34,13 +33,13 @@ def owner_of(workspace: object) -> str:
 
 def visible_runs(settings: Settings, workspace: str) -> list[Run]:
     """The visitor's own runs and the host's, the newest first."""
-    return [run for run in queue.list_runs(settings) if run.facts.workspace in (workspace, None)]
+    return [run for run in list_runs(settings) if run.facts.workspace in (workspace, None)]
 
 
 def open_run(token: str, settings: Settings) -> Run:
     """The run of a token, or one of the host's by name. Raises RunError."""
     try:
-        return queue.find_run(token, settings)
+        return find_run(token, settings)
     except RunError:
         raise RunError("There is no such run here: it may have been deleted, or the link is incomplete.") from None
 

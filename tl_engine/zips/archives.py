@@ -14,11 +14,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from tl_engine.base.download import OnProgress
 from tl_engine.base.errors import DataError
 from tl_engine.base.names import LEFT_OUT_FILE, is_junk
+from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import Limits
-from tl_engine.data.reading import AUTO
+from tl_engine.base.written import AUTO
 from tl_engine.zips.left_out import write_left_out
 from tl_engine.zips.names import encoding_called, entry_paths, shown
 from tl_engine.zips.rules import Member, check_file, check_members, check_whole

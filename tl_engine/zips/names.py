@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from tl_engine.base.errors import DataError, Question
-from tl_engine.data.reading import AUTO
+from tl_engine.base.written import AUTO
 
 OPTION = "zip_names"  # the field of Reading that answers
 UTF8, UTF8_FLAG = "utf-8", 0x800

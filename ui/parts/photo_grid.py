@@ -11,13 +11,14 @@ from typing import Any
 import gradio as gr
 
 from tl_engine.base.errors import ImageError
+from tl_engine.base.files import write_whole
 from tl_engine.base.parallel import in_order
 from tl_engine.base.settings import Settings
+from tl_engine.base.words import plural
 from tl_engine.photos.thumbnails import thumbnail
-from tl_engine.sources.room import write_whole
 from tl_engine.workspaces.scratch import new_folder
 from ui.parts.refusal import in_words
-from ui.parts.wording import QUIET, plural
+from ui.parts.wording import QUIET
 
 PER_PAGE = 24
 MARK = "✓ "

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The tab for data: collecting it, looking at it, checking it."""

@@ -11,18 +11,19 @@ import gradio as gr
 from tl_engine.base.errors import EngineError
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
-from tl_engine.data.manifest import DROP, KEEP, RELABEL, Mend, Mends
-from tl_engine.data.reading import AUTO
+from tl_engine.base.words import plural
+from tl_engine.base.written import AUTO
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
 from tl_engine.inspection.advice import UNEVEN
+from tl_engine.inspection.findings import Report
 from tl_engine.inspection.remedies import keep_one_of_each
-from tl_engine.inspection.report import Report
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.worker import run_command, told
 from tl_engine.workspaces.workspace import owner_of
+from ui.parts.data_table import counts_table, findings_html
 from ui.parts.photo_grid import Item, PhotoGrid, names
 from ui.parts.refusal import in_words
-from ui.parts.wording import QUIET, plural, text
-from ui.photos.data_table import counts_table, findings_html
+from ui.parts.wording import QUIET, text
 
 KEPT = 64  # reports in memory; the engine keeps all of them on disk
 CHECKS = 2  # at once

@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 
 from tl_engine.base.errors import EngineError
+from tl_engine.base.words import plural
 from tl_engine.sources.collection import Collection
-from ui.parts.wording import plural, text
+from ui.parts.wording import text
 
 NO_CLASS = "Add a class first: name it above."
 SHOWN_REFUSALS = 3  # files named in one sentence

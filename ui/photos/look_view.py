@@ -14,7 +14,8 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import ImageFolder, Record
-from tl_engine.runs.config import AUGMENTATIONS, FITS
+from tl_engine.photos.square import FITS
+from tl_engine.runs.config import AUGMENTATIONS
 from tl_engine.sources.collection import Collection
 from tl_engine.workspaces import corrections, data_choices
 from tl_engine.workspaces.workspace import owner_of

@@ -9,12 +9,13 @@ from tl_engine.base.settings import Settings
 from tl_engine.sources import collection
 from tl_engine.workspaces import corrections, data_choices, forget
 from tl_engine.workspaces.workspace import owner_of
+from ui.parts.data_dropdown import data_dropdown
 from ui.parts.refusal import in_words
 from ui.parts.wording import QUIET
 from ui.photos.check_view import CheckView
 from ui.photos.collect_view import NOT_SURE, CollectView
 from ui.photos.look_view import LookView
-from ui.train.form import TrainForm, data_dropdown
+from ui.train.form import TrainForm
 
 FIRST_TITLE = "My photos"
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The Predict tab: pictures in, probabilities of classes out."""

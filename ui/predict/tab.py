@@ -14,11 +14,17 @@ from PIL import Image
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
-from tl_engine.workspaces.classifier_pool import ClassifierPool, choices
+from tl_engine.base.words import harmless
+from tl_engine.runs.find import IMAGENET, classifier_of, shipped
+from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.scratch import new_folder
-from tl_engine.workspaces.workspace import owner_of
+from tl_engine.workspaces.workspace import owner_of, visible_runs
 from ui.parts.refusal import in_words, refused
-from ui.parts.wording import IMAGENET_LABEL
+from ui.parts.run_label import label
+from ui.parts.wording import IMAGENET_LABEL, SHIPPED_LABELS
+
+HOST = "The host's"
+
 
 TOP = 5
 PARALLEL = 8  # predictions at once; training never waits in this queue, nor they for it
@@ -105,12 +111,6 @@ def write_csv(table: pd.DataFrame) -> str:
     return str(folder / "predictions.csv")
 
 
-def harmless(cell: object) -> str:
-    """A cell that a spreadsheet shows instead of running."""
-    shown = "" if cell is None or cell != cell else str(cell)
-    return f"'{shown}" if shown.startswith(("=", "+", "-", "@", "\t", "\r")) else shown
-
-
 def build_predict_tab(settings: Settings, pool: ClassifierPool, workspace: gr.BrowserState) -> PredictTab:
     """Lay out the tab and connect it."""
     with gr.Tab("Predict", id="predict") as tab:
@@ -186,3 +186,16 @@ def _connect(
 
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     tab.select(refresh, [workspace, classifier], classifier, **quiet)
+
+
+def choices(settings: Settings, workspace: str, token: str = "") -> list[tuple[str, str]]:
+    """(label, name) of all a visitor may predict with; `token` is a run opened by its link."""
+    listed = [(IMAGENET_LABEL, IMAGENET)]
+    listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(settings)]
+    for run in visible_runs(settings, workspace):
+        if classifier_of(run):
+            own = run.facts.workspace == workspace
+            listed.append((f"{'Yours' if own else HOST}, {label(run)}", run.name))
+    if token and token not in [name for _, name in listed]:
+        listed.append(("The run of your link", token))
+    return listed

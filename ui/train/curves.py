@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tl_engine.base.events import EpochEnd
-from ui.parts.wording import clock, percent
+from tl_engine.base.words import clock, percent
 from ui.train.run_view import RunView
 
 POINTS = 200  # drawn of a curve, rows of its table; a screen has no more to show

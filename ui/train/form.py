@@ -9,17 +9,20 @@ from tl_engine.backbones.architectures import ARCHITECTURES, DEFAULT_ARCHITECTUR
 from tl_engine.backbones.weights import find_weights
 from tl_engine.base.errors import EngineError, Question
 from tl_engine.base.settings import MEGABYTE, Settings
+from tl_engine.base.words import plural
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.runs.config import AUGMENTATIONS, FITS, OPTIMIZERS, SCHEDULES, TrainConfig
+from tl_engine.photos.square import FITS
+from tl_engine.runs.config import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, TrainConfig
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.room import MOST_TAKEN
 from tl_engine.workspaces import corrections, data_choices, forget
 from tl_engine.workspaces.worker import run_command, told
 from tl_engine.workspaces.workspace import checked_workspace, owner_of
+from ui.parts.data_dropdown import data_dropdown
+from ui.parts.data_table import counts_table, findings_html
 from ui.parts.question import QuestionBox, Waiting, awaited, used_up
 from ui.parts.refusal import in_words, problem_html
-from ui.parts.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, plural, text
-from ui.photos.data_table import counts_table, findings_html
+from ui.parts.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, text
 
 TAKERS = 4  # uploads being unpacked at once
 Component = gr.components.Component
@@ -80,16 +83,6 @@ ADVANCED: dict[str, Callable[[Any], Component]] = {
     ),
     "seed": lambda v: gr.Number(v, label="Seed", info="The same seed gives the same result."),
 }
-
-
-def data_dropdown(settings: Settings, **options: Any) -> gr.Dropdown:
-    """The list of data sets, as it is before a visitor is known."""
-    return gr.Dropdown(
-        data_choices.choices(settings, ""),
-        value=data_choices.default_choice(settings),
-        allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
-        **options,
-    )
 
 
 class TrainForm:

@@ -6,9 +6,9 @@ import io
 import re
 import time
 
+from tl_engine.base.words import harmless
 from tl_engine.workspaces.start import data_name
 from ui.parts.wording import text
-from ui.predict.tab import harmless
 from ui.train.curves import Plot
 from ui.train.drawing import HEIGHT, INK, LEFT, WIDTH, axes, lines, sample
 from ui.train.run_view import RunView

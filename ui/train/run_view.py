@@ -19,11 +19,13 @@ from tl_engine.base.events import (
     describe,
 )
 from tl_engine.base.settings import Settings
+from tl_engine.base.words import duration, percent, plural
 from tl_engine.runs import queue
 from tl_engine.runs.meta import Figures
-from tl_engine.runs.run import Run
+from tl_engine.runs.process import ERRORS
+from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.runs.saved_classifier import read_figures
-from ui.parts.wording import NO_RUN, STATE_MARKS, STATE_WORDS, clock, duration, percent, plural, text
+from ui.parts.wording import NO_RUN, STATE_MARKS, STATE_WORDS, text
 
 LOG_LINES = 200
 
@@ -71,7 +73,7 @@ class RunView:
     @property
     def live(self) -> bool:
         """Whether more is to come."""
-        return self.state in queue.OPEN_STATES
+        return self.state in OPEN_STATES
 
     @property
     def epochs(self) -> list[EpochEnd]:
@@ -93,16 +95,6 @@ def view(run: Run, settings: Settings) -> RunView:
     place = queue.place_in_queue(run, settings) if state == "queued" else 0
     events = READER.read(run)
     return RunView(run, state, events, place, read_figures(run.best))
-
-
-def label(run: Run) -> str:
-    """A run in a list: when, on what, with what, how well."""
-    facts, ended, state = run.facts, run.ended(), run.state()
-    data = facts.data.rstrip("/").rsplit("/", 1)[-1]
-    outcome = STATE_WORDS[state].lower()
-    if ended and ended.best_val_accuracy is not None:
-        outcome += f" {percent(ended.best_val_accuracy)}"
-    return f"{clock(facts.created)}: {data[:30]}, {outcome}, {facts.architecture}, {facts.strategy}"
 
 
 def status_html(shown: RunView | None) -> str:
@@ -164,7 +156,7 @@ def _kept(best: Figures | None) -> str:
 def _death(shown: RunView) -> str:
     """Why a process may have ended without a word: the last line it left on stderr, or a guess."""
     try:
-        lines = (shown.run.folder / queue.ERRORS).read_text("utf-8", "replace").strip().splitlines()
+        lines = (shown.run.folder / ERRORS).read_text("utf-8", "replace").strip().splitlines()
     except OSError:
         lines = []
     epochs = f" at epoch {shown.epochs[-1].epoch}" if shown.epochs else ""

@@ -9,16 +9,17 @@ from tl_engine.base.settings import Settings
 from tl_engine.runs.queue import stop
 from tl_engine.runs.run import Run
 from tl_engine.workspaces import start
-from tl_engine.workspaces.classifier_pool import choices as classifier_choices
 from tl_engine.workspaces.workspace import open_run, owner_of, stoppable, visible_runs
 from ui.parts.refusal import refused
+from ui.parts.run_label import label
 from ui.parts.wording import QUIET
 from ui.predict.tab import PredictTab
+from ui.predict.tab import choices as classifier_choices
 from ui.train.curves import run_curves
 from ui.train.form import Component, TrainForm
 from ui.train.plot_files import file_stem
 from ui.train.plots import accuracy_plot, loss_plot
-from ui.train.run_view import RunView, label, log_html, status_html, view
+from ui.train.run_view import RunView, log_html, status_html, view
 
 MOST_BESIDE = 6  # runs laid over; more are a tangle
 FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event

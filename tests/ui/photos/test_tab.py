@@ -17,15 +17,14 @@ from tests.conftest import MakeImages
 from tl_engine.base.errors import EngineError
 from tl_engine.base.events import Progress
 from tl_engine.base.settings import Settings
-from tl_engine.data.manifest import Mends
-from tl_engine.inspection.duplicates import Duplicates
-from tl_engine.inspection.report import Report
+from tl_engine.data.mends import Mends
+from tl_engine.inspection.findings import Duplicates, Report
 from tl_engine.sources import room
 from tl_engine.workspaces import corrections, data_choices, start
 from tl_engine.workspaces.worker import run_command
+from ui.parts.data_table import MOST_FILES, counts_table, findings_html
 from ui.parts.photo_grid import PER_PAGE, Item, names, toggled
 from ui.photos.check_view import report_html
-from ui.photos.data_table import MOST_FILES, counts_table, findings_html
 from ui.photos.tab import DataTab
 from ui.train.form import TrainForm
 

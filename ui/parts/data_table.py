@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ui.parts.wording import plural, text
+from tl_engine.base.words import plural
+from ui.parts.wording import text
 
 BARS = 30  # classes shown with a bar; more are counted
 MOST_FILES = 500  # named of one kind

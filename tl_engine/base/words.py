@@ -1,0 +1,34 @@
+"""How numbers, times and names are put into words, the same on the page and in the terminal."""
+
+import time
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """`1 photo`, `1,797 photos`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `2 min 5 s`, `1 h 3 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def clock(at: float) -> str:
+    """`21 Nov, 14:05`, in the server's time."""
+    return time.strftime("%d %b, %H:%M", time.localtime(at)).lstrip("0")
+
+
+def percent(fraction: float) -> str:
+    """`94.8 %`."""
+    return f"{fraction * 100:.1f} %"
+
+
+def harmless(cell: object) -> str:
+    """A cell that a spreadsheet shows instead of running."""
+    shown = "" if cell is None or cell != cell else str(cell)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@", "\t", "\r")) else shown

@@ -1,0 +1,45 @@
+"""A strategy as phases: which part learns, for how many epochs, at which rate."""
+
+from dataclasses import dataclass, replace
+
+from tl_engine.runs.config import STRATEGY_DEFAULTS, TrainConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """Consecutive epochs in which the same part learns."""
+
+    name: str  # "head" or "all"
+    first_epoch: int  # counted from 1 through the whole training
+    epochs: int
+    learning_rate: float
+    usual_rate: float  # what such a phase learns with unless told otherwise
+    rate_option: str = "learning-rate"  # what sets its rate
+    last: bool = True  # whether the training ends with it
+
+    @property
+    def last_epoch(self) -> int:
+        """The number of its last epoch."""
+        return self.first_epoch + self.epochs - 1
+
+
+def phases(config: TrainConfig) -> list[Phase]:
+    """The phases of a strategy. Head, then all: https://arxiv.org/abs/2202.10054."""
+    match config.strategy:
+        case "feature-extraction":
+            return [_head_phase(config.epochs, config.learning_rate, "learning-rate")]
+        case "head-then-all":
+            head = _head_phase(config.head_epochs, config.head_learning_rate, "head-learning-rate")
+            return [replace(head, last=False), _whole_phase(config, config.head_epochs)]
+    return [_whole_phase(config, 0)]
+
+
+def _head_phase(epochs: int, rate: float, option: str) -> Phase:
+    usual = STRATEGY_DEFAULTS["feature-extraction"]["learning_rate"]
+    return Phase(name="head", first_epoch=1, epochs=epochs, learning_rate=rate, usual_rate=usual, rate_option=option)
+
+
+def _whole_phase(config: TrainConfig, before: int) -> Phase:
+    usual = STRATEGY_DEFAULTS[config.strategy]["learning_rate"]
+    epochs, rate = config.epochs - before, config.learning_rate
+    return Phase(name="all", first_epoch=before + 1, epochs=epochs, learning_rate=rate, usual_rate=usual)
