@@ -191,7 +191,7 @@ def test_a_second_report_needs_no_torch(inspected: Inspected) -> None:
 import sys
 from pathlib import Path
 from tl_engine.inspection.report import make_report
-from tl_engine.data.manifest import Mends
+from tl_engine.data.mends import Mends
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 root, backbones, cache = map(Path, {[str(path) for path in paths]!r})
