@@ -49,11 +49,12 @@ class Predictor:
         self.most_bytes = most_bytes
 
     @classmethod
-    def load(cls, folder: Path, settings: Settings) -> Self:
-        """A trained classifier from its folder (`best/`).
+    def load(cls, folder: Path, settings: Settings | None = None) -> Self:
+        """A trained classifier from its folder (`best/`), as `tl_engine.find` names it.
 
         Raises RunError when the folder holds none, WeightsError when its backbone cannot be had here.
         """
+        settings = _with_remembered_weights(folder, settings or Settings.make())
         meta = read_meta(folder)
         architecture, preprocess = get_architecture(meta.architecture), Preprocess.from_dict(meta.preprocessing)
         classes, head_only = meta.classes, meta.learned == HEAD
@@ -70,8 +71,9 @@ class Predictor:
         return cls(model, preprocess, classes, meta, settings.limits.image_bytes)
 
     @classmethod
-    def imagenet(cls, settings: Settings, name: str = DEFAULT_ARCHITECTURE) -> Self:
+    def imagenet(cls, settings: Settings | None = None, name: str = DEFAULT_ARCHITECTURE) -> Self:
         """A backbone as it comes, with its own 1,000 classes. Raises WeightsError."""
+        settings = settings or Settings.make()
         architecture: Architecture = get_architecture(name)
         weights, source = load_weights(architecture, settings)
         model = build_pretrained(architecture, None, weights, source)
@@ -127,10 +129,12 @@ def imagenet_classes() -> tuple[str, ...]:
 
 def load_classifier(folder: Path | None, settings: Settings) -> Predictor:
     """The classifier of a folder (None: the default backbone as it comes). Raises RunError or WeightsError."""
-    if folder is None:
-        return Predictor.imagenet(settings)
-    # A run remembers where its backbone came from, so that predicting needs no --weights-dir.
+    return Predictor.imagenet(settings) if folder is None else Predictor.load(folder, settings)
+
+
+def _with_remembered_weights(folder: Path, settings: Settings) -> Settings:
+    """A run remembers where its backbone came from, so that predicting needs no --weights-dir."""
     remembered = Run(folder.parent).facts.weights_dir
     if remembered and settings.weights_dir is None:
-        settings = dataclasses.replace(settings, weights_dir=remembered)
-    return Predictor.load(folder, settings)
+        return dataclasses.replace(settings, weights_dir=remembered)
+    return settings
