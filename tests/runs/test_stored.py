@@ -47,7 +47,7 @@ def test_an_old_runs_settings_can_be_trained_with_again(run: Run) -> None:
 
 
 def test_an_old_classifier_predicts_what_it_predicted(run: Run, settings: Settings) -> None:
-    folder = named_classifier("old", settings)
+    folder = named_classifier(run.name, settings)
     assert folder is not None
     assert read_figures(folder) == read_meta(folder).figures
     probabilities = Predictor.load(folder, settings).probabilities(the_first_red_picture())
