@@ -22,12 +22,16 @@ COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}
 MakeImages = Callable[..., Path]
 
 
+def own_settings(place: Path) -> Settings:
+    """An installation of its own below a folder: nothing is written into the checkout."""
+    folders = {name: place / name for name in ("runs", "backbones", "uploads", "cache")}
+    return Settings(data_dir=place / "data", **folders)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """An installation of its own in a temporary folder, with the classifiers that ship."""
-    return Settings(
-        runs=tmp_path / "runs", data_dir=tmp_path / "data", backbones=tmp_path / "backbones", cache=tmp_path / "cache"
-    )
+    return own_settings(tmp_path)
 
 
 @pytest.fixture
@@ -62,8 +66,6 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
     """Looked at once for all tests; its cache knows the features of every photo in it."""
     place = tmp_path_factory.mktemp("inspected")
     folder = faulty(place / "photos")
-    settings = Settings(
-        runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
-    )
+    settings = own_settings(place)
     report = watched(make_report(folder, Mends(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
     return Inspected(folder, settings, report)
