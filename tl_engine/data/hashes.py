@@ -37,8 +37,6 @@ def kept_file(root: Path, settings: Settings) -> Path:
     return settings.cache / "hashes" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.json"
 
 
-
-
 def _hashed(record: Record, file: str, known: Known) -> tuple[int, int, str] | None:
     try:
         status = record.path.stat()

@@ -46,8 +46,6 @@ class Entry:
     look: Look
 
 
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A data set as it lies there."""
@@ -148,5 +146,3 @@ def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> 
         for record in data.records
     ]
     write_json(path, {"format": FORMAT, "classes": data.classes, "photos": photos})
-
-
