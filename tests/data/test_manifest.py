@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from tests.conftest import MakeImages
-from tl_engine.data.dataset import LeftOut
 from tl_engine.base.errors import DataError
 from tl_engine.base.events import Event, Progress
+from tl_engine.base.progress import watched
+from tl_engine.base.settings import Settings
+from tl_engine.data.dataset import LeftOut
 from tl_engine.data.manifest import Entry, Manifest, read_manifest
 from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
-from tl_engine.base.progress import watched
 from tl_engine.data.scan import scan
-from tl_engine.base.settings import Settings
 
 
 def read(folder: Path, settings: Settings) -> Manifest:

@@ -1,21 +1,17 @@
 """What a person corrected in a data set: a second small file, so that the photos themselves are never touched."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
 from tl_engine.base.errors import DataError
 from tl_engine.base.files import write_json
-from tl_engine.base.written import written_json
-from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.dataset import LeftOut
-from tl_engine.data.dataset import Record
-from tl_engine.data.manifest import FORMAT
-from tl_engine.data.manifest import Manifest
-from tl_engine.base.written import AUTO
+from tl_engine.base.written import AUTO, written_json
+from tl_engine.data.dataset import ImageFolder, LeftOut, Record
+from tl_engine.data.manifest import FORMAT, Manifest
 from tl_engine.data.reading import LAYOUTS
-from typing import Self
-import dataclasses
-
 
 DROP, RELABEL, KEEP = "drop", "relabel", "keep"
 ACTIONS = (DROP, RELABEL, KEEP)
