@@ -19,7 +19,7 @@ from tl_engine.base.errors import DataError, EngineError, ImageError
 from tl_engine.base.settings import Limits, Settings
 from tl_engine.sources.collection import CLASS_LENGTH, NOT_IN_NAMES, TITLE_LENGTH, Collection, create
 from tl_engine.sources.intake import load_data
-from tl_engine.sources.room import COUNTED, room_left
+from tl_engine.sources.room import room_left, used_bytes
 
 LIMITS = Limits(free_bytes=0)
 Take = Callable[..., Path]
@@ -328,7 +328,7 @@ def test_what_is_kept_can_be_counted_while_others_add_and_remove(own: Collection
     tab.start()
     try:
         for _ in range(300):
-            COUNTED.clear()
+            used_bytes.cache_clear()
             assert room_left(parent, replace(LIMITS, person_bytes=10**7)) > 10**6
     finally:
         stop.set()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tl_engine.backbones.architectures import ARCHITECTURES, Architecture
 from tl_engine.backbones.weight_files import SUFFIXES, check_start, read_tensors
-from tl_engine.base.download import DownloadError, download, proxied, reachable
+from tl_engine.base.download import DownloadError, download, hub_endpoint, proxied, reachable
 from tl_engine.base.errors import ConfigError, WeightsError
 from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import Settings
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TORCHVISION_URL = "https://download.pytorch.org/models/"
-HUB_URL = "https://huggingface.co"
 HUB_FILE = "model.safetensors"
 
 
@@ -50,7 +49,7 @@ class WeightsSource:
 
 
 def find_weights(architecture: Architecture, settings: Settings) -> WeightsSource:
-    """The first source that holds, in the order of design.md. Looks at files only."""
+    """The first source that holds: the host's file, a pip package, an earlier download, the network. Loads nothing."""
     if path := _host_file(architecture, settings):
         json = path.with_name(f"{path.name.split('.')[0]}.json")
         return WeightsSource(kind="file", label=path.name, path=path, preprocess=json if json.is_file() else None)
@@ -108,7 +107,7 @@ def check_weights(architecture: Architecture, settings: Settings) -> WeightsSour
     source = find_weights(architecture, settings)
     if source.path is not None:
         check_start(source.path)
-    url = TORCHVISION_URL if architecture.library == "torchvision" else os.environ.get("HF_ENDPOINT", HUB_URL)
+    url = TORCHVISION_URL if architecture.library == "torchvision" else hub_endpoint()
     if source.available or proxied(url) or reachable(url):
         return source
     if architecture.library == "timm" and _in_hub_cache(architecture):
@@ -215,7 +214,7 @@ def _from_timm_hub(architecture: Architecture) -> dict[str, "Tensor"]:
     import timm
     from huggingface_hub import hf_hub_download
 
-    endpoint = os.environ.get("HF_ENDPOINT", HUB_URL)
+    endpoint = hub_endpoint()
     path = _in_hub_cache(architecture)
     if path is None and not proxied(endpoint) and not reachable(endpoint):
         raise DownloadError(f"{urlsplit(endpoint).hostname} cannot be reached from here")

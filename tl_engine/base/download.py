@@ -1,6 +1,5 @@
 """Downloads that fail fast: a probe with a deadline first, then a stream into a temporary file, its hash checked."""
 
-import contextlib
 import hashlib
 import http.client
 import os
@@ -13,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from tl_engine.base.errors import EngineError
+from tl_engine.base.files import appearing
 from tl_engine.base.progress import OnProgress
 
 PROBE_SECONDS = 4.0
@@ -49,19 +49,19 @@ def download(url: str, path: Path, *, sha256_prefix: str = "", on_progress: OnPr
     host = urllib.parse.urlsplit(url).hostname
     if not proxied(url) and not reachable(url):
         raise DownloadError(f"{host} cannot be reached from here")
-    # Two visitors who want the same file are two threads of one process.
-    partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        digest = _stream(url, partial, on_progress)
-        if not digest.startswith(sha256_prefix):
-            raise DownloadError(f"{path.name} arrived damaged: its hash is not the published one")
-        os.replace(partial, path)
+        with appearing(path, durable=True) as partial:
+            digest = _stream(url, partial, on_progress)
+            if not digest.startswith(sha256_prefix):
+                raise DownloadError(f"{path.name} arrived damaged: its hash is not the published one")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise DownloadError(f"{path.name} could not be downloaded from {host} ({_why(error)})") from None
-    finally:
-        with contextlib.suppress(OSError):  # it may not be there, nor its folder
-            partial.unlink()
+
+
+def hub_endpoint() -> str:
+    """The address of the Hugging Face hub, or of the one that HF_ENDPOINT names."""
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
 def proxied(url: str) -> bool:
@@ -93,6 +93,4 @@ def _stream(url: str, partial: Path, on_progress: OnProgress | None) -> str:
             raise OSError(f"broke off after {done:,} of {total:,} bytes")
         if on_progress:
             on_progress(done, total)
-        file.flush()
-        os.fsync(file.fileno())
     return digest.hexdigest()

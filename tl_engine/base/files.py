@@ -1,20 +1,19 @@
 """Files and folders that appear whole or not at all, and what a full disk looks like."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tl_engine.base.errors import DataError
 
 ELSEWHERE = "name a folder that can be written (--cache-dir, --into, or TL_UPLOADS for a page)"
-
-
 FULL = (errno.ENOSPC, errno.EDQUOT)
 WORDS = ("no space left", "quota exceeded", *(f"os error {number})" for number in FULL))
 
@@ -32,17 +31,37 @@ def made_whole(folder: Path, what: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader finds it whole or not at all; until then its name begins with a dot.
+@contextlib.contextmanager
+def appearing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Where to write a file that readers are to find whole or not at all: it gets its name when the block has ended.
 
-    Raises OSError.
+    Until then its name begins with a dot and is nobody else's; what raises leaves nothing behind. `durable`: it is on
+    the disk before it has its name. Raises OSError.
     """
     partial = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        partial.write_bytes(content)
+        yield partial
+        if durable:
+            sync(partial)
         os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may not be there, nor its folder
+            partial.unlink()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader finds it whole or not at all. Raises OSError."""
+    with appearing(path) as partial:
+        partial.write_bytes(content)
+
+
+def sync(path: Path) -> None:
+    """Return when a file or folder is on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

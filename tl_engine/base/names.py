@@ -36,6 +36,12 @@ def is_junk(name: str) -> bool:
     return lower in JUNK or lower.startswith(JUNK_STARTS) or lower.endswith(JUNK_ENDS)
 
 
+def slug(name: str, most: int = 60, otherwise: str = "data") -> str:
+    """A name as part of a file's name that every system takes: ASCII letters, digits and dashes."""
+    plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in name)[:most].strip("-")
+    return plain or otherwise
+
+
 def printable(name: str) -> str:
     """A file's name with `?` for bytes that are no UTF-8, as old archives have them."""
     return name.encode("utf-8", "replace").decode("utf-8")

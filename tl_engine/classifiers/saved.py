@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tl_engine.base.errors import RunError, TrainingError, without_paths
-from tl_engine.base.files import is_disk_full
+from tl_engine.base.files import is_disk_full, sync
 from tl_engine.runs.meta import META, Meta
 from tl_engine.runs.saved_classifier import TENSORS, aside, saved_folder
 
@@ -42,7 +42,7 @@ def _write(new: Path, tensors: Mapping[str, Tensor], meta: Meta, write: WriteTen
     write({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, new / TENSORS)
     meta.write(new, {name: version(name) for name in ("torch", "torchvision", "timm")})
     for path in (new / TENSORS, new / META, new):
-        _sync(path)
+        sync(path)
 
 
 def _swap(new: Path, folder: Path) -> None:
@@ -79,11 +79,3 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 
 def _finite(tensors: Mapping[str, Tensor]) -> bool:
     return all(bool(t.isfinite().all()) for t in tensors.values() if t.is_floating_point())
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

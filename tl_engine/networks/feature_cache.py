@@ -8,7 +8,6 @@ names of their own, so any number of runs may read and write at once.
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -17,6 +16,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from tl_engine.base.files import appearing
 
 FORMAT = "1"  # of shards; another one is never read
 USED = "used"  # a file whose time of change says when the pair was last used
@@ -55,22 +56,18 @@ class FeatureCache:
         if self.problem or not keys:
             return
         name = f"{secrets.token_hex(8)}.safetensors"
-        partial = self.folder / f".{name}.part"
         features = features.cpu().contiguous()
         header = {"format": FORMAT, "keys": json.dumps(list(keys)), "sha256": _digest(features)}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / USED).touch()
             self._make_room(features.nbytes)
-            save_file({"features": features}, partial, metadata=header)
-            os.replace(partial, self.folder / name)
+            with appearing(self.folder / name) as partial:
+                save_file({"features": features}, partial, metadata=header)
             self._listed[name] = list(keys)
             self._rows |= dict(zip(keys, features, strict=True))
         except (OSError, SafetensorError) as error:
             self.problem = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
         """Delete the pairs unused longest until `size` more bytes fit; the pair in use stays."""

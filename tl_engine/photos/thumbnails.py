@@ -1,11 +1,10 @@
 """Small pictures of photos, made once and kept in the cache, so that no gallery opens originals twice. No torch."""
 
 import hashlib
-import os
-import secrets
 from pathlib import Path
 
 from tl_engine.base.errors import ImageError
+from tl_engine.base.files import appearing
 from tl_engine.base.settings import Settings
 from tl_engine.photos.opening import open_image
 
@@ -38,9 +37,8 @@ def _make(path: Path, small: Path) -> None:
     left, top = max(0, (width - LONGEST) // 2), max(0, (height - LONGEST) // 2)
     small.parent.mkdir(parents=True, exist_ok=True)
     _keep_few(small.parent)
-    partial = small.with_name(f".{secrets.token_hex(8)}.part")
-    picture.crop((left, top, width - left, height - top)).save(partial, "JPEG", quality=80)
-    os.replace(partial, small)
+    with appearing(small) as partial:
+        picture.crop((left, top, width - left, height - top)).save(partial, "JPEG", quality=80)
 
 
 def _keep_few(folder: Path) -> None:

@@ -16,6 +16,7 @@ import psutil
 
 from tl_engine.base.errors import RunError
 from tl_engine.base.events import Event, RunEnded, from_json, to_json
+from tl_engine.base.files import write_json
 from tl_engine.base.settings import Settings
 
 OPEN_STATES = ("queued", "running")
@@ -183,9 +184,7 @@ class Run:
     def record_process(self, pid: int) -> None:
         """Remember which process works on this run, with its start time, since numbers are used again."""
         facts = {"pid": pid, "created": psutil.Process(pid).create_time()}
-        partial = self.folder / f".{PROCESS}.{os.getpid()}"
-        partial.write_text(json.dumps(facts))
-        os.replace(partial, self.folder / PROCESS)
+        write_json(self.folder / PROCESS, facts)
 
 
 def check_name(name: str) -> None:

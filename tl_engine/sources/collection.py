@@ -5,16 +5,16 @@ adding to one data set lose nothing. No torch here.
 """
 
 import contextlib
-import os
 import secrets
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tl_engine.base.errors import DataError
-from tl_engine.base.files import write_whole
+from tl_engine.base.files import appearing, write_whole
 from tl_engine.base.names import TITLE, clean_class_name, is_junk
 from tl_engine.base.settings import Limits
 from tl_engine.data.split_names import split_of
@@ -119,18 +119,13 @@ class Collection:
 
     def pack(self, archive: Path) -> None:
         """A zip of class folders, which every other tool reads. Raises DataError."""
-        partial = archive.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            # Photos are packed already; a clock that was never set dates them before a zip's first year.
-            with _writing():
-                with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
-                    for name in self.classes():
-                        for path in sorted(_files(self.folder / name)):
-                            with contextlib.suppress(FileNotFoundError):  # removed by another tab
-                                packed.write(path, f"{name}/{path.name}")
-                os.replace(partial, archive)
-        finally:
-            partial.unlink(missing_ok=True)
+        photos = [(name, path) for name in self.classes() for path in sorted(_files(self.folder / name))]
+        # Photos are packed already; a clock that was never set dates them before a zip's first year.
+        stored: dict[str, Any] = {"compression": zipfile.ZIP_STORED, "strict_timestamps": False}
+        with _writing(), appearing(archive) as partial, zipfile.ZipFile(partial, "w", **stored) as packed:
+            for name, path in photos:
+                with contextlib.suppress(FileNotFoundError):  # removed by another tab
+                    packed.write(path, f"{name}/{path.name}")
 
     def _class(self, name: str) -> Path:
         """The folder of a class that is there; a name from a browser never becomes a path before this."""

@@ -3,7 +3,6 @@
 The host's own token is never used: whoever names a data set may be a visitor. `datasets` is imported inside functions.
 """
 
-import os
 import re
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tl_engine.base.download import DownloadError, proxied, reachable
+from tl_engine.base.download import DownloadError, hub_endpoint, proxied, reachable
 from tl_engine.base.errors import DataError
 from tl_engine.base.files import is_folder, made_whole, make_parent
 from tl_engine.base.names import clean_class_name
@@ -23,7 +22,6 @@ from tl_engine.sources.hub_photos import ReadFile, write_tables
 from tl_engine.sources.room import check_room, unavailable
 
 PREFIX = "hf:"
-ENDPOINT = "https://huggingface.co"
 # The hub's own rule. It knows no two dashes in a row, so that they can part the pieces of a folder's name.
 WORD = r"(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 NAME = re.compile(rf"(?P<repo>(?:{WORD}/)?{WORD})(?:@(?P<config>{WORD}))?", re.ASCII)
@@ -86,7 +84,7 @@ def hub_folder(
     if present := next((f for place in places if is_folder(f := place / name.folder)), None):
         return present
     folder = places[-1] / name.folder
-    endpoint = endpoint or os.environ.get("HF_ENDPOINT") or ENDPOINT
+    endpoint = endpoint or hub_endpoint()
     host = urllib.parse.urlsplit(endpoint).hostname
     what, limits = f"The data set {name}", settings.limits
     if not proxied(endpoint) and not reachable(endpoint):

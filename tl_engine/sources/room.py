@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import os
 import re
 import shutil
@@ -12,7 +13,6 @@ from tl_engine.base.errors import DataError, without_paths
 from tl_engine.base.settings import GIGABYTE, Limits
 
 COUNT_EVERY = 2.0  # seconds; five photos a second need not be counted one by one
-COUNTED: dict[Path, tuple[float, int]] = {}  # folder of a person -> when it was counted, bytes
 MOST_TAKEN = 2_000  # photos of a data set from elsewhere: enough to learn from, soon here
 REASON_LENGTH = 160  # characters of somebody else's error
 OFFLINE = "use the sample digits, which needs no network"
@@ -32,10 +32,7 @@ def room_left(folder: Path, limits: Limits) -> int:
     """Bytes that one visitor may still bring into the folder that holds all of theirs. Raises DataError at none."""
     if limits.person_bytes >= shutil.disk_usage(folder if folder.exists() else folder.anchor).total:
         return limits.person_bytes  # at home nobody counts
-    counted, used = COUNTED.get(folder, (0.0, 0))
-    if time.monotonic() - counted > COUNT_EVERY:
-        used = _bytes(folder)
-        COUNTED[folder] = time.monotonic(), used
+    used = used_bytes(folder, int(time.monotonic() / COUNT_EVERY))
     if used >= limits.person_bytes:
         raise DataError(
             f"You have {used / GIGABYTE:.1f} GB here, and the most kept for one person is "
@@ -44,8 +41,9 @@ def room_left(folder: Path, limits: Limits) -> int:
     return limits.person_bytes - used
 
 
-def _bytes(folder: Path) -> int:
-    """Of all files below, while other threads and processes add and remove some."""
+@functools.lru_cache(maxsize=64)
+def used_bytes(folder: Path, _moment: int) -> int:
+    """Of all files below, while other threads and processes add and remove some; counted once in each moment."""
     total = 0
     for current, _, names in os.walk(folder):
         for name in names:

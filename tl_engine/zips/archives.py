@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from tl_engine.base.errors import DataError
-from tl_engine.base.names import LEFT_OUT_FILE, is_junk
+from tl_engine.base.names import LEFT_OUT_FILE, is_junk, slug
 from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import Limits
 from tl_engine.base.written import AUTO
@@ -73,8 +73,7 @@ def content_name(archive: Path, zip_names: str = AUTO) -> str:
     encoding = encoding_called(zip_names)
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in archive.stem)[:40].strip("-")
-    return f"{plain or 'data'}{'' if encoding == AUTO else f'-{encoding}'}-{digest[:16]}"
+    return f"{slug(archive.stem, 40)}{'' if encoding == AUTO else f'-{encoding}'}-{digest[:16]}"
 
 
 def _unwritten(error: OSError, name: str, folder: Path) -> DataError:
