@@ -6,7 +6,7 @@ import pytest
 
 from tl_engine.base.errors import DataError
 from tl_engine.base.events import Event, Note, Progress
-from tl_engine.base.progress import OnProgress, Stage, reporting, watched
+from tl_engine.base.progress import OnProgress, Stage, reporting, telling, watched
 from tl_engine.commands.printing import ReadableLog
 
 
@@ -95,3 +95,12 @@ def test_a_bar_is_gone_once_its_stage_is_complete() -> None:
     assert log.bar is not None
     log.show(Progress(stage="looking", done=2, total=2))
     assert log.bar is None
+
+
+def test_work_that_counts_is_told_as_a_stage_not_at_every_step() -> None:
+    events: list[Progress] = []
+    told = telling("unpacking", events.append)  # type: ignore[arg-type]
+    for done in range(1, 1001):
+        told(done, 1000)
+    assert len(events) < 50
+    assert (events[-1].stage, events[-1].done, events[-1].total) == ("unpacking", 1000, 1000)

@@ -12,6 +12,8 @@ from tests.conftest import MakeImages
 from tests.made_zips import with_raw_names
 from tests.photo_trees import filled
 from tl_engine.base.errors import DataError, Question
+from tl_engine.base.events import Event
+from tl_engine.base.progress import telling
 from tl_engine.base.settings import Limits, Settings
 from tl_engine.data.mends import Mends
 from tl_engine.data.reading import CLASSES, SPLITS, Reading
@@ -229,3 +231,13 @@ def test_a_data_set_from_the_hub_that_an_older_version_put_there_is_found(
     folder = make_images().rename(settings.data_dir / "hf--me--mine")
     assert load_data("hf:me/mine", settings).root == folder
     assert not settings.samples.exists()
+
+
+def test_ctrl_c_while_unpacking_leaves_nothing_behind(make_images: MakeImages, settings: Settings) -> None:
+    def interrupted(_event: Event) -> None:
+        raise KeyboardInterrupt
+
+    archive = zip_of(make_images(), settings.runs.parent / "photos.zip")
+    with pytest.raises(KeyboardInterrupt):
+        unpacked(archive, settings.samples, LIMITS, telling("unpacking", interrupted))
+    assert listing(settings.samples) == []

@@ -8,9 +8,7 @@ from typing import TypeVar
 
 from tl_engine.base.events import Event, Progress
 
-OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
-
-
+OnProgress = Callable[[int, int], None]  # done and in all, in bytes or files
 T = TypeVar("T")
 TELL_EVERY = 0.3  # seconds between two events of one stage
 
@@ -31,6 +29,19 @@ class Stage:
         self.told = now
         left = (now - self.started) / done * (self.total - done) if done else None
         return Progress(stage=self.name, done=done, total=self.total, seconds_left=left)
+
+
+def telling(stage: str, tell: Callable[[Event], object]) -> OnProgress:
+    """What to hand to work that counts (done, total): it tells `stage` as events, not more often than anybody reads."""
+    clocks: list[Stage] = []
+
+    def told(done: int, total: int) -> None:
+        if not clocks or clocks[0].total != total:  # the total may become known only on the way
+            clocks[:] = [Stage(stage, total)]
+        if event := clocks[0].due(done):
+            tell(event)
+
+    return told
 
 
 def reporting(stage: str, work: Callable[[OnProgress], T]) -> Generator[Progress, None, T]:

@@ -14,7 +14,7 @@ from tl_engine.backbones.architectures import DEFAULT_ARCHITECTURE
 from tl_engine.base.errors import ConfigError, Question
 from tl_engine.base.events import Event, to_json
 from tl_engine.base.names import printable
-from tl_engine.base.progress import OnProgress, reporting, watched
+from tl_engine.base.progress import telling, watched
 from tl_engine.base.settings import Limits, Settings
 from tl_engine.base.written import written_path
 from tl_engine.commands.printing import ReadableLog
@@ -36,9 +36,8 @@ def inspect_command(arguments: argparse.Namespace) -> int:
     """Report on a data set; with --out write it corrected. Raises EngineError."""
     settings = _settings(arguments)
     architecture = arguments.architecture or DEFAULT_ARCHITECTURE
-    getting = reporting("getting the data", lambda told: locate(arguments.data, settings, told, _reading(arguments)))
     with _telling(arguments) as tell:
-        located = watched(getting, tell)
+        located = locate(arguments.data, settings, telling("getting the data", tell), _reading(arguments))
         report = watched(make_report(located.root, located, settings, architecture), tell)
         if arguments.out:
             _write(written_path(arguments.out), located, report, settings, tell)
@@ -55,14 +54,12 @@ def take_command(arguments: argparse.Namespace) -> int:
     most = min(settings.limits.unpacked_bytes, room_left(parent, settings.limits))
     settings = dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, unpacked_bytes=most))
 
-    def take(told: OnProgress) -> Path:
-        if what.startswith(PREFIX):
-            return hub_folder(what, settings, told, parent=parent)
-        return unpacked(written_path(what), parent, settings.limits, told, _reading(arguments))
-
-    stage = "downloading" if what.startswith(PREFIX) else "unpacking"
     with _telling(arguments) as tell:
-        folder = watched(reporting(stage, take), tell)
+        if what.startswith(PREFIX):
+            folder = hub_folder(what, settings, telling("downloading", tell), parent=parent)
+        else:
+            told = telling("unpacking", tell)
+            folder = unpacked(written_path(what), parent, settings.limits, told, _reading(arguments))
     print(json.dumps({"folder": folder.name}))
     return 0
 

@@ -15,7 +15,7 @@ from tl_engine.backbones.architectures import Architecture, get_architecture
 from tl_engine.backbones.weights import check_weights
 from tl_engine.base.errors import ConfigError, EngineError
 from tl_engine.base.events import RunEnded
-from tl_engine.base.progress import reporting, watched
+from tl_engine.base.progress import telling
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_json, written_path
 from tl_engine.commands.printing import FAILED, FINISHED, INTERRUPTED, JsonLines, Printer, ReadableLog
@@ -107,8 +107,7 @@ def _checked_data(config: TrainConfig, settings: Settings, tell: Teller) -> Imag
         check_timm_name(architecture)
     if config.strategy != "from-scratch":
         _check_weights(architecture, settings)
-    loading = reporting(f"getting {config.data}", lambda told: load_data(config.data, settings, told, config.reading))
-    return watched(loading, tell)
+    return load_data(config.data, settings, telling(f"getting {config.data}", tell), config.reading)
 
 
 def _check_weights(architecture: Architecture, settings: Settings) -> None:
