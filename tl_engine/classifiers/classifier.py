@@ -11,7 +11,7 @@ from tl_engine.classifiers import saved
 from tl_engine.networks.backbone import Backbone
 from tl_engine.networks.models import count_parameters, head_names, replace_heads
 from tl_engine.runs.config import TrainConfig, to_dict
-from tl_engine.runs.meta import BackboneMeta, Figures, Meta
+from tl_engine.runs.meta import HEAD, BackboneMeta, Figures, Meta
 
 NAMES_TOLD = 4  # learning tensors listed by name
 
@@ -52,7 +52,7 @@ class Classifier:
     def learned(self, phase: str) -> dict[str, Tensor]:
         """The tensors that learned: the head's, or with their buffers everybody's."""
         state = self.model.state_dict()
-        if phase != "head":
+        if phase != HEAD:
             return state
         return {name: state[name] for name in head_names(self.model, self.backbone.architecture)}
 

@@ -51,7 +51,7 @@ class Preparation:
         self.check_stop = check_stop
         self.store = PhotoStore(classifier.backbone.preprocess, config.augmentation)
         self.embedder = None
-        if phases(config)[0].name == "head":
+        if phases(config)[0].head_only:
             self.embedder = Embedder(classifier.backbone, runtime, settings, check_stop)
 
     def look(self, data: ImageFolder) -> Generator[Event, None, dict[Path, str]]:
@@ -66,9 +66,9 @@ class Preparation:
 
     def ready(self, phase: Phase, data: ImageFolder) -> Generator[Event, None, Ready]:
         """Freeze or free the backbone, say what learns, and give the phase its inputs."""
-        freeze_backbone(self.classifier.model, self.classifier.backbone.architecture, frozen=phase.name == "head")
+        freeze_backbone(self.classifier.model, self.classifier.backbone.architecture, frozen=phase.head_only)
         yield self.classifier.describe()
-        if phase.name == "head" and self.embedder:
+        if phase.head_only and self.embedder:
             return (yield from self._on_features(self.embedder, data))
         if self.embedder:
             yield from self.store.fill([r for r in data.records if r.split != "test"], self.check_stop)

@@ -3,19 +3,25 @@
 from dataclasses import dataclass, replace
 
 from tl_engine.runs.config import STRATEGY_DEFAULTS, TrainConfig
+from tl_engine.runs.meta import ALL, HEAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
     """Consecutive epochs in which the same part learns."""
 
-    name: str  # "head" or "all"
+    learns: str  # HEAD or ALL
     first_epoch: int  # counted from 1 through the whole training
     epochs: int
     learning_rate: float
     usual_rate: float  # what such a phase learns with unless told otherwise
     rate_option: str = "learning-rate"  # what sets its rate
     last: bool = True  # whether the training ends with it
+
+    @property
+    def head_only(self) -> bool:
+        """Whether the backbone is frozen meanwhile, so that features computed once take the photos' place."""
+        return self.learns == HEAD
 
     @property
     def last_epoch(self) -> int:
@@ -36,10 +42,10 @@ def phases(config: TrainConfig) -> list[Phase]:
 
 def _head_phase(epochs: int, rate: float, option: str) -> Phase:
     usual = STRATEGY_DEFAULTS["feature-extraction"]["learning_rate"]
-    return Phase(name="head", first_epoch=1, epochs=epochs, learning_rate=rate, usual_rate=usual, rate_option=option)
+    return Phase(learns=HEAD, first_epoch=1, epochs=epochs, learning_rate=rate, usual_rate=usual, rate_option=option)
 
 
 def _whole_phase(config: TrainConfig, before: int) -> Phase:
     usual = STRATEGY_DEFAULTS[config.strategy]["learning_rate"]
     epochs, rate = config.epochs - before, config.learning_rate
-    return Phase(name="all", first_epoch=before + 1, epochs=epochs, learning_rate=rate, usual_rate=usual)
+    return Phase(learns=ALL, first_epoch=before + 1, epochs=epochs, learning_rate=rate, usual_rate=usual)

@@ -127,7 +127,7 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
         check_stop=training.check_stop,
     )  # fmt: skip
     plan = phases(config)
-    runtime = make_runtime(backbone, training.settings, learning=any(phase.name == "all" for phase in plan))
+    runtime = make_runtime(backbone, training.settings, learning=not all(phase.head_only for phase in plan))
     classifier = Classifier.on(backbone, training.data.classes)
     yield Note(message=runtime.reason)
     preparation = Preparation(classifier, config, training.settings, runtime, training.check_stop)
@@ -190,7 +190,7 @@ def _save(training: Training, preparation: Preparation, phase: Phase, data: Imag
         figures = Figures(
             epoch=best.epoch or 0, val_accuracy=best.score.accuracy, val_loss=best.score.loss, images=photos
         )
-        preparation.classifier.save(training.folder / "best", phase.name, training.config, figures)
+        preparation.classifier.save(training.folder / "best", phase.learns, training.config, figures)
 
 
 def _run_phase(
@@ -232,7 +232,7 @@ def _epoch_end(
     return EpochEnd(
         epoch=epoch,
         epochs=config.epochs,
-        phase=phase.name,
+        phase=phase.learns,
         train_loss=train.loss,
         train_accuracy=train.accuracy,
         val_loss=val.loss,
