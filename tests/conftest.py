@@ -67,5 +67,5 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
     place = tmp_path_factory.mktemp("inspected")
     folder = faulty(place / "photos")
     settings = own_settings(place)
-    report = watched(make_report(folder, Mends(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
+    report = watched(make_report(Mends(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
     return Inspected(folder, settings, report)

@@ -67,7 +67,7 @@ def inspect(
     """
     here = settings or Settings.make()
     located = intake.locate(str(data), here, reading=Reading(layout=layout))
-    return watched(make_report(located.root, located, here, architecture), lambda _event: None)
+    return watched(make_report(located, here, architecture), lambda _event: None)
 
 
 def load_data(

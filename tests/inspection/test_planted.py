@@ -56,7 +56,7 @@ def found_in(source: Path, place: Path) -> Found:
     settings = Settings(
         runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
     )
-    work = make_report(planted.folder, Mends(root=planted.folder), settings, "efficientnet_lite0")
+    work = make_report(Mends(root=planted.folder), settings, "efficientnet_lite0")
     return Found(planted, watched(work, lambda _event: None))
 
 

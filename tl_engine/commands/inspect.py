@@ -38,7 +38,7 @@ def inspect_command(arguments: argparse.Namespace) -> int:
     architecture = arguments.architecture or DEFAULT_ARCHITECTURE
     with _telling(arguments) as tell:
         located = locate(arguments.data, settings, telling("getting the data", tell), _reading(arguments))
-        report = watched(make_report(located.root, located, settings, architecture), tell)
+        report = watched(make_report(located, settings, architecture), tell)
         if arguments.out:
             _write(written_path(arguments.out), located, report, settings, tell)
     if arguments.json:

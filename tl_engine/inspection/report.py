@@ -36,9 +36,9 @@ BLANK = "blank: one colour everywhere, so there is nothing to learn from"
 MOST_ALIKE = 5  # pairs of classes told
 
 
-def make_report(root: Path, mends: Mends, settings: Settings, architecture: str) -> Generator[Event, None, Report]:
-    """The report of the data set under `root`, as corrected. Raises DataError or WeightsError."""
-    manifest = yield from read_manifest(root, settings, mends.layout)
+def make_report(mends: Mends, settings: Settings, architecture: str) -> Generator[Event, None, Report]:
+    """The report of a data set as corrected. Raises DataError or WeightsError."""
+    manifest = yield from read_manifest(mends.root, settings, mends.layout)
     manifest = split_as_trained(mends.applied_to_manifest(manifest))
     kept = settings.cache / "reports" / f"{_key(manifest, mends, settings, architecture)}.json"
     if report := _cached(kept):

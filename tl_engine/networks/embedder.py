@@ -31,15 +31,6 @@ RANDOM = threading.Lock()  # torchvision's transforms draw from torch's one gene
 Pixels = NDArray[np.uint8]
 
 
-@dataclass(slots=True)
-class Found:
-    """What looking at files gave: rows by key, the key of each file, and the files that cannot be read."""
-
-    rows: dict[str, Tensor] = field(default_factory=dict)
-    keys: dict[Path, str] = field(default_factory=dict)
-    unreadable: dict[Path, str] = field(default_factory=dict)
-
-
 class Embedder:
     """Runs the frozen backbone over files it has not seen yet, and keeps what comes out."""
 
@@ -56,48 +47,27 @@ class Embedder:
         numbers = {**self.preprocess.to_dict(), "short_side": self.preprocess.short_side}
         pair = [backbone.weights_hash, backbone.architecture.name, numbers, runtime.precision]
         self.cache = FeatureCache(settings.cache / "features", json.dumps(pair), settings.cache_bytes)
-        self.found = Found()
 
-    def look(self, data: ImageFolder) -> Generator[Event, None, dict[Path, str]]:
-        """Embed the plain view of every file; returns the files that do not decode, each with one sentence."""
-        self.found.keys = content_hashes(data, self.settings)
-        yield from self._embed(data.records, "embedding photos", self.found.keys, self._view)
-        return self.found.unreadable
-
-    def plain(self, records: Sequence[Record]) -> Tensor:
-        """The features (N, ...) of records that were looked at, on the device."""
-        rows = [self.found.rows[self.found.keys[record.path]] for record in records]
-        return torch.stack(rows).to(self.runtime.device)
-
-    def augmented(
-        self, records: Sequence[Record], augmentation: str, views: int
-    ) -> Generator[Event, None, list[Tensor]]:
-        """The features (N, ...) of `views` augmented copies, the same for the same file in every run."""
-        transform = self.preprocess.random_view(augmentation)
-        stacked = []
-        for number in range(1, views + 1):
-            keys = {r.path: f"{self.found.keys[r.path]}:{augmentation}:{number}" for r in records}
-
-            def draw(record: Record, keys: dict[Path, str] = keys) -> Pixels:
-                picture = self.preprocess.open(record.path)
-                with RANDOM, torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(int(hashlib.sha256(keys[record.path].encode()).hexdigest()[:12], 16))
-                    return np.asarray(transform(picture))
-
-            yield from self._embed(records, f"embedding augmented view {number} of {views}", keys, draw)
-            rows = [self.found.rows[keys[record.path]] for record in records]
-            stacked.append(torch.stack(rows).to(self.runtime.device))
-        return stacked
+    def look(self, data: ImageFolder) -> Generator[Event, None, "Embedded"]:
+        """Embed the plain view of every file; what comes out can then be asked for features."""
+        found = Embedded(embedder=self, keys=content_hashes(data, self.settings))
+        yield from self.embed(found, data.records, "embedding photos", found.keys, self._view)
+        return found
 
     def _view(self, record: Record) -> Pixels:
         return np.asarray(self.preprocess.view(self.preprocess.open(record.path)))
 
-    def _embed(
-        self, records: Sequence[Record], stage: str, keys: dict[Path, str], draw: Callable[[Record], Pixels]
+    def embed(
+        self,
+        found: "Embedded",
+        records: Sequence[Record],
+        stage: str,
+        keys: dict[Path, str],
+        draw: Callable[[Record], Pixels],
     ) -> Generator[Event, None, None]:
         """Fill `found.rows` for these records: from the cache, else by running the backbone, shared by processes."""
-        self.found.rows |= self.cache.rows([keys[record.path] for record in records])
-        first = {keys[r.path]: r for r in reversed(records) if keys[r.path] not in self.found.rows}
+        found.rows |= self.cache.rows([keys[record.path] for record in records])
+        first = {keys[r.path]: r for r in reversed(records) if keys[r.path] not in found.rows}
         missing = _agreed(list(first.values()))
         mine = missing[self.runtime.accelerator.process_index :: self.runtime.accelerator.num_processes]
         computed: dict[str, Tensor] = {}
@@ -106,15 +76,16 @@ class Embedder:
             # Another run may have embedded the same files since: what is there is not computed twice.
             known = self.cache.rows([keys[record.path] for record in shard])
             rest = [record for record in shard if keys[record.path] not in known]
-            fresh = yield from self._run(rest, keys, draw, clock, len(computed))
+            fresh = yield from self._run(found, rest, keys, draw, clock, len(computed))
             self.cache.add(list(fresh), torch.stack(list(fresh.values())) if fresh else torch.empty(0))
             computed |= known | fresh
         if self.cache.problem:
             yield Note(message=f"the feature cache is off: {self.cache.problem}; the training goes on without it")
-        self._share(computed, records, keys)
+        self._share(found, computed, records, keys)
 
     def _run(
         self,
+        found: "Embedded",
         records: Sequence[Record],
         keys: dict[Path, str],
         draw: Callable[[Record], Pixels],
@@ -129,7 +100,7 @@ class Embedder:
             good = [(record, pixels) for record, pixels in batch if not isinstance(pixels, ImageError)]
             for record, pixels in batch:
                 if isinstance(pixels, ImageError):
-                    self.found.unreadable[record.path] = str(pixels)
+                    found.unreadable[record.path] = str(pixels)
             if good:
                 features = self._forward(np.stack([pixels for _, pixels in good]))
                 rows |= {keys[record.path]: row for (record, _), row in zip(good, features, strict=True)}
@@ -144,16 +115,56 @@ class Embedder:
         with self.runtime.accelerator.autocast():
             return backbone_outputs(self.model, self.backbone.head, images).float().cpu()
 
-    def _share(self, computed: dict[str, Tensor], records: Sequence[Record], keys: dict[Path, str]) -> None:
+    def _share(
+        self, found: "Embedded", computed: dict[str, Tensor], records: Sequence[Record], keys: dict[Path, str]
+    ) -> None:
         """Give every process the rows and refusals of all; files with the same bytes share a row or a refusal."""
         if self.runtime.accelerator.num_processes > 1:
             computed = dict(gather_object(list(computed.items())))
-            self.found.unreadable = dict(gather_object(list(self.found.unreadable.items())))
-        self.found.rows |= computed
-        reasons = {keys[path]: reason for path, reason in self.found.unreadable.items() if path in keys}
+            found.unreadable = dict(gather_object(list(found.unreadable.items())))
+        found.rows |= computed
+        reasons = {keys[path]: reason for path, reason in found.unreadable.items() if path in keys}
         for record in records:
             if keys[record.path] in reasons:
-                self.found.unreadable.setdefault(record.path, reasons[keys[record.path]])
+                found.unreadable.setdefault(record.path, reasons[keys[record.path]])
+
+
+@dataclass(slots=True, kw_only=True)
+class Embedded:
+    """What looking at files gave; whoever has one may ask for the features of what was looked at."""
+
+    embedder: Embedder
+    keys: dict[Path, str]  # file -> content hash
+    rows: dict[str, Tensor] = field(default_factory=dict)  # key -> features (...), float32 on the CPU
+    unreadable: dict[Path, str] = field(default_factory=dict)  # file -> one sentence why it does not decode
+
+    def plain(self, records: Sequence[Record]) -> Tensor:
+        """The features (N, ...) of these records, on the device."""
+        return self._stacked([self.keys[record.path] for record in records])
+
+    def augmented(
+        self, records: Sequence[Record], augmentation: str, views: int
+    ) -> Generator[Event, None, list[Tensor]]:
+        """The features (N, ...) of `views` augmented copies, the same for the same file in every run."""
+        preprocess = self.embedder.preprocess
+        transform = preprocess.random_view(augmentation)
+        stacked = []
+        for number in range(1, views + 1):
+            keys = {r.path: f"{self.keys[r.path]}:{augmentation}:{number}" for r in records}
+
+            def draw(record: Record, keys: dict[Path, str] = keys) -> Pixels:
+                picture = preprocess.open(record.path)
+                with RANDOM, torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(int(hashlib.sha256(keys[record.path].encode()).hexdigest()[:12], 16))
+                    return np.asarray(transform(picture))
+
+            stage = f"embedding augmented view {number} of {views}"
+            yield from self.embedder.embed(self, records, stage, keys, draw)
+            stacked.append(self._stacked([keys[record.path] for record in records]))
+        return stacked
+
+    def _stacked(self, keys: Sequence[str]) -> Tensor:
+        return torch.stack([self.rows[key] for key in keys]).to(self.embedder.runtime.device)
 
 
 def embed_photos(
@@ -165,15 +176,15 @@ def embed_photos(
     """
     backbone = yield from prepare_backbone(architecture, settings)
     embedder = Embedder(backbone, make_runtime(backbone, settings), settings)
-    bad = yield from embedder.look(data)
-    readable = without(data, bad).records
+    found = yield from embedder.look(data)
+    readable = without(data, found.unreadable).records
     if not readable:
         raise DataError(
             f"No photo in {data.root.name} takes part, all are damaged or left out: copy them again or undo some."
         )
-    rows = embedder.plain(readable).cpu()
+    rows = found.plain(readable).cpu()
     # Some heads begin before the pooling (SqueezeNet's); what is where does not matter here.
-    return (rows.mean((2, 3)) if rows.dim() == 4 else rows.flatten(1)).numpy(), bad
+    return (rows.mean((2, 3)) if rows.dim() == 4 else rows.flatten(1)).numpy(), found.unreadable
 
 
 def _agreed(records: list[Record]) -> list[Record]:

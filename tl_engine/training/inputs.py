@@ -12,7 +12,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import ImageFolder, Record
 from tl_engine.data.hashes import content_hashes
-from tl_engine.networks.embedder import Embedder
+from tl_engine.networks.embedder import Embedded, Embedder
 from tl_engine.networks.models import freeze_backbone
 from tl_engine.networks.runtime import Runtime
 from tl_engine.runs.config import TrainConfig
@@ -31,6 +31,14 @@ class Ready:
     learner: nn.Module
     train: Batches
     val: Batches
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What looking at every file gave: those that do not decode, each with one sentence, and features for a head."""
+
+    unreadable: dict[Path, str]
+    embedded: Embedded | None = None
 
 
 class Preparation:
@@ -54,38 +62,39 @@ class Preparation:
         if phases(config)[0].head_only:
             self.embedder = Embedder(classifier.backbone, runtime, settings, check_stop)
 
-    def look(self, data: ImageFolder) -> Generator[Event, None, dict[Path, str]]:
-        """Decode every file, once: into features, or into memory. Returns those that cannot be read, and why."""
+    def look(self, data: ImageFolder) -> Generator[Event, None, Looked]:
+        """Decode every file, once: into features, or into memory."""
         if self.embedder:
-            return (yield from self.embedder.look(data))
-        return (yield from self.store.fill(data.records, self.check_stop))
+            embedded = yield from self.embedder.look(data)
+            return Looked(embedded.unreadable, embedded)
+        return Looked((yield from self.store.fill(data.records, self.check_stop)))
 
     def hashes(self, data: ImageFolder) -> dict[Path, str]:
         """The content hash of each file."""
         return content_hashes(data, self.settings)
 
-    def ready(self, phase: Phase, data: ImageFolder) -> Generator[Event, None, Ready]:
+    def ready(self, phase: Phase, data: ImageFolder, looked: Looked) -> Generator[Event, None, Ready]:
         """Freeze or free the backbone, say what learns, and give the phase its inputs."""
         freeze_backbone(self.classifier.model, self.classifier.backbone.architecture, frozen=phase.head_only)
         yield self.classifier.describe()
-        if phase.head_only and self.embedder:
-            return (yield from self._on_features(self.embedder, data))
-        if self.embedder:
+        if phase.head_only and looked.embedded:
+            return (yield from self._on_features(looked.embedded, data))
+        if looked.embedded:
             yield from self.store.fill([r for r in data.records if r.split != "test"], self.check_stop)
         return self._on_photos(data)
 
-    def _on_features(self, embedder: Embedder, data: ImageFolder) -> Generator[Event, None, Ready]:
+    def _on_features(self, embedded: Embedded, data: ImageFolder) -> Generator[Event, None, Ready]:
         config, device = self.config, self.runtime.device
         train, val = data.of("train"), data.of("val")
-        views = [embedder.plain(train)]
+        views = [embedded.plain(train)]
         # Before a fine-tuning the head only has to be sensible, so there the plain view alone is worth its pass.
         if config.strategy == "feature-extraction" and config.augmentation != "none":
-            views += yield from embedder.augmented(train, config.augmentation, config.views)
+            views += yield from embedded.augmented(train, config.augmentation, config.views)
         train_labels, val_labels = (torch.tensor([r.label for r in rs], device=device) for rs in (train, val))
         return Ready(
             nn.Sequential(self.classifier.backbone.head, nn.Flatten(1)),
             FeatureBatches(torch.stack(views), train_labels, config.batch_size, shuffle_seed=config.seed),
-            FeatureBatches(embedder.plain(val)[None], val_labels, EVALUATION_FEATURES),
+            FeatureBatches(embedded.plain(val)[None], val_labels, EVALUATION_FEATURES),
         )
 
     def _on_photos(self, data: ImageFolder) -> Ready:

@@ -27,7 +27,7 @@ from tl_engine.runs.config import TrainConfig, to_dict
 from tl_engine.runs.meta import Figures
 from tl_engine.training.divergence import check_loss
 from tl_engine.training.epochs import Score, Step, evaluate, train_epoch
-from tl_engine.training.inputs import Preparation, Ready
+from tl_engine.training.inputs import Looked, Preparation, Ready
 from tl_engine.training.optimization import make_optimizer, make_schedule, training_criterion
 from tl_engine.training.phases import Phase, phases
 
@@ -131,12 +131,12 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
     classifier = Classifier.on(backbone, training.data.classes)
     yield Note(message=runtime.reason)
     preparation = Preparation(classifier, config, training.settings, runtime, training.check_stop)
-    data = yield from _readable(training, preparation)
+    data, looked = yield from _readable(training, preparation)
     reason = None
     # The best may be the head of the first phase, on a backbone that the second one then changes.
     untouched = classifier.copied_state() if len(plan) > 1 and data.of("test") else None
     for phase in plan:
-        ready = yield from preparation.ready(phase, data)
+        ready = yield from preparation.ready(phase, data, looked)
         reason = yield from _run_phase(phase, ready, training, preparation, data, best)
     if data.of("test"):
         yield from _afterwards("Measuring the test photos", _final_test(training, preparation, data, untouched))
@@ -168,11 +168,11 @@ def _final_test(
     yield FinalTest(test_loss=score.loss, test_accuracy=score.accuracy)
 
 
-def _readable(training: Training, preparation: Preparation) -> Generator[Event, None, ImageFolder]:
+def _readable(training: Training, preparation: Preparation) -> Generator[Event, None, tuple[ImageFolder, Looked]]:
     """The data without the files that do not decode, each of them named, and then split: a class keeps its share."""
     config, given = training.config, training.data
-    bad = yield from preparation.look(split_validation(given, config.val_fraction, config.seed))
-    data = without(given, bad)
+    looked = yield from preparation.look(split_validation(given, config.val_fraction, config.seed))
+    data = without(given, looked.unreadable)
     for entry in data.left_out[len(given.left_out) :]:
         yield FileSkipped(file=entry.file, reason=entry.reason)
     data = split_validation(data, config.val_fraction, config.seed)
@@ -180,7 +180,7 @@ def _readable(training: Training, preparation: Preparation) -> Generator[Event, 
     if preparation.runtime.accelerator.is_main_process:
         write_listing(training.folder / "manifest.json", data, preparation.hashes(data))
     yield DataRead(classes=list(data.classes), counts=data.counts())
-    return data
+    return data, looked
 
 
 def _save(training: Training, preparation: Preparation, phase: Phase, data: ImageFolder, best: Best) -> None:
