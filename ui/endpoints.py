@@ -14,8 +14,9 @@ from tl_engine.runs import queue
 from tl_engine.workspaces import start
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import new_token, open_run, stoppable
+from ui.parts.components import photo_input
 from ui.parts.refusal import answered
-from ui.predict.tab import PARALLEL, photo_input
+from ui.predict.tab import PARALLEL
 from ui.train.run_view import READER
 
 

@@ -12,6 +12,7 @@ from tl_engine.sources.collection import Collection
 from tl_engine.workspaces import data_choices, forget
 from tl_engine.workspaces.scratch import PACKED, new_folder
 from tl_engine.workspaces.workspace import owner_of
+from ui.parts.components import open_radio
 from ui.parts.photo_grid import Item, PhotoGrid, names
 from ui.parts.refusal import in_words
 from ui.parts.wording import QUIET, text
@@ -44,9 +45,7 @@ class CollectView:
                     scale=3,
                 )
                 self.add_class = gr.Button("Add class", elem_id="add-class", scale=1, min_width=100)
-            self.name = gr.Radio([], label="Photos go to the class", elem_id="class")
-            # A restarted server forgets the choices an open page was sent; the engine looks whether the class is there.
-            self.name.preprocess = lambda payload: payload if isinstance(payload, str) else ""  # type: ignore[method-assign]
+            self.name = open_radio(label="Photos go to the class", elem_id="class")
             with gr.Row():
                 with gr.Column(min_width=300):
                     self._ways_in()

@@ -19,6 +19,7 @@ from tl_engine.runs.config import AUGMENTATIONS
 from tl_engine.sources.collection import Collection
 from tl_engine.workspaces import corrections, data_choices
 from tl_engine.workspaces.workspace import owner_of
+from ui.parts.components import open_dropdown
 from ui.parts.photo_grid import Item, PhotoGrid, names
 from ui.parts.refusal import in_words
 from ui.parts.wording import FIT_WORDS, QUIET, text
@@ -35,8 +36,7 @@ class LookView:
         self.settings = settings
         self.workspace = workspace
         with gr.Row():
-            self.name = gr.Dropdown([("All classes", ALL)], value=ALL, allow_custom_value=True, label="Class",
-                                    elem_id="look-class")  # fmt: skip
+            self.name = open_dropdown([("All classes", ALL)], value=ALL, label="Class", elem_id="look-class")
             self.split = gr.Radio([("All", ALL), ("Training", "train"), ("Validation", "val"), ("Test", "test")],
                                   value=ALL, label="Split", elem_id="look-split")  # fmt: skip
         self.grid = PhotoGrid(settings, "Photos; click one to see it as the network does", "photos")

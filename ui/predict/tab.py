@@ -19,9 +19,10 @@ from tl_engine.runs.find import IMAGENET, classifier_of, shipped
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.scratch import new_folder
 from tl_engine.workspaces.workspace import owner_of, visible_runs
+from ui.parts.components import open_dropdown, photo_input
 from ui.parts.refusal import in_words, refused
 from ui.parts.run_label import label
-from ui.parts.wording import IMAGENET_LABEL, SHIPPED_LABELS
+from ui.parts.wording import IMAGENET_LABEL, QUIET, SHIPPED_LABELS
 
 HOST = "The host's"
 
@@ -38,17 +39,6 @@ class PredictTab:
 
     tab: gr.Tab
     classifier: gr.Dropdown
-
-
-def photo_input(**options: Any) -> gr.Image:
-    """Gradio's Image, but the file reaches the handler unopened, so that our one door can refuse it in words.
-
-    Gradio itself would open it first and answer a bare "Error". Not a subclass: Gradio writes a .pyi for each.
-    """
-    image = gr.Image(type="filepath", **options)
-    # The path lies in Gradio's cache; Gradio has checked that before.
-    image.preprocess = lambda payload: str(payload.path) if payload and payload.path else None  # type: ignore[method-assign]
-    return image
 
 
 def example_pictures() -> list[str]:
@@ -114,10 +104,9 @@ def write_csv(table: pd.DataFrame) -> str:
 def build_predict_tab(settings: Settings, pool: ClassifierPool, workspace: gr.BrowserState) -> PredictTab:
     """Lay out the tab and connect it."""
     with gr.Tab("Predict", id="predict") as tab:
-        classifier = gr.Dropdown(
+        classifier = open_dropdown(
             [(IMAGENET_LABEL, "imagenet")],
             value="imagenet",
-            allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
             label="Classifier",
             info="What comes with the program, your finished trainings, and the host's.",
             elem_id="classifier",
@@ -184,8 +173,7 @@ def _connect(
         names = [name for _, name in listed]
         return gr.Dropdown(choices=listed if current in names else [*listed, ("The run of your link", current)])
 
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    tab.select(refresh, [workspace, classifier], classifier, **quiet)
+    tab.select(refresh, [workspace, classifier], classifier, **QUIET)
 
 
 def choices(settings: Settings, workspace: str, token: str = "") -> list[tuple[str, str]]:
