@@ -1,6 +1,5 @@
 """The left side of the Train tab: what to train on, with what, and how."""
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -11,8 +10,7 @@ from tl_engine.base.errors import EngineError, Question
 from tl_engine.base.settings import MEGABYTE, Settings
 from tl_engine.base.words import plural
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.photos.square import FITS
-from tl_engine.runs.config import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, TrainConfig
+from tl_engine.runs.config import TrainConfig
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.room import MOST_TAKEN
 from tl_engine.workspaces import corrections, data_choices, forget
@@ -22,10 +20,10 @@ from ui.parts.data_dropdown import data_dropdown
 from ui.parts.data_table import counts_table, findings_html
 from ui.parts.question import QuestionBox, Waiting, awaited, used_up
 from ui.parts.refusal import in_words, problem_html
-from ui.parts.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, text
+from ui.parts.wording import PRESETS, QUIET, STRATEGIES, text
+from ui.train.setting_controls import ADVANCED, Component, setting_control
 
 TAKERS = 4  # uploads being unpacked at once
-Component = gr.components.Component
 
 
 def backbone_choices(settings: Settings) -> list[tuple[str, str]]:
@@ -56,35 +54,6 @@ def settings_for(strategy: str, preset: str | None) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("epochs", *ADVANCED)}
 
 
-ADVANCED: dict[str, Callable[[Any], Component]] = {
-    "learning_rate": lambda v: gr.Number(v, label="Learning rate", info="The peak of the schedule."),
-    "batch_size": lambda v: gr.Number(v, label="Batch size", info="Photos per step."),
-    "optimizer": lambda v: gr.Dropdown(list(OPTIMIZERS), value=v, label="Optimizer"),
-    "schedule": lambda v: gr.Dropdown(
-        list(SCHEDULES), value=v, label="Schedule", info="How the learning rate falls over the epochs."
-    ),
-    "augmentation": lambda v: gr.Dropdown(
-        list(AUGMENTATIONS), value=v, label="Augmentation", info="Random crops and flips; strong adds colours and more."
-    ),
-    "fit": lambda v: gr.Dropdown(
-        [(FIT_WORDS[fit], fit) for fit in FITS],
-        value=v,
-        label="Square by",
-        info="The centre of each photo, or all of it, padded or stretched; the tab Data shows them.",
-    ),
-    "weight_decay": lambda v: gr.Number(v, label="Weight decay"),
-    "label_smoothing": lambda v: gr.Number(v, label="Label smoothing"),
-    "class_weights": lambda v: gr.Checkbox(v, label="Weigh rare classes more"),
-    "early_stopping": lambda v: gr.Number(
-        v, label="Early stopping", info="Epochs without a better one before it ends; 0: never."
-    ),
-    "val_fraction": lambda v: gr.Number(
-        v, label="Validation share", info="Of each class, where there is no validation folder."
-    ),
-    "seed": lambda v: gr.Number(v, label="Seed", info="The same seed gives the same result."),
-}
-
-
 class TrainForm:
     """The controls, and what they say together."""
 
@@ -105,17 +74,12 @@ class TrainForm:
             info="The network that already knows how to see.",
             elem_id="architecture",
         )
-        self.strategy = gr.Radio(
-            [(title, name) for name, (title, _) in STRATEGIES.items()],
-            value="feature-extraction",
-            label="3. What learns",
-            elem_id="strategy",
-        )
+        self.strategy: Any = setting_control("strategy", "feature-extraction")
         self.explained = gr.HTML(explanation("feature-extraction"))
-        self.epochs = gr.Number(start["epochs"], label="4. Epochs", info="How often every photo is learnt from.")
+        self.epochs = setting_control("epochs", start["epochs"])
         with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
             self.preset = gr.Radio([(k, v or "") for k, v in PRESETS.items()], value="", label="Preset")
-            self.advanced = {name: make(start[name]) for name, make in ADVANCED.items()}
+            self.advanced = {name: setting_control(name, start[name]) for name in ADVANCED}
         self._connect()
 
     def _ways_in(self) -> None:

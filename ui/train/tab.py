@@ -10,16 +10,18 @@ from tl_engine.runs.queue import stop
 from tl_engine.runs.run import Run
 from tl_engine.workspaces import start
 from tl_engine.workspaces.workspace import open_run, owner_of, stoppable, visible_runs
+from ui.parts.components import open_dropdown
 from ui.parts.refusal import refused
 from ui.parts.run_label import label
 from ui.parts.wording import QUIET
 from ui.predict.tab import PredictTab
 from ui.predict.tab import choices as classifier_choices
 from ui.train.curves import run_curves
-from ui.train.form import Component, TrainForm
+from ui.train.form import TrainForm
 from ui.train.plot_files import file_stem
 from ui.train.plots import accuracy_plot, loss_plot
 from ui.train.run_view import RunView, log_html, status_html, view
+from ui.train.setting_controls import Component
 
 MOST_BESIDE = 6  # runs laid over; more are a tangle
 FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event
@@ -43,11 +45,9 @@ class TrainTab:
             self.seen = gr.Textbox(visible=False)  # the version of what is shown
 
     def _run_side(self) -> None:
-        # An open page outlives a restart, which forgets the choices it was sent: hence the custom values.
-        self.run = gr.Dropdown(
+        self.run = open_dropdown(
             [],
             value=None,
-            allow_custom_value=True,
             label="Run",
             info="Yours and the host's, newest first.",
             elem_id="run",
@@ -59,11 +59,10 @@ class TrainTab:
         with gr.Row(elem_id="plots"):
             self.accuracy = gr.HTML(accuracy_plot([]), elem_id="accuracy", min_width=280)
             self.loss = gr.HTML(loss_plot([]), elem_id="loss", min_width=280)
-        self.others = gr.Dropdown(
+        self.others = open_dropdown(
             [],
             value=[],
             multiselect=True,
-            allow_custom_value=True,
             label="Lay over the validation curves of earlier runs",
             elem_id="others",
         )
