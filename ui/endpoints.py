@@ -13,7 +13,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
 from tl_engine.workspaces import start
 from tl_engine.workspaces.classifier_pool import ClassifierPool
-from tl_engine.workspaces.workspace import new_token, open_run, stoppable
+from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
 from ui.parts.components import photo_input
 from ui.parts.refusal import answered
 from ui.predict.tab import PARALLEL
@@ -36,9 +36,9 @@ def start_training(settings: Settings, config: Any) -> dict[str, str]:
     try:
         if not isinstance(config, dict):
             raise EngineError("config must be a json object with the terminal's long option names.")
-        workspace = new_token()
-        run, _ = start.start(config, settings, workspace)
-        return {"run": run.name, "workspace": workspace}
+        visitor = Workspace.of(settings, None)
+        run, _ = start.start(config, visitor)
+        return {"run": run.name, "workspace": visitor.token}
     except EngineError as error:
         raise answered(error) from None
 

@@ -1,20 +1,20 @@
 """The page: its tabs, a workspace kept in the browser, endpoints for programs."""
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
+from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
-from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
-from tl_engine.workspaces.workspace import TOKEN, new_token
+from tl_engine.workspaces.workspace import Workspace
 from ui.endpoints import add_endpoints
+from ui.parts.components import Updates
 from ui.parts.incoming import guard
 from ui.parts.refusal import answer_in_words
 from ui.parts.wording import INTRO, QUIET, TITLE
 from ui.photos.tab import DataTab
-from ui.predict.tab import build_predict_tab, choices
+from ui.predict.tab import PredictTab, choices
 from ui.train.tab import TrainTab
 from ui.waking import awake, put_to_sleep
 
@@ -31,6 +31,14 @@ SCRIPTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name i
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
+def remembered(settings: Settings, known: object) -> Workspace:
+    """The workspace that the browser kept; a new one where it kept none, or something else."""
+    try:
+        return Workspace.of(settings, known)
+    except EngineError:
+        return Workspace.of(settings, None)
+
+
 def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
     """The whole page over one installation."""
     page: gr.Blocks
@@ -39,37 +47,37 @@ def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
         workspace = gr.BrowserState("", storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
         with gr.Tabs(elem_id="tabs") as tabs:
             train = TrainTab(settings, workspace)
-            predict = build_predict_tab(settings, pool, workspace)
+            predict = PredictTab(settings, pool, workspace)
             data = DataTab(settings, workspace)
         add_endpoints(settings, pool)
         train.connect(tabs, predict)
+        predict.connect()
         data.connect(tabs, train.form)
         # What was collected or corrected meanwhile shows in the summary.
-        train.tab.select(train.form.describe, [train.form.data, workspace], train.form.shown, **QUIET)
+        train.tab.select(train.form.describe_data, [train.form.data, workspace], train.form.shown, **QUIET)
 
         sleeping = put_to_sleep(page, workspace)
 
-        def restore(known: str, request: gr.Request) -> list[Any]:
+        def restore(known: str, request: gr.Request) -> Updates:
             """What this visitor had: their workspace, their data, their newest run or the one of the link."""
-            owner = known if isinstance(known, str) and TOKEN.fullmatch(known) else new_token()
-            listed = data_choices.choices(settings, owner)
-            chosen = data_choices.default_choice(settings)
-            return [
-                owner,
-                gr.Dropdown(choices=listed, value=chosen),
-                *train.form.describe(chosen, owner),
-                train.restored(owner, request.query_params.get("run")),
-                gr.Dropdown(choices=choices(settings, owner)),
-                gr.Dropdown(choices=listed),
-                *awake(sleeping),
-            ]
+            visitor = remembered(settings, known)
+            listed, chosen = visitor.choices(), visitor.present(None)
+            return {
+                workspace: visitor.token,
+                train.form.data: gr.Dropdown(choices=listed, value=chosen),
+                **train.form.describe_data(chosen, visitor.token),
+                **train.restore_run(visitor, request.query_params.get("run")),
+                predict.classifier: gr.Dropdown(choices=choices(visitor)),
+                data.choice: gr.Dropdown(choices=listed),
+                **awake(sleeping),
+            }
 
         outputs = [workspace, train.form.data, *train.form.shown, train.run, predict.classifier, data.choice]
         loaded = page.load(restore, workspace, [*outputs, *sleeping], **QUIET)
         loaded.failure(lambda: awake(sleeping), None, sleeping, **QUIET)  # nobody is kept from starting by a list
         for script in SCRIPTS:
             page.load(None, js=script)
-        loaded.then(train.follow_anew, [train.run, train.others, workspace], train.shown, **QUIET)
+        loaded.then(train.show_run, [train.run, train.others, workspace], train.shown, **QUIET)
     answer_in_words(page)
     guard(page)
     return page

@@ -22,6 +22,7 @@ from tl_engine.runs.meta import META, BackboneMeta, Figures, Meta
 from tl_engine.runs.run import PROCESS, Run
 from tl_engine.runs.saved_classifier import TENSORS, saved_folder
 from tl_engine.workspaces import start
+from tl_engine.workspaces.workspace import Workspace
 from ui.predict.tab import choices
 from ui.train.run_view import status_html, view
 
@@ -60,7 +61,7 @@ def killed(run: Run) -> Run:
         lambda run, settings: named_classifier(run.name, settings),
         lambda run, settings: classifier_folder(run.name, settings),
         lambda run, settings: classifier_folder(str(run.folder), settings),
-        lambda run, settings: [name for _, name in choices(settings, OWNER) if name == run.name],
+        lambda run, settings: [name for _, name in choices(Workspace(settings, OWNER)) if name == run.name],
         lambda run, _settings: start.packed(run),
     ],
     ids=["engine", "page", "terminal, by name", "terminal, by folder", "the list of Predict", "download"],
@@ -105,7 +106,7 @@ def test_an_empty_folder_of_that_name_is_no_classifier(settings: Settings, tmp_p
         (place / TENSORS).unlink()
     assert classifier_of(run) is None
     assert start.packed(run) is None
-    assert run.name not in [name for _, name in choices(settings, OWNER)]
+    assert run.name not in [name for _, name in choices(Workspace(settings, OWNER))]
     (tmp_path / "empty").mkdir()
     for name in (run.name, str(run.folder), str(tmp_path / "empty")):
         with pytest.raises(RunError, match="holds no classifier"):

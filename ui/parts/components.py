@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+Updates = dict[Any, Any]  # component -> its new value; what a handler returns
+
 
 def photo_input(**options: Any) -> gr.Image:
     """An Image whose file reaches the handler unopened, so that the one door for pictures can refuse it in words.

@@ -17,9 +17,9 @@ from tl_engine.data.dataset import ImageFolder, Record
 from tl_engine.photos.square import FITS
 from tl_engine.runs.config import AUGMENTATIONS
 from tl_engine.sources.collection import Collection
-from tl_engine.workspaces import corrections, data_choices
-from tl_engine.workspaces.workspace import owner_of
-from ui.parts.components import open_dropdown
+from tl_engine.workspaces.chosen import Chosen
+from tl_engine.workspaces.workspace import Workspace
+from ui.parts.components import Updates, open_dropdown
 from ui.parts.photo_grid import Item, PhotoGrid, names
 from ui.parts.refusal import in_words
 from ui.parts.wording import FIT_WORDS, QUIET, text
@@ -53,44 +53,38 @@ class LookView:
 
     @property
     def shown(self) -> list[Any]:
-        """What `show` gives values for."""
+        """What `show` changes."""
         return [self.name, *self.grid.shown]
 
     def connect(self, choice: gr.Dropdown) -> None:
         """Wire everything that stays within the view."""
         chosen = [choice, self.workspace, self.name, self.split]
-        gr.on([self.name.input, self.split.input], self.show, chosen, self.shown, **QUIET)
+        gr.on([self.name.input, self.split.input], self.show_photos, chosen, self.shown, **QUIET)
         self.grid.connect(self.items, chosen)
         settings = [self.architecture, self.augmentation, self.fit]
         photo = [*chosen, self.grid.marked, *settings]
-        gr.on([self.see.click, self.fit.input], self.through_the_network, photo, self.seen, api_visibility="private")
+        gr.on([self.see.click, self.fit.input], self.see_through_network, photo, self.seen, api_visibility="private")
 
     @in_words
-    def show(self, choice: str | None, workspace: str, name: str = ALL, split: str = ALL) -> list[Any]:
+    def show_photos(self, choice: str | None, workspace: str, name: str = ALL, split: str = ALL) -> Updates:
         """The first page of the photos of a class and split."""
-        data = self.data(choice, workspace)
+        return self.show(Workspace.of(self.settings, workspace).find(choice), name, split)
+
+    def show(self, chosen: Chosen | None, name: str = ALL, split: str = ALL) -> Updates:
+        """The same, of a data set; of none there is nothing to see."""
+        data = visible_data(chosen)
         classes = list(data.classes) if data else []
         current = name if name in classes else ALL
         listed = [("All classes", ALL), *((n[:40], n) for n in classes)]
-        return [gr.Dropdown(choices=listed, value=current), *self.grid.show(_items(data, current, split))]
-
-    def data(self, choice: str | None, workspace: str) -> ImageFolder | None:
-        """The data set as corrected, one still being collected too; None where there is nothing to see yet."""
-        owner = owner_of(workspace)
-        if not choice:
-            return None
-        try:
-            return corrections.described(choice, self.settings, owner)
-        except DataError:  # nothing to learn from yet, which is no fault of somebody who is still collecting
-            own = data_choices.own_collection(choice, self.settings, owner)
-            return collected(own) if own else None
+        listed_photos = self.grid.show(_items(data, current, split))
+        return {self.name: gr.Dropdown(choices=listed, value=current), **listed_photos}
 
     def items(self, choice: str | None, workspace: str, name: str, split: str) -> list[Item]:
         """The photos that the grid pages through."""
-        return _items(self.data(choice, workspace), name, split)
+        return _items(visible_data(Workspace.of(self.settings, workspace).find(choice)), name, split)
 
     @in_words
-    def through_the_network(
+    def see_through_network(
         self, choice: str | None, workspace: str, name: str, split: str, marked: str,
         architecture: str, augmentation: str, fit: str,
     ) -> str:  # fmt: skip
@@ -115,6 +109,16 @@ class LookView:
             f'<div class="tl-seen"><p><b>{text(item.file, 80)}</b>, {row.label} ({preprocess.crop} pixels)</p>'
             f"<section>{cut}{''.join(ways)}</section><section>{''.join(views)}</section></div>"
         )
+
+
+def visible_data(chosen: Chosen | None) -> ImageFolder | None:
+    """The data set as corrected, one still being collected too; None where there is nothing to see yet."""
+    if chosen is None:
+        return None
+    try:
+        return chosen.described()
+    except DataError:  # nothing to learn from yet, which is no fault of somebody who is still collecting
+        return collected(chosen.collection) if chosen.collection else None
 
 
 def collected(own: Collection) -> ImageFolder:
