@@ -6,6 +6,7 @@ import gradio as gr
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
+from tl_engine.runs.process import Spare
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
 from ui.endpoints import add_endpoints
@@ -15,6 +16,7 @@ from ui.parts.refusal import answer_in_words
 from ui.parts.wording import INTRO, QUIET, TITLE
 from ui.photos.tab import DataTab
 from ui.predict.tab import PredictTab, choices
+from ui.train.run_view import EventReader
 from ui.train.tab import TrainTab
 from ui.waking import awake, put_to_sleep
 
@@ -39,17 +41,18 @@ def remembered(settings: Settings, known: object) -> Workspace:
         return Workspace.of(settings, None)
 
 
-def build_page(settings: Settings, pool: ClassifierPool) -> gr.Blocks:
-    """The whole page over one installation."""
+def build_page(settings: Settings, pool: ClassifierPool, spare: Spare | None = None) -> gr.Blocks:
+    """The whole page over one installation; trainings start in the spare process, if there is one."""
     page: gr.Blocks
+    reader = EventReader()
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
         gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="intro")
         workspace = gr.BrowserState("", storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
         with gr.Tabs(elem_id="tabs") as tabs:
-            train = TrainTab(settings, workspace)
+            train = TrainTab(settings, workspace, reader, spare)
             predict = PredictTab(settings, pool, workspace)
             data = DataTab(settings, workspace)
-        add_endpoints(settings, pool)
+        add_endpoints(settings, pool, reader, spare)
         train.connect(tabs, predict)
         predict.connect()
         data.connect(tabs, train.form)

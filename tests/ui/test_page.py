@@ -200,7 +200,7 @@ def test_twenty_presses_are_one_run(make_images: MakeImages, here: Settings) -> 
     assert len(tokens) == len(list_runs(here)) == 1
     other, new = start.start({"data": "colours", "epochs": 1}, Workspace(here, OTHER))
     assert new
-    assert view(other, here).place == 1
+    assert view(other, here, EventReader()).place == 1
 
 
 @pytest.mark.parametrize(

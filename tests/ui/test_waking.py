@@ -19,6 +19,7 @@ from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import TOKEN, Workspace, new_token
 from ui.page import build_page
 from ui.photos.tab import DataTab
+from ui.train.run_view import EventReader
 from ui.train.tab import TrainTab
 from ui.waking import PRESSES
 
@@ -39,7 +40,7 @@ def here(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
 def tabs(here: Settings) -> Tabs:
     with gr.Blocks(analytics_enabled=False), gr.Tabs() as both:
         workspace = gr.BrowserState("", storage_key="k", secret="s")
-        train, data = TrainTab(here, workspace), DataTab(here, workspace)
+        train, data = TrainTab(here, workspace, EventReader()), DataTab(here, workspace)
         data.connect(both, train.form)
     return train, data
 

@@ -14,6 +14,7 @@ from tl_engine.base.errors import ConfigError, RunError
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.find import classifier_of
+from tl_engine.runs.process import Spare
 from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.runs.saved_classifier import saved_at
 from tl_engine.sources.samples import SAMPLES
@@ -26,7 +27,7 @@ MOST_WAITING = 20  # runs in the queue; more are refused
 HOST_ONLY = ("runs", "name", "config", "data_dir", "weights_dir", "workspace")
 
 
-def start(options: Mapping[str, Any], visitor: Workspace) -> tuple[Run, bool]:
+def start(options: Mapping[str, Any], visitor: Workspace, spare: Spare | None = None) -> tuple[Run, bool]:
     """Start a training, or give back the one this visitor has going: (run, whether it is new).
 
     Everything is checked before a folder is made. Raises EngineError in words for the person who asked.
@@ -40,7 +41,7 @@ def start(options: Mapping[str, Any], visitor: Workspace) -> tuple[Run, bool]:
         waiting = len(open_runs.names(visitor.settings.runs))
         if waiting > MOST_WAITING:
             raise RunError(f"{waiting - 1} trainings are waiting already: try again when some have ended.")
-        return queue.start(config, visitor.settings, new_token(), visitor.token), True
+        return queue.start(config, visitor.settings, new_token(), visitor.token, spare), True
 
 
 def _going(visitor: Workspace) -> Run | None:

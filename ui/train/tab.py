@@ -7,6 +7,7 @@ import gradio as gr
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
+from tl_engine.runs.process import Spare
 from tl_engine.runs.run import Run
 from tl_engine.workspaces import start
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
@@ -20,7 +21,7 @@ from ui.train.curves import run_curves
 from ui.train.form import TrainForm
 from ui.train.plot_files import file_stem
 from ui.train.plots import accuracy_plot, loss_plot
-from ui.train.run_view import RunView, log_html, status_html, view
+from ui.train.run_view import EventReader, RunView, log_html, status_html, view
 from ui.train.setting_controls import Component
 
 MOST_BESIDE = 6  # runs laid over; more are a tangle
@@ -30,9 +31,13 @@ FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event
 class TrainTab:
     """Lays out the tab and connects it."""
 
-    def __init__(self, settings: Settings, workspace: gr.BrowserState) -> None:
+    def __init__(
+        self, settings: Settings, workspace: gr.BrowserState, reader: EventReader, spare: Spare | None = None
+    ) -> None:
         self.settings = settings
         self.workspace = workspace
+        self.reader = reader
+        self.spare = spare
         with gr.Tab("Train", id="train") as self.tab, gr.Row():
             with gr.Column(scale=2, min_width=320):
                 self.form = TrainForm(settings, workspace)
@@ -107,7 +112,7 @@ class TrainTab:
         """Start a training with the settings of the form."""
         options = {name: values[control] for name, control in self.form.options.items()}
         visitor = Workspace.of(self.settings, values[self.workspace])
-        run, new = start.start(options, visitor)
+        run, new = start.start(options, visitor, self.spare)
         if not new:
             gr.Info("Your training is still going on: this is it. Stop it to start another.")
         listed = gr.Dropdown(choices=self.run_choices(visitor), value=run.name)
@@ -117,7 +122,7 @@ class TrainTab:
     def stop_run(self, token: str | None, workspace: str) -> None:
         """Stop the run that is shown, if it is this visitor's."""
         if token:
-            queue.stop(stoppable(token, self.settings, workspace), self.settings)
+            queue.stop(stoppable(token, self.settings, workspace), self.settings, self.spare)
 
     def show_run(self, token: str | None, others: list[str], workspace: str) -> Updates:
         """All of a run, whatever the page has shown before."""
@@ -127,7 +132,7 @@ class TrainTab:
     def follow_run(self, token: str | None, others: list[str], workspace: str, seen: str) -> Updates:
         """What changed since the version the page has; nothing at all if nothing did."""
         run = self._opened(token) if token else None
-        shown = view(run, self.settings) if run else None
+        shown = view(run, self.settings, self.reader) if run else None
         version = shown.version if shown else "none"
         if version == seen:
             return {self.seen: gr.skip()}
@@ -161,7 +166,7 @@ class TrainTab:
 
     def _views(self, names: list[str]) -> list[RunView]:
         opened = [run for name in names[:MOST_BESIDE] if (run := self._opened(name))]
-        return [view(run, self.settings) for run in opened]
+        return [view(run, self.settings, self.reader) for run in opened]
 
     def _lists(self, visitor: Workspace, token: str | None) -> Updates:
         """The runs to lay over and the runs to open, with their states of now."""
