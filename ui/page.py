@@ -41,46 +41,58 @@ def remembered(settings: Settings, known: object) -> Workspace:
         return Workspace.of(settings, None)
 
 
+class Page:
+    """The tabs over one installation, and what a visitor finds again in them. `blocks` is what is served."""
+
+    def __init__(self, settings: Settings, pool: ClassifierPool, spare: Spare | None) -> None:
+        self.settings = settings
+        reader = EventReader()
+        self.blocks: gr.Blocks
+        with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as self.blocks:
+            gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="intro")
+            self.workspace = gr.BrowserState("", storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
+            with gr.Tabs(elem_id="tabs") as self.tabs:
+                self.train = TrainTab(settings, self.workspace, reader, spare)
+                self.predict = PredictTab(settings, pool, self.workspace)
+                self.data = DataTab(settings, self.workspace)
+            add_endpoints(settings, pool, reader, spare)
+            self._connect()
+
+    def _connect(self) -> None:
+        train, form = self.train, self.train.form
+        train.connect(self.tabs, self.predict)
+        self.predict.connect()
+        self.data.connect(self.tabs, form)
+        # What was collected or corrected meanwhile shows in the summary.
+        train.tab.select(form.describe_data, [form.data, self.workspace], form.shown, **QUIET)
+        self.sleeping = put_to_sleep(self.blocks, self.workspace)
+        lists = [form.data, train.run, self.predict.classifier, self.data.choice]
+        restored = [self.workspace, *lists, *form.shown, *self.sleeping]
+        loaded = self.blocks.load(self.restore, self.workspace, restored, **QUIET)
+        # Nobody is kept from starting by a list.
+        loaded.failure(lambda: awake(self.sleeping), None, self.sleeping, **QUIET)
+        for script in SCRIPTS:
+            self.blocks.load(None, js=script)
+        loaded.then(train.show_run, [train.run, train.others, self.workspace], train.shown, **QUIET)
+
+    def restore(self, known: str, request: gr.Request) -> Updates:
+        """What this visitor had: their workspace, their data, their newest run or the one of the link."""
+        visitor = remembered(self.settings, known)
+        listed, chosen = visitor.choices(), visitor.present(None)
+        return {
+            self.workspace: visitor.token,
+            self.train.form.data: gr.Dropdown(choices=listed, value=chosen),
+            **self.train.form.describe_data(chosen, visitor.token),
+            **self.train.restore_run(visitor, request.query_params.get("run")),
+            self.predict.classifier: gr.Dropdown(choices=choices(visitor)),
+            self.data.choice: gr.Dropdown(choices=listed),
+            **awake(self.sleeping),
+        }
+
+
 def build_page(settings: Settings, pool: ClassifierPool, spare: Spare | None = None) -> gr.Blocks:
     """The whole page over one installation; trainings start in the spare process, if there is one."""
-    page: gr.Blocks
-    reader = EventReader()
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
-        gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="intro")
-        workspace = gr.BrowserState("", storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
-        with gr.Tabs(elem_id="tabs") as tabs:
-            train = TrainTab(settings, workspace, reader, spare)
-            predict = PredictTab(settings, pool, workspace)
-            data = DataTab(settings, workspace)
-        add_endpoints(settings, pool, reader, spare)
-        train.connect(tabs, predict)
-        predict.connect()
-        data.connect(tabs, train.form)
-        # What was collected or corrected meanwhile shows in the summary.
-        train.tab.select(train.form.describe_data, [train.form.data, workspace], train.form.shown, **QUIET)
-
-        sleeping = put_to_sleep(page, workspace)
-
-        def restore(known: str, request: gr.Request) -> Updates:
-            """What this visitor had: their workspace, their data, their newest run or the one of the link."""
-            visitor = remembered(settings, known)
-            listed, chosen = visitor.choices(), visitor.present(None)
-            return {
-                workspace: visitor.token,
-                train.form.data: gr.Dropdown(choices=listed, value=chosen),
-                **train.form.describe_data(chosen, visitor.token),
-                **train.restore_run(visitor, request.query_params.get("run")),
-                predict.classifier: gr.Dropdown(choices=choices(visitor)),
-                data.choice: gr.Dropdown(choices=listed),
-                **awake(sleeping),
-            }
-
-        outputs = [workspace, train.form.data, *train.form.shown, train.run, predict.classifier, data.choice]
-        loaded = page.load(restore, workspace, [*outputs, *sleeping], **QUIET)
-        loaded.failure(lambda: awake(sleeping), None, sleeping, **QUIET)  # nobody is kept from starting by a list
-        for script in SCRIPTS:
-            page.load(None, js=script)
-        loaded.then(train.show_run, [train.run, train.others, workspace], train.shown, **QUIET)
-    answer_in_words(page)
-    guard(page)
-    return page
+    blocks = Page(settings, pool, spare).blocks
+    answer_in_words(blocks)
+    guard(blocks)
+    return blocks

@@ -116,7 +116,7 @@ def test_looking_around_without_a_workspace_shows_what_everybody_sees(none: Any,
     assert data.look.show_photos("digits", none)
     assert data.show_data("digits", none)
     assert data.collect.show_class("digits", none, None)
-    assert train.show_run(None, [], none)
+    assert set(train.show_run(None, [], none)) == set(train.shown)
     assert "10 classes" in train.form.describe_data("digits", none)[train.form.summary]
 
 

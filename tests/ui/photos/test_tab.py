@@ -399,3 +399,13 @@ def test_a_report_on_a_data_set_that_changed_since_says_so(checked: tuple[DataTa
     assert "has changed since" not in report_of(tab)
     photo(tab.settings.data_dir / "colours" / "red" / "new.png")
     assert "has changed since" in report_of(tab)
+
+
+def test_a_data_set_changes_all_that_the_views_show_and_nothing_else(
+    checked: tuple[DataTab, list[str]],
+) -> None:
+    tab, _ = checked
+    for choice in (None, "digits", "folder:colours", new_collection(tab, "cats")):
+        assert set(tab.show_data(choice, OWNER)) == set(tab.shown)
+    made = tab.create_collection(OWNER)
+    assert set(made) == {*tab.shown, tab.choice, tab.views, tab.workspace}
