@@ -20,7 +20,7 @@ from tl_engine.base.settings import SHARED, Settings
 from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
 from tl_engine.runs import queue
-from tl_engine.runs.process import SPARE, prepare_spare
+from tl_engine.runs.process import Spare, prepare_spare
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from ui.address import FIRST, LAST, check_address, wanted_port
@@ -80,12 +80,12 @@ def address(arguments: argparse.Namespace) -> str | None:
     return "0.0.0.0" if arguments.lan else "127.0.0.1"
 
 
-def look_after_queue(settings: Settings, *, spare: bool) -> None:
+def look_after_queue(settings: Settings, spare: Spare | None) -> None:
     """Start waiting trainings even when nobody watches them; keep a process ready while none is at work."""
     while True:
         try:
-            if not queue.advance(settings) and spare:
-                prepare_spare()
+            if not queue.advance(settings, spare) and spare:
+                prepare_spare(spare)
         except Exception:  # whatever it was, those who wait must not wait for ever
             traceback.print_exc()
         time.sleep(QUEUE_SECONDS)
@@ -100,12 +100,12 @@ def serve(arguments: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     scratch.sweep()
     pool = ClassifierPool(settings)
-    page = build_page(settings, pool).queue(api_open=True, max_size=QUEUE_LENGTH)
+    spare = None if arguments.no_spare else Spare()
+    page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
     try:
         _launch(page, settings, arguments, host, port)
         # Only now, so that the page's first answer does not share the processor with torch's imports.
-        duty: dict[str, Any] = {"settings": settings, "spare": not arguments.no_spare}
-        threading.Thread(target=look_after_queue, kwargs=duty, daemon=True).start()
+        threading.Thread(target=look_after_queue, args=(settings, spare), daemon=True).start()
         pool.warm()
         page.block_thread()
     except SystemExit:  # asked to end
@@ -113,7 +113,8 @@ def serve(arguments: argparse.Namespace) -> None:
     finally:
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)  # once asked is enough
-        SPARE.dismiss()
+        if spare:
+            spare.dismiss()
         scratch.release()
 
 

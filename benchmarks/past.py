@@ -9,7 +9,7 @@ from tl_engine.base.events import RunEnded
 from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
-from ui.train.run_view import view
+from ui.train.run_view import EventReader, view
 
 CONFIG = TrainConfig.from_options({"data": "digits"})
 ROUNDS = 20
@@ -34,8 +34,9 @@ def beside(ended: int) -> tuple[float, float]:
             run.log(RunEnded(state="finished", reason="", run_folder="", best_val_accuracy=1, best_epoch=1, seconds=1))
         queue.advance(settings)
         looking = milliseconds(lambda: queue.advance(settings))
+        reader = EventReader()
         waiting = queue.create(CONFIG, settings, "waiting")
-        return looking, milliseconds(lambda: view(waiting, settings))
+        return looking, milliseconds(lambda: view(waiting, settings, reader))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Small endpoints for programs: /predict, /start_training, /follow_run, /stop_training. Their inputs are hidden
-components, since files are safe only through components (gradio_facts.md, section 5)."""
+components, since Gradio checks files only where a component takes them."""
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import gradio as gr
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
+from tl_engine.runs.process import Spare
 from tl_engine.workspaces import start
 from tl_engine.workspaces.classifier_pool import ClassifierPool
-from tl_engine.workspaces.workspace import new_token, open_run, stoppable
+from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
+from ui.parts.components import photo_input
 from ui.parts.refusal import answered
-from ui.predict.tab import PARALLEL, photo_input
-from ui.train.run_view import READER
+from ui.predict.tab import PARALLEL
+from ui.train.run_view import EventReader
 
 
 def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> dict[str, float]:
@@ -30,25 +33,25 @@ def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> 
         raise answered(error) from None
 
 
-def start_training(settings: Settings, config: Any) -> dict[str, str]:
+def start_training(settings: Settings, spare: Spare | None, config: Any) -> dict[str, str]:
     """{"run": token, "workspace": secret} of a new run: the token shows it, only with the secret too it is stopped."""
     try:
         if not isinstance(config, dict):
             raise EngineError("config must be a json object with the terminal's long option names.")
-        workspace = new_token()
-        run, _ = start.start(config, settings, workspace)
-        return {"run": run.name, "workspace": workspace}
+        visitor = Workspace.of(settings, None)
+        run, _ = start.start(config, visitor, spare)
+        return {"run": run.name, "workspace": visitor.token}
     except EngineError as error:
         raise answered(error) from None
 
 
-def follow_run(settings: Settings, run: str) -> dict[str, Any]:
+def follow_run(settings: Settings, reader: EventReader, run: str) -> dict[str, Any]:
     """{"state", "events"} of a run; the folder's path stays here."""
     try:
         found = open_run(run, settings)
     except EngineError as error:
         raise answered(error) from None
-    events = [{"kind": event.kind} | dataclasses.asdict(event) for event in READER.read(found)]
+    events = [{"kind": event.kind} | dataclasses.asdict(event) for event in reader.read(found)]
     for event in events:  # names instead of this machine's paths
         if "run_folder" in event:
             event["run_folder"] = found.name
@@ -57,17 +60,17 @@ def follow_run(settings: Settings, run: str) -> dict[str, Any]:
     return {"state": found.state(), "events": events}
 
 
-def stop_training(settings: Settings, run: str, workspace: str) -> dict[str, str]:
+def stop_training(settings: Settings, spare: Spare | None, run: str, workspace: str) -> dict[str, str]:
     """{"state"} after stopping; `workspace` is what `start_training` answered."""
     try:
         found = stoppable(run, settings, workspace)
-        queue.stop(found, settings)
+        queue.stop(found, settings, spare)
         return {"state": found.state()}
     except EngineError as error:
         raise answered(error) from None
 
 
-def add_endpoints(settings: Settings, pool: ClassifierPool) -> None:
+def add_endpoints(settings: Settings, pool: ClassifierPool, reader: EventReader, spare: Spare | None) -> None:
     """Register them in the page being built. Their inputs are called what the functions' parameters are called."""
     with gr.Group(visible=False):
         image = photo_input(label="image (a picture file)")
@@ -80,6 +83,10 @@ def add_endpoints(settings: Settings, pool: ClassifierPool) -> None:
     trigger.click(
         functools.partial(predict, pool), [image, classifier], answer, api_name="predict", **at_once, **public
     )
-    for function, given in ((start_training, config), (follow_run, run), (stop_training, [run, workspace])):
-        asked = functools.partial(function, settings)
-        trigger.click(asked, given, answer, api_name=function.__name__, **public)
+    calls: dict[str, tuple[Callable[..., Any], Any]] = {
+        "start_training": (functools.partial(start_training, settings, spare), config),
+        "follow_run": (functools.partial(follow_run, settings, reader), run),
+        "stop_training": (functools.partial(stop_training, settings, spare), [run, workspace]),
+    }
+    for name, (function, given) in calls.items():
+        trigger.click(function, given, answer, api_name=name, **public)

@@ -4,6 +4,8 @@ from typing import Any
 
 import gradio as gr
 
+from ui.parts.components import Updates
+
 PRESSES = frozenset(("click", "submit", "upload"))
 
 
@@ -22,6 +24,6 @@ def put_to_sleep(page: gr.Blocks, workspace: gr.BrowserState) -> list[Any]:
     return sleeping
 
 
-def awake(sleeping: list[Any]) -> list[dict[str, Any]]:
+def awake(sleeping: list[Any]) -> Updates:
     """The updates that wake them."""
-    return [gr.update(interactive=True) for _ in sleeping]
+    return {part: gr.update(interactive=True) for part in sleeping}

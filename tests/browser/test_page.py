@@ -119,7 +119,7 @@ def test_predict_ten_files_gives_a_table_and_names_the_bad_one(visit: Visit, ser
     expect(page.locator("#many")).to_contain_text("cannot be read")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").click()
-    lines = Path(download.value.path()).read_text().splitlines()
+    lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
     assert len(lines) == 11
     assert lines[0] == "file,class,probability,note"
 

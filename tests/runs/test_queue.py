@@ -18,7 +18,7 @@ from tl_engine.base.events import EpochEnd, Note, RunEnded, RunStarted
 from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
-from tl_engine.runs.process import SPARE
+from tl_engine.runs.process import Spare
 from tl_engine.runs.run import EVENTS, PROCESS, Run, find_run, list_runs
 
 
@@ -192,11 +192,12 @@ def test_killed_at_any_moment_the_best_classifier_loads(make_images: MakeImages,
 
 @pytest.mark.slow
 def test_a_spare_process_makes_a_run_start_within_a_second(make_images: MakeImages, clean: Settings) -> None:
-    SPARE.prepare(dict(os.environ))
+    spare = Spare()
+    spare.prepare(dict(os.environ))
     time.sleep(15)  # its imports; there is nothing to ask it
     try:
         asked = time.time()
-        run = queue.start(config(make_images()), clean, "spared")
+        run = queue.start(config(make_images()), clean, "spared", spare=spare)
         events = list(queue.follow(run, poll=0.05))
         assert isinstance(events[0], RunStarted)
         assert events[0].at is not None
@@ -205,12 +206,13 @@ def test_a_spare_process_makes_a_run_start_within_a_second(make_images: MakeImag
         assert events[-1].state == "finished"
         assert events[-1].seconds < time.time() - asked + 1  # waiting idle does not count
     finally:
-        SPARE.dismiss()
+        spare.dismiss()
 
 
 def test_a_spare_process_ends_with_whoever_kept_it() -> None:
-    SPARE.prepare(dict(os.environ))
-    process = SPARE._process
+    spare = Spare()
+    spare.prepare(dict(os.environ))
+    process = spare._process
     assert process is not None
     assert process.stdin is not None
     process.stdin.close()

@@ -22,8 +22,9 @@ from tl_engine.runs.meta import META, BackboneMeta, Figures, Meta
 from tl_engine.runs.run import PROCESS, Run
 from tl_engine.runs.saved_classifier import TENSORS, saved_folder
 from tl_engine.workspaces import start
+from tl_engine.workspaces.workspace import Workspace
 from ui.predict.tab import choices
-from ui.train.run_view import status_html, view
+from ui.train.run_view import EventReader, status_html, view
 
 OWNER = "a" * 32
 
@@ -60,7 +61,7 @@ def killed(run: Run) -> Run:
         lambda run, settings: named_classifier(run.name, settings),
         lambda run, settings: classifier_folder(run.name, settings),
         lambda run, settings: classifier_folder(str(run.folder), settings),
-        lambda run, settings: [name for _, name in choices(settings, OWNER) if name == run.name],
+        lambda run, settings: [name for _, name in choices(Workspace(settings, OWNER)) if name == run.name],
         lambda run, _settings: start.packed(run),
     ],
     ids=["engine", "page", "terminal, by name", "terminal, by folder", "the list of Predict", "download"],
@@ -82,7 +83,7 @@ def test_the_download_holds_both_files(settings: Settings) -> None:
 
 
 def test_the_page_names_the_epoch_that_is_there_not_the_last_one_told(settings: Settings) -> None:
-    shown = view(killed(living(settings)), settings)
+    shown = view(killed(living(settings)), settings, EventReader())
     assert shown.best == Figures(epoch=3, val_accuracy=0.75, val_loss=0.5)
     assert "What epoch 3 had learned is kept (75.0 %)" in status_html(shown)
 
@@ -90,7 +91,7 @@ def test_the_page_names_the_epoch_that_is_there_not_the_last_one_told(settings: 
 def test_so_does_the_page_of_a_stopped_run(settings: Settings) -> None:
     run = killed(living(settings))
     run.log(RunEnded(state="stopped", reason="", run_folder="", best_val_accuracy=0.5, best_epoch=2, seconds=1.0))
-    assert "in epoch 3 of 9" in status_html(view(run, settings))
+    assert "in epoch 3 of 9" in status_html(view(run, settings, EventReader()))
 
 
 def test_nothing_is_swept_from_under_a_living_training(settings: Settings) -> None:
@@ -105,7 +106,7 @@ def test_an_empty_folder_of_that_name_is_no_classifier(settings: Settings, tmp_p
         (place / TENSORS).unlink()
     assert classifier_of(run) is None
     assert start.packed(run) is None
-    assert run.name not in [name for _, name in choices(settings, OWNER)]
+    assert run.name not in [name for _, name in choices(Workspace(settings, OWNER))]
     (tmp_path / "empty").mkdir()
     for name in (run.name, str(run.folder), str(tmp_path / "empty")):
         with pytest.raises(RunError, match="holds no classifier"):

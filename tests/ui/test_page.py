@@ -19,12 +19,12 @@ from tl_engine.base.settings import HOME, SHARED, Settings
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import Run, list_runs
-from tl_engine.workspaces import corrections, data_choices, start
+from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.forget import delete_everything
 from tl_engine.workspaces.worker import run_command
-from tl_engine.workspaces.workspace import checked_workspace, new_token, open_run, stoppable, visible_runs
+from tl_engine.workspaces.workspace import Workspace, new_token, open_run, stoppable
+from ui.predict.tab import PredictTab, write_csv
 from ui.predict.tab import choices as classifier_choices
-from ui.predict.tab import predict_many, predict_one, write_csv
 from ui.train.curves import Curve
 from ui.train.form import backbone_choices, summary_html
 from ui.train.form import settings_for as form_settings
@@ -172,8 +172,8 @@ def test_logs_are_read_on_from_where_they_were_left(here: Settings) -> None:
 
 def test_visitors_see_their_own_runs_and_the_hosts(here: Settings) -> None:
     mine, theirs, hosts = a_run(here, "1" * 32), a_run(here, "2" * 32, OTHER), a_run(here, "hosts", None)
-    assert set(visible_runs(here, OWNER)) == {mine, hosts}
-    assert set(visible_runs(here, OTHER)) == {theirs, hosts}
+    assert set(Workspace(here, OWNER).runs()) == {mine, hosts}
+    assert set(Workspace(here, OTHER).runs()) == {theirs, hosts}
     assert open_run(theirs.name, here) == theirs  # whoever has the token has the link
     with pytest.raises(RunError, match="started by the host"):
         stoppable("hosts", here, OWNER)
@@ -184,23 +184,23 @@ def test_visitors_see_their_own_runs_and_the_hosts(here: Settings) -> None:
     assert stoppable(mine.name, here, OWNER) == mine
     for run in (mine, theirs, hosts):
         run.best.mkdir()
-    assert theirs.name not in [name for _, name in classifier_choices(here, OWNER)]
+    assert theirs.name not in [name for _, name in classifier_choices(Workspace(here, OWNER))]
 
 
 @pytest.mark.parametrize("bad", ["", "..", "x" * 32, None, 7, "A" * 32, "a" * 31, "../" + "a" * 29])
-def test_a_workspace_is_a_token_of_ours_before_it_becomes_a_folder(bad: object) -> None:
+def test_a_workspace_is_a_token_of_ours_before_it_becomes_a_folder(bad: Any, here: Settings) -> None:
     with pytest.raises(EngineError, match="reload"):
-        checked_workspace(bad)
-    assert checked_workspace(new_token())
+        Workspace(here, bad)
+    assert Workspace(here, new_token())
 
 
 def test_twenty_presses_are_one_run(make_images: MakeImages, here: Settings) -> None:
     make_images("data/colours")
-    tokens = {start.start({"data": "colours", "epochs": 9999}, here, OWNER)[0].name for _ in range(20)}
+    tokens = {start.start({"data": "colours", "epochs": 9999}, Workspace(here, OWNER))[0].name for _ in range(20)}
     assert len(tokens) == len(list_runs(here)) == 1
-    other, new = start.start({"data": "colours", "epochs": 1}, here, OTHER)
+    other, new = start.start({"data": "colours", "epochs": 1}, Workspace(here, OTHER))
     assert new
-    assert view(other, here).place == 1
+    assert view(other, here, EventReader()).place == 1
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_wrong_settings_are_refused_before_a_folder_is_made(
 ) -> None:
     make_images("data/colours")
     with pytest.raises(error, match=re.escape(sentence)):
-        start.start({"data": "colours"} | options, here, OWNER)
+        start.start({"data": "colours"} | options, Workspace(here, OWNER))
     assert list_runs(here) == []
 
 
@@ -232,47 +232,54 @@ def test_an_upload_is_its_visitors_alone_and_can_be_deleted(
     archive = Path(shutil.make_archive(str(tmp_path / "holiday"), "zip", make_images("in")))
     taken = run_command("take", [str(archive), "--into", str(here.uploads / OWNER)], here, print)
     choice = data_choices.UPLOAD + taken["folder"]
-    data = corrections.described(choice, here, OWNER)
+    data = Workspace(here, OWNER).data(choice).described()
     assert data is not None
     assert data.classes == ("blue", "red")
-    assert ("Yours: holiday", choice) in data_choices.choices(here, OWNER)
-    assert choice not in [value for _, value in data_choices.choices(here, OTHER)]
+    assert ("Yours: holiday", choice) in Workspace(here, OWNER).choices()
+    assert choice not in [value for _, value in Workspace(here, OTHER).choices()]
     with pytest.raises(DataError):
-        data_choices.resolve(choice, here, OTHER)
-    assert delete_everything(here, OWNER) == 1
+        Workspace(here, OTHER).data(choice)
+    assert delete_everything(Workspace(here, OWNER)) == 1
     assert not list(here.uploads.rglob("*.png"))
 
 
 def test_a_data_set_is_read_again_only_when_it_changed(make_images: MakeImages, here: Settings) -> None:
     folder = make_images("data/colours")
-    first = corrections.described("folder:colours", here, None)
+    visitor = Workspace.of(here, None)
+    first = visitor.data("folder:colours").described()
     assert first is not None
-    assert corrections.described("folder:colours", here, None) is first
+    assert visitor.data("folder:colours").described() is first
     Image.new("RGB", (16, 16)).save(folder / "red" / "new.png")
-    again = corrections.described("folder:colours", here, None)
+    again = visitor.data("folder:colours").described()
     assert again is not None
     assert len(again.records) == len(first.records) + 1
 
 
 def test_the_summary_shows_counts_and_escapes_names(make_images: MakeImages, here: Settings) -> None:
     make_images("data/odd", classes=("red", MARKUP[:20]))
-    summary = summary_html(corrections.described("odd", here, None))
+    summary = summary_html(Workspace.of(here, None).data("odd").described())
     assert "12 photos in 2 classes" in summary
     assert "<img" not in summary
 
 
-def test_one_picture_or_its_sentence() -> None:
-    answer, picture = predict_one(FakePool(), "photo.png", "imagenet")  # type: ignore[arg-type]
+@pytest.fixture
+def predict(here: Settings) -> PredictTab:
+    with gr.Blocks(analytics_enabled=False):
+        return PredictTab(here, FakePool(), gr.BrowserState("", storage_key="k", secret="s"))  # type: ignore[arg-type]
+
+
+def test_one_picture_or_its_sentence(predict: PredictTab) -> None:
+    answer, picture = predict.predict_photo("photo.png", "imagenet").values()
     assert answer == {"=cats": 0.75, "dogs": 0.25}
     assert picture is not None
     with pytest.raises(gr.Error, match=r"bad\.png is damaged"):
-        predict_one(FakePool(), "/server/path/bad.png", "imagenet")  # type: ignore[arg-type]
+        predict.predict_photo("/server/path/bad.png", "imagenet")
     with pytest.raises(gr.Error, match="There is no run"):
-        predict_one(FakePool(), "photo.png", "gone")  # type: ignore[arg-type]
+        predict.predict_photo("photo.png", "gone")
 
 
-def test_many_pictures_are_a_table_whose_cells_are_no_formulas() -> None:
-    table, download = predict_many(FakePool(), ["/tmp/one.png", "/tmp/bad.png"], "imagenet")  # type: ignore[arg-type]
+def test_many_pictures_are_a_table_whose_cells_are_no_formulas(predict: PredictTab) -> None:
+    table, download = predict.predict_files(["/tmp/one.png", "/tmp/bad.png"], "imagenet", None).values()
     assert list(table["file"]) == ["one.png", "bad.png"]
     assert table["note"][1].startswith("bad.png is damaged")
     with Path(download.value["path"] if isinstance(download.value, dict) else download.value).open() as file:
@@ -342,7 +349,9 @@ def test_simultaneous_presses_are_one_run(make_images: MakeImages, here: Setting
 
     make_images("data/colours")
     with ThreadPoolExecutor(6) as pool:
-        started = [pool.submit(start.start, {"data": "colours", "epochs": 9999}, here, OWNER) for _ in range(6)]
+        started = [
+            pool.submit(start.start, {"data": "colours", "epochs": 9999}, Workspace(here, OWNER)) for _ in range(6)
+        ]
         tokens = {future.result()[0].name for future in started}
     assert len(tokens) == len(list_runs(here)) == 1
 
@@ -371,9 +380,9 @@ def test_a_data_set_that_the_host_took_from_the_hub_is_offered_and_a_zip_is_not(
 ) -> None:
     (here.samples / "archives").mkdir(parents=True)
     folder = make_images().rename(here.samples / "hf--me--mine")
-    values = [value for _, value in data_choices.choices(here, OWNER)]
+    values = [value for _, value in Workspace(here, OWNER).choices()]
     assert data_choices.FOLDER + "hf--me--mine" in values
     assert not [value for value in values if "archives" in value]
-    assert data_choices.resolve("hf--me--mine", here, OWNER) == str(folder)
+    assert Workspace(here, OWNER).data("hf--me--mine").data == str(folder)
     with pytest.raises(DataError):
-        data_choices.resolve("archives", here, OWNER)
+        Workspace(here, OWNER).data("archives")

@@ -15,11 +15,11 @@ from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
 from tl_engine.runs.run import find_run, list_runs
-from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
-from tl_engine.workspaces.workspace import TOKEN, new_token, owner_of
+from tl_engine.workspaces.workspace import TOKEN, Workspace, new_token
 from ui.page import build_page
 from ui.photos.tab import DataTab
+from ui.train.run_view import EventReader
 from ui.train.tab import TrainTab
 from ui.waking import PRESSES
 
@@ -40,7 +40,7 @@ def here(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
 def tabs(here: Settings) -> Tabs:
     with gr.Blocks(analytics_enabled=False), gr.Tabs() as both:
         workspace = gr.BrowserState("", storage_key="k", secret="s")
-        train, data = TrainTab(here, workspace), DataTab(here, workspace)
+        train, data = TrainTab(here, workspace, EventReader()), DataTab(here, workspace)
         data.connect(both, train.form)
     return train, data
 
@@ -55,11 +55,7 @@ def test_whatever_needs_a_workspace_sleeps_until_the_page_has_one(here: Settings
     restore = next(function for function in page.fns.values() if function.name == "restore")
     assert restore.fn is not None
     values = restore.fn("", SimpleNamespace(query_params={}))
-    woken = {
-        part._id
-        for part, value in zip(restore.outputs, values, strict=True)
-        if isinstance(value, dict) and value.get("interactive")
-    }
+    woken = {part._id for part, value in values.items() if isinstance(value, dict) and value.get("interactive")}
     pressed = {
         key
         for function in page.fns.values()
@@ -70,17 +66,18 @@ def test_whatever_needs_a_workspace_sleeps_until_the_page_has_one(here: Settings
     assert {"go", "new-data", "fetch", "hub", "check"} <= {parts[key].get("elem_id") for key in woken}
     assert [parts[key] for key in pressed if parts[key].get("interactive") is not False] == []
     assert "halt" not in {parts[key].get("elem_id") for key in woken}  # it wakes for a run that is going on
-    assert TOKEN.fullmatch(values[0])
+    assert set(values) == set(restore.outputs)
+    assert TOKEN.fullmatch(values[restore.inputs[0]])
 
 
-def test_an_owner_is_the_workspace_or_a_new_one_and_nothing_malformed() -> None:
+def test_an_owner_is_the_workspace_or_a_new_one_and_nothing_malformed(settings: Settings) -> None:
     known = new_token()
-    assert owner_of(known) == known
-    assert TOKEN.fullmatch(owner_of(""))
-    assert owner_of(None) != owner_of(None)
+    assert Workspace.of(settings, known).token == known
+    assert TOKEN.fullmatch(Workspace.of(settings, "").token)
+    assert Workspace.of(settings, None) != Workspace.of(settings, None)
     for bad in ("..", "A" * 32, "a" * 31, 7, ["a"], {}, False, 0):
         with pytest.raises(EngineError):
-            owner_of(bad)
+            Workspace.of(settings, bad)
 
 
 def test_train_without_a_workspace_makes_one_and_hands_it_to_the_page(tabs: Tabs, make_images: MakeImages) -> None:
@@ -88,36 +85,39 @@ def test_train_without_a_workspace_makes_one_and_hands_it_to_the_page(tabs: Tabs
     make_images("data/colours")
     values = {control: control.value for control in (*train.form.options.values(), train.form.preset)}
     values |= {train.form.data: "colours", train.form.epochs: 9999, train.workspace: ""}
-    shown, _, owner = train.start(values)
-    run = find_run(shown.value, train.settings)
+    shown = train.start_training(values)
+    run, owner = find_run(shown[train.run].value, train.settings), shown[train.workspace]
     assert run.facts.workspace == owner
-    assert train.start(values | {train.workspace: owner})[0].value == run.name  # the same, not a second one
+    assert (
+        train.start_training(values | {train.workspace: owner})[train.run].value == run.name
+    )  # the same, not a second one
 
 
 @NONE_YET
 def test_a_new_data_set_without_a_workspace_is_its_visitors(none: Any, tabs: Tabs) -> None:
     _, data = tabs
-    *_, owner = data.made(none)
-    (choice,) = [v for label, v in data_choices.choices(data.settings, owner) if label == "Yours: My photos"]
+    owner = data.create_collection(none)[data.workspace]
+    (choice,) = [v for label, v in Workspace(data.settings, owner).choices() if label == "Yours: My photos"]
     assert data.collect.opened(choice, owner).classes() == []
 
 
 def test_a_zip_without_a_workspace_is_its_visitors(tabs: Tabs, make_images: MakeImages, tmp_path: Path) -> None:
     form = tabs[0].form
     archive = shutil.make_archive(str(tmp_path / "holiday"), "zip", make_images("in"))
-    listed, *_, owner, _ = form.take(archive, "", gr.Progress())
-    assert ("Yours: holiday", listed.value) in data_choices.choices(form.settings, owner)
+    shown = form.take_upload(archive, "", gr.Progress())
+    visitor = Workspace(form.settings, shown[form.workspace])
+    assert ("Yours: holiday", shown[form.data].value) in visitor.choices()
 
 
 @NONE_YET
 def test_looking_around_without_a_workspace_shows_what_everybody_sees(none: Any, tabs: Tabs) -> None:
     train, data = tabs
-    assert data.listed("digits", none)[0].value == "digits"
-    assert data.look.show("digits", none)
-    assert data.check.show("digits", none)
-    assert data.collect.show("digits", none)
-    assert train.follow_anew(None, [], none)
-    assert "10 classes" in str(train.form.describe("digits", none))
+    assert data.list_data("digits", none)[data.choice].value == "digits"
+    assert data.look.show_photos("digits", none)
+    assert data.show_data("digits", none)
+    assert data.collect.show_class("digits", none, None)
+    assert set(train.show_run(None, [], none)) == set(train.shown)
+    assert "10 classes" in train.form.describe_data("digits", none)[train.form.summary]
 
 
 @pytest.mark.parametrize("bad", ["..", "A" * 32, "../" + "a" * 29])
@@ -125,12 +125,12 @@ def test_a_malformed_workspace_is_refused_and_leaves_nothing(bad: str, tabs: Tab
     train, data = tabs
     values = {control: control.value for control in (*train.form.options.values(), train.form.preset)}
     for press in (
-        lambda: train.start(values | {train.workspace: bad}),
-        lambda: data.made(bad),
-        lambda: data.check.check("digits", bad),
-        lambda: train.form.take("photos.zip", bad),
-        lambda: train.form.fetched("me/photos", bad),
-        lambda: train.form.delete(bad, True),
+        lambda: train.start_training(values | {train.workspace: bad}),
+        lambda: data.create_collection(bad),
+        lambda: data.check.check_data("digits", bad),
+        lambda: train.form.take_upload("photos.zip", bad),
+        lambda: train.form.fetch_from_hub("me/photos", bad),
+        lambda: train.form.delete_everything(bad, True),
     ):
         with pytest.raises(gr.Error):
             press()

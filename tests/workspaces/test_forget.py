@@ -15,9 +15,9 @@ from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import read_manifest
 from tl_engine.sources import collection
 from tl_engine.sources.collection import Collection
-from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.forget import delete_class, delete_collection, delete_everything, delete_photos
 from tl_engine.workspaces.scratch import PACKED, new_folder
+from tl_engine.workspaces.workspace import Workspace
 from ui.parts.photo_grid import Item, PhotoGrid
 
 OWNER = "a" * 32
@@ -26,7 +26,7 @@ WAYS: dict[str, Delete] = {
     "photos": lambda own, here: delete_photos(own, "cats", [p.name for p in own.photos("cats")], here),
     "class": lambda own, here: delete_class(own, "cats", here),
     "collection": delete_collection,
-    "everything": lambda _own, here: delete_everything(here, OWNER),
+    "everything": lambda _own, here: delete_everything(Workspace(here, OWNER)),
 }
 
 
@@ -52,7 +52,7 @@ def used(own: Collection, here: Settings) -> list[Path]:
     """Do with the data set what leaves copies: show it, look at it, pack it; the thumbnails handed out."""
     grid = PhotoGrid(here, "photos", "photos")
     photos = [photo for name in own.classes() for photo in own.photos(name)]
-    shown = grid.show([Item(photo, photo.name, "") for photo in photos])[0]
+    shown = grid.show([Item(photo, photo.name, "") for photo in photos])[grid.gallery]
     watched(read_manifest(own.folder, here), lambda _event: None)
     own.pack(new_folder(PACKED, own.folder.name) / "all.zip")
     return [Path(small) for small, _ in shown]
@@ -95,8 +95,8 @@ def test_a_zip_that_was_taken_goes_with_everything(here: Settings, tmp_path: Pat
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / f"{number}.png").write_bytes(uploaded(tmp_path, number).read_bytes())
     contents = [file.read_bytes() for file in folder.rglob("*.png")]
-    assert len(data_choices.choices(here, OWNER)) > len(data_choices.choices(here, ""))
-    assert delete_everything(here, OWNER) == 1
+    assert len(Workspace(here, OWNER).choices()) > len(Workspace.of(here, "").choices())
+    assert delete_everything(Workspace(here, OWNER)) == 1
     assert [left_of(content, tmp_path) for content in contents] == [[]] * 4
 
 
@@ -108,7 +108,7 @@ def test_a_photo_that_another_visitor_has_too_stays_with_them(here: Settings, tm
         own.add("cats", kept, here.limits)
     theirs = owns[1].photos("cats")
     grid = PhotoGrid(here, "photos", "photos")
-    [(small, _)] = grid.show([Item(theirs[0], "a", "")])[0]
-    delete_everything(here, OWNER)
+    [(small, _)] = grid.show([Item(theirs[0], "a", "")])[grid.gallery]
+    delete_everything(Workspace(here, OWNER))
     assert theirs[0].is_file()
     assert Path(small).is_file()

@@ -27,7 +27,7 @@ COMMAND = [sys.executable, "-m", "tl_engine", "spare"]
 
 
 class Spare:
-    """At most one process in waiting."""
+    """At most one process in waiting. Made by whoever serves, handed to the queue, dismissed at the end."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,13 +70,10 @@ class Spare:
             process.wait()
 
 
-SPARE = Spare()  # of this process
-
-
-def prepare_spare() -> None:
+def prepare_spare(spare: Spare) -> None:
     """Keep a process ready for the next run; on several GPUs torchrun starts one for each, so there is none."""
     if gpus() < 2:
-        SPARE.prepare(child_environment())
+        spare.prepare(child_environment())
 
 
 def gpus() -> int:

@@ -20,7 +20,7 @@ from tl_engine.base.events import Event, RunEnded
 from tl_engine.base.settings import Settings
 from tl_engine.runs import open_runs
 from tl_engine.runs.config import TrainConfig, to_dict
-from tl_engine.runs.process import ERRORS, PATIENCE, SPARE, child_environment, gpus
+from tl_engine.runs.process import ERRORS, PATIENCE, Spare, child_environment, gpus
 from tl_engine.runs.run import CONFIG, EVENTS, OPEN_STATES, Run, check_name
 from tl_engine.runs.saved_classifier import read_figures
 
@@ -71,8 +71,8 @@ def claim(run: Run) -> None:
     run.record_process(os.getpid())
 
 
-def advance(settings: Settings) -> bool:
-    """Start the run that waits longest, unless one is running; returns whether one is now.
+def advance(settings: Settings, spare: Spare | None = None) -> bool:
+    """Start the run that waits longest, in the spare process if there is one; returns whether one is running now.
 
     Reads open runs only, so its cost does not grow with the past. Anybody may call this at any time. A full disk or a
     process that dies at once is no error of theirs: it is tried again at the next call.
@@ -89,20 +89,20 @@ def advance(settings: Settings) -> bool:
                 return True
             waiting = next((run for run, state in states if state == "queued"), None)
             if waiting:
-                waiting.record_process(_launch(waiting, settings))
+                waiting.record_process(_launch(waiting, settings, spare))
             return waiting is not None
     except (Timeout, OSError, psutil.Error) as error:
         print(f"the queue could not move: {error}", file=sys.stderr)
         return False
 
 
-def _launch(run: Run, settings: Settings) -> int:
+def _launch(run: Run, settings: Settings, spare: Spare | None) -> int:
     """Start the training process of a queued run, or hand it to the spare one; returns its number."""
     arguments = ["train", "--config", str(run.folder / CONFIG), "--runs", str(settings.runs), "--name", run.name]
     arguments.append("--json")
     errors = run.folder / ERRORS
-    if (spare := SPARE.hand_over(arguments, str(errors))) is not None:
-        return spare
+    if spare and (number := spare.hand_over(arguments, str(errors))) is not None:
+        return number
     command = [sys.executable, "-m", "tl_engine", *arguments]
     if gpus() > 1:
         torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(gpus())]
@@ -119,10 +119,12 @@ def _launch(run: Run, settings: Settings) -> int:
     return process.pid
 
 
-def start(config: TrainConfig, settings: Settings, name: str, workspace: str | None = None) -> Run:
+def start(
+    config: TrainConfig, settings: Settings, name: str, workspace: str | None = None, spare: Spare | None = None
+) -> Run:
     """Queue a run and let the queue move."""
     run = create(config, settings, name, workspace=workspace)
-    advance(settings)
+    advance(settings, spare)
     return run
 
 
@@ -144,7 +146,7 @@ def follow(run: Run, poll: float = 0.2) -> Iterator[Event]:
         time.sleep(poll)
 
 
-def stop(run: Run, settings: Settings) -> None:
+def stop(run: Run, settings: Settings, spare: Spare | None = None) -> None:
     """Ask a run to end, then make it: flag, SIGTERM, SIGKILL, within five seconds. What it saved stays."""
     if run.state() not in OPEN_STATES:
         return
@@ -154,7 +156,7 @@ def stop(run: Run, settings: Settings) -> None:
         _end(process)
         if not run.ended():
             run.log(_stopped_by_force(run))
-    advance(settings)
+    advance(settings, spare)
 
 
 def _end(process: psutil.Process) -> None:

@@ -1,100 +1,45 @@
-"""A data set as its visitor corrected it. Corrections are a file in the visitor's own folder, for each data set one."""
+"""Correcting a data set: a file in the visitor's own folder, for each data set one; the photos are not touched."""
 
 import dataclasses
-import functools
 import hashlib
-import os
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 
-from tl_engine.base.errors import DataError
-from tl_engine.base.settings import Limits, Settings
-from tl_engine.base.written import AUTO
-from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.mends import Mend, Mends
+from tl_engine.data.mends import Mend
 from tl_engine.data.reading import Reading
-from tl_engine.data.scan import scan
-from tl_engine.sources.intake import locate
-from tl_engine.workspaces.data_choices import absent, own_folder, resolve
+from tl_engine.workspaces.chosen import Chosen
 
-MENDS = ".mends"  # in a workspace
-USED = "used"  # in it: what trainings and reports were given; a later correction does not reach those
+USED = "used"  # what trainings and reports were given; a later correction does not reach those
 CORRECTING = threading.Lock()  # two tabs of one visitor lose no correction of each other
 
 
-def mends_file(choice: str, settings: Settings, workspace: str) -> Path:
-    """Where this visitor's corrections of a data set go. Raises DataError for a choice that is none."""
-    resolve(choice, settings, workspace)
-    kind, _, name = choice.rpartition(":")
-    return own_folder(settings, workspace) / MENDS / (kind or "sample") / f"{name}.json"
-
-
-def located(choice: str, settings: Settings, workspace: str | None) -> Mends:
-    """Where a data set lies now, and what this visitor corrected in it. Raises DataError, for an absent sample too."""
-    data = resolve(choice, settings, workspace)
-    if absent(data, settings):
-        raise DataError(f"The sample {data} is not here yet: press Train, and it is downloaded first.")
-    original = locate(data, settings)
-    kept = mends_file(choice, settings, workspace) if workspace else None
-    if kept is None or not kept.is_file():
-        return original
-    try:
-        own = Mends.read(kept)
-        return dataclasses.replace(original, mends=own.mends, layout=own.layout)
-    except DataError:
-        raise DataError("Your corrections of this data set cannot be read: press Undo all corrections.") from None
-
-
-def frozen(choice: str, settings: Settings, workspace: str | None) -> str:
-    """The engine's `data` for what is there now: the choice itself, or a file with the corrections of now."""
-    data = resolve(choice, settings, workspace)
-    if not workspace or not mends_file(choice, settings, workspace).is_file():
-        return data
-    mends = located(choice, settings, workspace)
-    name = mends_file(choice, settings, workspace).name
-    digest = hashlib.sha256(repr(mends).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    copy = own_folder(settings, workspace) / MENDS / USED / digest / name
-    mends.write(copy)
-    return str(copy)
-
-
-def correct(choice: str, mends: Iterable[Mend], settings: Settings, workspace: str) -> None:
-    """Add corrections to those of a visitor; a newer one of the same file wins. Raises DataError."""
+def correct(chosen: Chosen, mends: Iterable[Mend]) -> None:
+    """Add corrections to those of the visitor; a newer one of the same file wins. Raises DataError."""
     with CORRECTING:
-        located(choice, settings, workspace).adding(mends).write(mends_file(choice, settings, workspace))
+        chosen.located().adding(mends).write(chosen.mends_file)
 
 
-def choose_layout(choice: str, layout: str, settings: Settings, workspace: str) -> None:
-    """Keep how this visitor wants a data set read. Raises EngineError."""
+def choose_layout(chosen: Chosen, layout: str) -> None:
+    """Keep how the visitor wants a data set read. Raises EngineError."""
     reading = Reading(layout=layout)
     with CORRECTING:
-        kept = dataclasses.replace(located(choice, settings, workspace), layout=reading.layout)
-        kept.write(mends_file(choice, settings, workspace))
+        dataclasses.replace(chosen.located(), layout=reading.layout).write(chosen.mends_file)
 
 
-def undo(choice: str, settings: Settings, workspace: str) -> None:
-    """Forget all corrections of a data set by this visitor, and how they wanted it read."""
-    mends_file(choice, settings, workspace).unlink(missing_ok=True)
+def undo(chosen: Chosen) -> None:
+    """Forget all corrections of a data set by the visitor, and how they wanted it read."""
+    chosen.mends_file.unlink(missing_ok=True)
 
 
-def described(choice: str, settings: Settings, workspace: str | None, layout: str = AUTO) -> ImageFolder | None:
-    """What is in a data set, as corrected; None for a sample not downloaded yet. Raises DataError.
+def frozen(chosen: Chosen) -> str:
+    """The engine's `data` for what is there now: the data set itself, or a file with the corrections of now.
 
-    Read again only when its folders changed. A layout that is asked for wins over the one that was chosen before.
+    Raises DataError.
     """
-    if absent(resolve(choice, settings, workspace), settings):
-        return None
-    mends = located(choice, settings, workspace)
-    wanted = mends.layout if layout == AUTO else layout
-    return mends.applied(_scanned(str(mends.root), stamp(mends.root), settings.limits, wanted))
-
-
-@functools.lru_cache(maxsize=32)
-def _scanned(data: str, _changed: int, limits: Limits, layout: str) -> ImageFolder:
-    return scan(Path(data), limits, layout)
-
-
-def stamp(folder: Path) -> int:
-    """When the folder or one below it last gained or lost a file, nanoseconds since 1970."""
-    return max(Path(current).stat().st_mtime_ns for current, _, _ in os.walk(folder))
+    if not chosen.mends_file.is_file():
+        return chosen.data
+    located = chosen.located()
+    digest = hashlib.sha256(repr(located).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    copy = chosen.mends_folder / USED / digest / chosen.mends_file.name
+    located.write(copy)
+    return str(copy)

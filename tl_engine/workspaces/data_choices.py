@@ -8,20 +8,17 @@ from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.sources.collection import PREFIX, Collection
+from tl_engine.sources.collection import Collection
 from tl_engine.sources.samples import SAMPLES, present_folder
-from tl_engine.workspaces.workspace import checked_workspace
+from tl_engine.workspaces.chosen import FOLDER, UPLOAD
 
-FOLDER, UPLOAD = "folder:", "upload:"
 HUB_PREFIX = "hf--"  # how the folder of a data set from the hub begins
 HIDDEN = frozenset(("archives",))  # under the data directory, but nobody's data set
 
 
-def choices(settings: Settings, workspace: str) -> list[tuple[str, str]]:
-    """(label, value) for all that this visitor can train on; uploads first, the newest first."""
-    # Without a workspace the folder would be everybody's: the names in it are the workspaces' own tokens.
-    own = _folders(own_folder(settings, workspace)) if workspace else []
-    uploads = sorted(own, key=lambda f: f.stat().st_mtime, reverse=True)
+def choices(settings: Settings, own: Path) -> list[tuple[str, str]]:
+    """(label, value) for all that the visitor can train on whose folder that is; uploads first, the newest first."""
+    uploads = sorted(_folders(own), key=lambda f: f.stat().st_mtime, reverse=True)
     sample_folders = {name for sample in SAMPLES.values() for name in sample.folders}
     listed = [(f"Yours: {_upload_label(folder)}", UPLOAD + folder.name) for folder in uploads]
     for sample in SAMPLES.values():
@@ -40,34 +37,20 @@ def default_choice(settings: Settings) -> str:
     return (present or ["digits"])[0]
 
 
-def resolve(choice: str, settings: Settings, workspace: str | None) -> str:
-    """The engine's `data` for a choice: a sample's name, or a folder inside of what this visitor may read.
+def resolve(choice: str, settings: Settings, own: Path) -> str:
+    """The engine's `data` for a choice: a sample's name, or a folder inside of what the visitor may read.
 
     A bare folder name under the data directory is taken too, for programs. Raises DataError.
     """
     if choice in SAMPLES:
         return choice
-    if choice.startswith(UPLOAD) and workspace:
-        listed, name = _folders(own_folder(settings, workspace)), choice.removeprefix(UPLOAD)
+    if choice.startswith(UPLOAD):
+        listed, name = _folders(own), choice.removeprefix(UPLOAD)
     else:
         listed, name = _host_folders(settings), choice.removeprefix(FOLDER)
     if name not in HIDDEN and (folder := {folder.name: folder for folder in listed}.get(name)):
         return str(folder)
     raise DataError(f"There is no data set {name[:80]!r} here: choose {', '.join(SAMPLES)} or one that the page lists.")
-
-
-def own_collection(choice: str, settings: Settings, workspace: str) -> Collection | None:
-    """The data set that the visitor puts together by hand, if the choice is one."""
-    if not choice.startswith(UPLOAD + PREFIX):
-        return None
-    collection = Collection(Path(resolve(choice, settings, workspace)))
-    return collection if collection.titled else None  # somebody's zip may have such a name
-
-
-def absent(choice: str, settings: Settings) -> bool:
-    """Whether the choice is a sample that must be downloaded first; training does that."""
-    sample = SAMPLES.get(choice)
-    return sample is not None and not sample.offline and present_folder(sample, settings) is None
 
 
 def summary_words(data: ImageFolder) -> str:
@@ -87,11 +70,6 @@ def _folders(parent: Path) -> list[Path]:
     if not is_folder(parent):
         return []
     return sorted(f for f in parent.iterdir() if f.is_dir() and not f.name.startswith("."))
-
-
-def own_folder(settings: Settings, workspace: str) -> Path:
-    """All that a visitor brought. Raises EngineError: a workspace from a browser must not lead anywhere else."""
-    return settings.uploads / checked_workspace(workspace)
 
 
 def _upload_label(folder: Path) -> str:

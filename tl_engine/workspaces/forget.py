@@ -13,8 +13,8 @@ from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
 from tl_engine.photos.thumbnails import place
 from tl_engine.sources.collection import Collection
-from tl_engine.workspaces.data_choices import own_folder
 from tl_engine.workspaces.scratch import PACKED, handed_folder, made_folder
+from tl_engine.workspaces.workspace import Workspace
 
 
 def delete_photos(own: Collection, name: str, files: Sequence[str], settings: Settings) -> None:
@@ -36,13 +36,12 @@ def delete_collection(own: Collection, settings: Settings) -> None:
     own.delete()
 
 
-def delete_everything(settings: Settings, workspace: str) -> int:
-    """Remove all that a visitor brought; returns how many data sets that were. Raises EngineError."""
-    everything = own_folder(settings, workspace)
-    folders = [f for f in everything.glob("*") if f.is_dir() and not f.name.startswith(".")]
+def delete_everything(visitor: Workspace) -> int:
+    """Remove all that a visitor brought; returns how many data sets that were."""
+    folders = [f for f in visitor.folder.glob("*") if f.is_dir() and not f.name.startswith(".")]
     for folder in folders:
-        _forget(_files_below(folder), folder, settings)
-    shutil.rmtree(everything, ignore_errors=True)
+        _forget(_files_below(folder), folder, visitor.settings)
+    shutil.rmtree(visitor.folder, ignore_errors=True)
     return len(folders)
 
 

@@ -1,4 +1,4 @@
-"""What the Train tab and the programs' endpoints do: start, follow, stop. No Gradio here but for types."""
+"""What the Train tab and the programs' endpoints do: starting a training, and packing what came of it."""
 
 import os
 import secrets
@@ -11,70 +11,62 @@ from typing import Any
 from tl_engine.backbones.architectures import get_architecture
 from tl_engine.backbones.weights import check_weights
 from tl_engine.base.errors import ConfigError, RunError
-from tl_engine.base.settings import Settings
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.find import classifier_of
+from tl_engine.runs.process import Spare
 from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.runs.saved_classifier import saved_at
 from tl_engine.sources.samples import SAMPLES
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.scratch import new_folder
-from tl_engine.workspaces.workspace import new_token, visible_runs
+from tl_engine.workspaces.workspace import Workspace, new_token
 
 STARTING = threading.Lock()
 MOST_WAITING = 20  # runs in the queue; more are refused
 HOST_ONLY = ("runs", "name", "config", "data_dir", "weights_dir", "workspace")
 
 
-def start(options: Mapping[str, Any], settings: Settings, workspace: str) -> tuple[Run, bool]:
-    """Start a training, or give back the one this workspace has going: (run, whether it is new).
+def start(options: Mapping[str, Any], visitor: Workspace, spare: Spare | None = None) -> tuple[Run, bool]:
+    """Start a training, or give back the one this visitor has going: (run, whether it is new).
 
     Everything is checked before a folder is made. Raises EngineError in words for the person who asked.
     """
-    if going := _going(settings, workspace):
+    if going := _going(visitor):
         return going, False
-    config = checked_config(options, settings, workspace)
+    config = checked_config(options, visitor)
     with STARTING:  # checking takes seconds, in which another tab may have been faster
-        if going := _going(settings, workspace):
+        if going := _going(visitor):
             return going, False
-        waiting = len(open_runs.names(settings.runs))
+        waiting = len(open_runs.names(visitor.settings.runs))
         if waiting > MOST_WAITING:
             raise RunError(f"{waiting - 1} trainings are waiting already: try again when some have ended.")
-        return queue.start(config, settings, new_token(), workspace), True
+        return queue.start(config, visitor.settings, new_token(), visitor.token, spare), True
 
 
-def _going(settings: Settings, workspace: str) -> Run | None:
-    """The run of this workspace that waits or is at work."""
-    going = open_runs.listed(settings.runs)
-    return next((r for r in going if r.facts.workspace == workspace and r.state() in OPEN_STATES), None)
+def _going(visitor: Workspace) -> Run | None:
+    """The run of this visitor that waits or is at work."""
+    going = open_runs.listed(visitor.settings.runs)
+    return next((r for r in going if visitor.owns(r) and r.state() in OPEN_STATES), None)
 
 
-def checked_config(options: Mapping[str, Any], settings: Settings, workspace: str | None) -> TrainConfig:
+def checked_config(options: Mapping[str, Any], visitor: Workspace) -> TrainConfig:
     """The options as a config whose data this visitor may read and whose weights can be had. Raises EngineError."""
     given = {key.replace("-", "_"): value for key, value in options.items()}
     if forbidden := [key for key in HOST_ONLY if key in given]:
         raise ConfigError(f"{forbidden[0].replace('_', '-')} is the host's to set, in the terminal: leave it out.")
     preset = given.pop("preset", None)
     config = TrainConfig.from_options(given, preset)
-    corrections.described(config.data, settings, workspace, config.layout)
+    chosen = visitor.data(config.data)
+    chosen.described(config.layout)
     if config.strategy != "from-scratch":
-        check_weights(get_architecture(config.architecture), settings)
-    return TrainConfig.from_options(given | {"data": corrections.frozen(config.data, settings, workspace)}, preset)
+        check_weights(get_architecture(config.architecture), visitor.settings)
+    return TrainConfig.from_options(given | {"data": corrections.frozen(chosen)}, preset)
 
 
 def data_name(config_data: str) -> str:
     """What to call a run's data: a sample's name or the last part of its path."""
     return config_data if config_data in SAMPLES else Path(config_data).name.removesuffix(".json")
-
-
-def latest(settings: Settings, workspace: str) -> Run | None:
-    """The visitor's newest run."""
-    return next(iter(_own(settings, workspace)), None)
-
-
-def _own(settings: Settings, workspace: str) -> list[Run]:
-    return [run for run in visible_runs(settings, workspace) if run.facts.workspace == workspace]
 
 
 def packed(run: Run) -> Path | None:

@@ -2,10 +2,15 @@
 
 import re
 import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
-from tl_engine.base.errors import EngineError, RunError
+from tl_engine.base.errors import DataError, EngineError, RunError
 from tl_engine.base.settings import Settings
 from tl_engine.runs.run import Run, find_run, list_runs
+from tl_engine.workspaces import data_choices
+from tl_engine.workspaces.chosen import MENDS, Chosen
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -15,25 +20,65 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
-def checked_workspace(workspace: object) -> str:
-    """The workspace, safe to become a folder's name. Raises EngineError for anything but a token of ours."""
-    if not isinstance(workspace, str) or not TOKEN.fullmatch(workspace):
-        raise EngineError("This page has lost its workspace: reload it.")
-    return workspace
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One visitor in one installation: what they brought, may train on and may see.
 
-
-def owner_of(workspace: object) -> str:
-    """Whose call that is: the page's workspace, or a new one for a page that has none (yet).
-
-    A handler that makes something gives the owner back to the page, which would lose what was made otherwise. Raises
-    EngineError for what is no token of ours.
+    Raises EngineError for anything but a token of ours: it becomes a folder's name.
     """
-    return new_token() if workspace in ("", None) else checked_workspace(workspace)
 
+    settings: Settings
+    token: str
 
-def visible_runs(settings: Settings, workspace: str) -> list[Run]:
-    """The visitor's own runs and the host's, the newest first."""
-    return [run for run in list_runs(settings) if run.facts.workspace in (workspace, None)]
+    def __post_init__(self) -> None:
+        if not isinstance(self.token, str) or not TOKEN.fullmatch(self.token):
+            raise EngineError("This page has lost its workspace: reload it.")
+
+    @classmethod
+    def of(cls, settings: Settings, sent: Any) -> Self:
+        """Whose call that is: the page's workspace, or a new one for a page that has none (yet).
+
+        A handler that makes something gives the token back to the page, which would lose what was made otherwise.
+        """
+        return cls(settings, new_token() if sent in ("", None) else sent)
+
+    @property
+    def folder(self) -> Path:
+        """All that the visitor brought; it need not be there."""
+        return self.settings.uploads / self.token
+
+    def choices(self) -> list[tuple[str, str]]:
+        """(label, value) for all that this visitor can train on; uploads first, the newest first."""
+        return data_choices.choices(self.settings, self.folder)
+
+    def present(self, choice: str | None) -> str:
+        """The choice, or the default one where it is gone."""
+        here = choice if choice in [value for _, value in self.choices()] else None
+        return here or data_choices.default_choice(self.settings)
+
+    def data(self, choice: str | None) -> Chosen:
+        """The data set of a choice, if this visitor may read it. Raises DataError."""
+        data = data_choices.resolve(choice or "", self.settings, self.folder)
+        return Chosen(self.settings, choice or "", data, self.folder / MENDS)
+
+    def find(self, choice: str | None) -> Chosen | None:
+        """The same; None where there is nothing of that name, or nothing is chosen."""
+        try:
+            return self.data(choice)
+        except DataError:
+            return None
+
+    def runs(self) -> list[Run]:
+        """The visitor's own runs and the host's, the newest first."""
+        return [run for run in list_runs(self.settings) if run.facts.workspace in (self.token, None)]
+
+    def owns(self, run: Run) -> bool:
+        """Whether the visitor started it."""
+        return run.facts.workspace == self.token
+
+    def latest_run(self) -> Run | None:
+        """The newest run that the visitor started."""
+        return next((run for run in self.runs() if self.owns(run)), None)
 
 
 def open_run(token: str, settings: Settings) -> Run:
@@ -44,12 +89,12 @@ def open_run(token: str, settings: Settings) -> Run:
         raise RunError("There is no such run here: it may have been deleted, or the link is incomplete.") from None
 
 
-def stoppable(token: str, settings: Settings, workspace: str) -> Run:
-    """The run, if this visitor may stop it: a link shows a run, only who started it ends it. Raises RunError."""
+def stoppable(token: str, settings: Settings, secret: str) -> Run:
+    """The run, if that is the workspace which started it: a link shows a run and does not end it. Raises RunError."""
     run = open_run(token, settings)
     owner = run.facts.workspace
     if owner is None:
         raise RunError("This run was started by the host: it can be stopped in the host's terminal.")
-    if not secrets.compare_digest(str(owner).encode(), str(workspace).encode()):
+    if not secrets.compare_digest(str(owner).encode(), str(secret).encode()):
         raise RunError("This run belongs to somebody else: a link shows it, only who started it can stop it.")
     return run

@@ -6,13 +6,11 @@ import gradio as gr
 
 from tl_engine.base.settings import Settings
 from tl_engine.workspaces import data_choices
+from tl_engine.workspaces.workspace import Workspace
+from ui.parts.components import open_dropdown
 
 
 def data_dropdown(settings: Settings, **options: Any) -> gr.Dropdown:
     """The list of data sets, as it is before a visitor is known."""
-    return gr.Dropdown(
-        data_choices.choices(settings, ""),
-        value=data_choices.default_choice(settings),
-        allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
-        **options,
-    )
+    listed = Workspace.of(settings, None).choices()
+    return open_dropdown(listed, value=data_choices.default_choice(settings), **options)

@@ -17,6 +17,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
 from tl_engine.photos.thumbnails import thumbnail
 from tl_engine.workspaces.scratch import new_folder
+from ui.parts.components import Updates
 from ui.parts.refusal import in_words
 from ui.parts.wording import QUIET
 
@@ -68,11 +69,11 @@ class PhotoGrid:
 
     @property
     def shown(self) -> list[Any]:
-        """What `show` gives values for."""
+        """What `show` may change."""
         return [self.gallery, self.back, self.where, self.on, self.page, self.marked, self.files]
 
-    def show(self, items: Sequence[Item], page: float = 1, marked: str = "[]") -> list[Any]:
-        """Values for `shown`: one page of these photos."""
+    def show(self, items: Sequence[Item], page: float = 1, marked: str = "[]") -> Updates:
+        """One page of these photos."""
         pages = max(1, -(-len(items) // PER_PAGE))
         number = min(max(1, int(page)), pages)
         part = items[(number - 1) * PER_PAGE : number * PER_PAGE]
@@ -83,8 +84,15 @@ class PhotoGrid:
             for item, picture in zip(part, small, strict=True)
         ]
         where = f'<p class="tl-hint">{plural(len(items), "photo")}, page {number} of {pages}</p>' if items else ""
-        ends = [gr.Button(interactive=number > 1), where, gr.Button(interactive=number < pages)]
-        return [value, *ends, number, json.dumps(sorted(known)), json.dumps([item.file for item in part])]
+        return {
+            self.gallery: value,
+            self.back: gr.Button(interactive=number > 1),
+            self.where: where,
+            self.on: gr.Button(interactive=number < pages),
+            self.page: number,
+            self.marked: json.dumps(sorted(known)),
+            self.files: json.dumps([item.file for item in part]),
+        }
 
     def connect(self, items_of: Callable[..., Sequence[Item]], inputs: Sequence[Any]) -> None:
         """Wire pager and marks; `items_of(*inputs)` lists the photos, always in the same order."""
@@ -92,21 +100,21 @@ class PhotoGrid:
         clicked = [*inputs, *self.state, self.files]
 
         @in_words
-        def back(*values: Any) -> list[Any]:
+        def turn_back(*values: Any) -> Updates:
             return self.show(items_of(*values[:-2]), values[-2] - 1, values[-1])
 
         @in_words
-        def on(*values: Any) -> list[Any]:
+        def turn_on(*values: Any) -> Updates:
             return self.show(items_of(*values[:-2]), values[-2] + 1, values[-1])
 
         @in_words
-        def mark(event: gr.SelectData, *values: Any) -> list[Any]:
+        def mark_photo(event: gr.SelectData, *values: Any) -> Updates:
             page, marked, files = values[-3:]
             return self.show(items_of(*values[:-3]), page, toggled(marked, files, event.index))
 
-        self.back.click(back, given, self.shown, **QUIET)
-        self.on.click(on, given, self.shown, **QUIET)
-        self.gallery.select(mark, clicked, self.shown, **QUIET)
+        self.back.click(turn_back, given, self.shown, **QUIET)
+        self.on.click(turn_on, given, self.shown, **QUIET)
+        self.gallery.select(mark_photo, clicked, self.shown, **QUIET)
 
 
 def toggled(marked: str, files: str, index: int) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from tl_engine.base.errors import EngineError, Question
 from tl_engine.data.reading import Reading
+from ui.parts.components import Updates
 from ui.parts.incoming import arrived
 
 Waiting = dict[str, str]  # {"path": an upload, "option": of `take`, that its question is about}
@@ -27,20 +28,17 @@ class QuestionBox:
 
     @property
     def shown(self) -> list[Any]:
-        """What `values` gives values for."""
+        """What `show` changes."""
         return [self.box, self.reading, self.waiting]
 
-    @staticmethod
-    def values(question: Question | None = None, upload: str | None = None) -> list[Any]:
+    def show(self, question: Question | None = None, upload: str | None = None) -> Updates:
         """The box for a question about a data set, or about an upload that waits for the answer; hidden for none."""
-        if question is None:
-            return [gr.Column(visible=False), gr.Radio(choices=[], value=None), None]
-        choices = [(words, value) for value, words in question.readings.items()]
-        return [
-            gr.Column(visible=True),
-            gr.Radio(choices=choices, value=None),
-            {"path": upload, "option": question.option} if upload else None,
-        ]
+        readings = question.readings if question else {}
+        return {
+            self.box: gr.Column(visible=question is not None),
+            self.reading: gr.Radio(choices=[(words, value) for value, words in readings.items()], value=None),
+            self.waiting: {"path": upload, "option": question.option} if question and upload else None,
+        }
 
 
 def awaited(waiting: Any) -> tuple[str, str]:

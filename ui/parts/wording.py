@@ -1,4 +1,4 @@
-"""What the page says, in one place, and how numbers and names are put into words."""
+"""Words that several modules of the page say, and how names from outside become text."""
 
 import html
 from typing import Any

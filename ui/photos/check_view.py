@@ -1,5 +1,6 @@
 """Checking: the data report with its findings as thumbnails, and a button to mend each; every mend can be undone."""
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,19 +12,18 @@ import gradio as gr
 from tl_engine.base.errors import EngineError
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
-from tl_engine.base.words import plural
-from tl_engine.base.written import AUTO
 from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
-from tl_engine.inspection.advice import UNEVEN
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.remedies import keep_one_of_each
 from tl_engine.workspaces import corrections
+from tl_engine.workspaces.chosen import Chosen, last_change
 from tl_engine.workspaces.worker import run_command, told
-from tl_engine.workspaces.workspace import owner_of
-from ui.parts.data_table import counts_table, findings_html
+from tl_engine.workspaces.workspace import Workspace
+from ui.parts.components import Updates
 from ui.parts.photo_grid import Item, PhotoGrid, names
 from ui.parts.refusal import in_words
 from ui.parts.wording import QUIET, text
+from ui.photos.check_words import doubtful_items, is_uneven, odd_items, report_html, twin_items, undo_button
 
 KEPT = 64  # reports in memory; the engine keeps all of them on disk
 CHECKS = 2  # at once
@@ -34,21 +34,21 @@ class Reports:
     """The last report of each visitor's data sets, for the buttons below it."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], tuple[Report, int]] = OrderedDict()
+        self._kept: OrderedDict[Path, tuple[Report, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def keep(self, workspace: str, choice: str, report: Report, changed: int) -> None:
+    def keep(self, chosen: Chosen, report: Report, changed: int) -> None:
         """Remember it as the newest, of a data set that last changed then."""
         with self._lock:
-            self._kept[workspace, choice] = report, changed
-            self._kept.move_to_end((workspace, choice))
+            self._kept[chosen.mends_file] = report, changed
+            self._kept.move_to_end(chosen.mends_file)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
-    def last(self, workspace: str, choice: str | None) -> tuple[Report | None, int]:
+    def last(self, chosen: Chosen) -> tuple[Report | None, int]:
         """The report that the page shows, if this server made it, and when its data set had last changed."""
         with self._lock:
-            return self._kept.get((workspace, choice or ""), (None, 0))
+            return self._kept.get(chosen.mends_file, (None, 0))
 
 
 class CheckView:
@@ -86,164 +86,125 @@ class CheckView:
 
     @property
     def shown(self) -> list[Any]:
-        """What `show` gives values for."""
+        """What `show` changes."""
         grids = [*self.labels.shown, *self.pairs.shown, *self.few.shown]
         return [self.summary, self.even, self.doubts, self.twins, self.odd, self.undo, *grids]
 
     def connect(self, choice: gr.Dropdown, class_weights: Any) -> None:
         """Wire the buttons."""
         here = [choice, self.workspace]
-        self.go.click(self.check, here, [*self.shown, self.workspace], show_progress_on=self.summary,
+        self.go.click(self.check_data, here, [*self.shown, self.workspace], show_progress_on=self.summary,
                       api_visibility="private", concurrency_limit=CHECKS, concurrency_id="check")  # fmt: skip
-        self.labels.connect(lambda *at: self.doubtful(*self.found(*at)), here)
-        self.pairs.connect(lambda *at: self.same(*self.found(*at)), here)
-        self.few.connect(lambda *at: self.unlike(*self.found(*at)), here)
+        for grid, items in ((self.labels, doubtful_items), (self.pairs, twin_items), (self.few, odd_items)):
+            grid.connect(self._listing(items), here)
         for button, action in ((self.relabel, RELABEL), (self.drop, DROP), (self.keep, KEEP)):
-            button.click(self._judging(action), [*here, self.labels.marked], self.shown, **QUIET)
-        self.one.click(self.deduplicated, here, self.shown, **QUIET)
-        self.out.click(self.left_out, [*here, self.few.marked], self.shown, **QUIET)
-        self.undo.click(self.undone, here, self.shown, **QUIET)
-        self.weigh.click(_weighed, None, class_weights, **QUIET)
+            button.click(functools.partial(self.judge_marked, action), [*here, self.labels.marked], self.shown, **QUIET)
+        self.one.click(self.keep_one_of_each, here, self.shown, **QUIET)
+        self.out.click(self.drop_odd, [*here, self.few.marked], self.shown, **QUIET)
+        self.undo.click(self.undo_corrections, here, self.shown, **QUIET)
+        self.weigh.click(weigh_classes, None, class_weights, **QUIET)
+
+    def _chosen(self, choice: str | None, workspace: str) -> Chosen:
+        return Workspace.of(self.settings, workspace).data(choice)
+
+    def _listing(self, items: Callable[[Report, Mends], list[Item]]) -> Callable[[str | None, str], list[Item]]:
+        return lambda choice, workspace: items(*self.found(self._chosen(choice, workspace)))
 
     @in_words
-    def check(self, choice: str | None, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
+    def check_data(self, choice: str | None, workspace: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
         """Make the report, in a process of its own."""
-        owner = owner_of(workspace)
-        changed = corrections.stamp(corrections.located(choice or "", self.settings, owner).root)
-        data = corrections.frozen(choice or "", self.settings, owner)
+        visitor = Workspace.of(self.settings, workspace)
+        chosen = visitor.data(choice)
+        changed = last_change(chosen.located().root)
+        data = corrections.frozen(chosen)
         progress(0, desc="starting")
         folders = ["--data-dir", str(self.settings.data_dir), "--cache-dir", str(self.settings.cache)]
         weights = ["--weights-dir", str(self.settings.weights_dir)] if self.settings.weights_dir else []
         answer = run_command(
             "inspect", ["--data", data, *folders, *weights], self.settings, lambda e: told(progress, e)
         )
-        self.reports.keep(owner, choice or "", Report.from_dict(answer), changed)
-        return [*self.show(choice, owner), owner]
+        self.reports.keep(chosen, Report.from_dict(answer), changed)
+        return {**self.show(chosen), self.workspace: visitor.token}
 
-    @in_words
-    def show(self, choice: str | None, workspace: str) -> list[Any]:
+    def show(self, chosen: Chosen | None) -> Updates:
         """The report as it is known, without what was corrected since."""
+        if chosen is None:
+            return self._without_findings(NOT_YET, gr.Button(visible=False))
         try:
-            report, mends, folder = self.found(choice, workspace)
+            report, mends = self.found(chosen)
         except EngineError as error:
-            known, _ = self.reports.last(workspace, choice)
+            known, _ = self.reports.last(chosen)
             words = NOT_YET if known is None else f'<p role="alert">{text(error, 300)}</p>'
-            undo = self._undo_button(choice, workspace)
-            return [words, *[gr.Column(visible=False)] * 4, undo, *self._grids([], [], [])]
-        stale = corrections.stamp(mends.root) != self.reports.last(workspace, choice)[1]
-        items = [kind(report, mends, folder) for kind in (self.doubtful, self.same, self.unlike)]
-        totals = [sum(splits.values()) for splits in report.classes.values()]
-        uneven = max(totals) >= UNEVEN * max(1, min(totals))
-        columns = [gr.Column(visible=uneven), *(gr.Column(visible=bool(found)) for found in items)]
-        return [report_html(report, mends, stale), *columns, self._undo_button(choice, workspace), *self._grids(*items)]
+            return self._without_findings(words, undo_button(chosen))
+        stale = last_change(mends.root) != self.reports.last(chosen)[1]
+        doubts, twins, odd = (items(report, mends) for items in (doubtful_items, twin_items, odd_items))
+        return {
+            self.summary: report_html(report, mends, stale),
+            self.even: gr.Column(visible=is_uneven(report)),
+            self.doubts: gr.Column(visible=bool(doubts)),
+            self.twins: gr.Column(visible=bool(twins)),
+            self.odd: gr.Column(visible=bool(odd)),
+            self.undo: undo_button(chosen),
+            **self._grids(doubts, twins, odd),
+        }
 
-    def _grids(self, *items: list[Item]) -> list[Any]:
-        grids = (self.labels, self.pairs, self.few)
-        return [value for grid, found in zip(grids, items, strict=True) for value in grid.show(found)]
+    def _without_findings(self, words: str, undo: gr.Button) -> Updates:
+        hidden = {column: gr.Column(visible=False) for column in (self.even, self.doubts, self.twins, self.odd)}
+        return {self.summary: words, **hidden, self.undo: undo, **self._grids([], [], [])}
 
-    def _undo_button(self, choice: str | None, workspace: str) -> Any:
-        try:
-            own = corrections.located(choice or "", self.settings, workspace)
-        except EngineError:  # corrections that cannot be read can be undone too
-            return gr.Button("Undo all corrections", visible=True)
-        number = f" ({plural(len(own.mends), 'photo')})" if own.mends else ""
-        return gr.Button(f"Undo all corrections{number}", visible=bool(own.mends) or own.layout != AUTO)
+    def _grids(self, doubts: list[Item], twins: list[Item], odd: list[Item]) -> Updates:
+        return {**self.labels.show(doubts), **self.pairs.show(twins), **self.few.show(odd)}
 
-    def found(self, choice: str | None, workspace: str) -> tuple[Report, Mends, Path]:
-        """The last report, what was corrected, and the folder, for those who list photos. Raises EngineError."""
-        owner = owner_of(workspace)
-        report, _ = self.reports.last(owner, choice)
-        if report is None or choice is None:
+    def found(self, chosen: Chosen) -> tuple[Report, Mends]:
+        """The last report, and what was corrected in which folder. Raises EngineError."""
+        report, _ = self.reports.last(chosen)
+        if report is None:
             raise EngineError("The report is not at hand any more: press Check this data set again.")
-        data = corrections.described(choice, self.settings, owner)
-        if data is None:
+        if chosen.described() is None:
             raise EngineError("This data set is not here any more: choose another.")
-        return report, corrections.located(choice, self.settings, owner), data.root
-
-    @staticmethod
-    def doubtful(report: Report, mends: Mends, folder: Path) -> list[Item]:
-        """Suspicious labels nobody has judged yet."""
-        judged = {mend.file for mend in mends.mends}
-        return [
-            Item(folder / s["file"], printable(s["file"]), f"{s['label']} → {s['suggested']}? {s['score']:.2f}")
-            for s in report.suspicious_labels
-            if s["file"] not in judged
-        ]
-
-    @staticmethod
-    def same(report: Report, mends: Mends, folder: Path) -> list[Item]:
-        """Duplicates, group by group, where more than one is still in."""
-        gone = {mend.file for mend in mends.mends if mend.action == DROP}
-        items: list[Item] = []
-        for number, group in enumerate(report.duplicates, start=1):
-            left = [file for file in group.files if file not in gone]
-            shown = left if len(left) > 1 else []
-            items += [Item(folder / file, printable(file), f"{number}: {printable(file)}") for file in shown]
-        return items
-
-    @staticmethod
-    def unlike(report: Report, mends: Mends, folder: Path) -> list[Item]:
-        """Odd and tiny pictures that are still in."""
-        judged = {mend.file for mend in mends.mends}
-        files = {finding["file"]: finding["reason"] for finding in (*report.odd, *report.tiny)}
-        return [
-            Item(folder / file, printable(file), printable(Path(file).name)) for file in files if file not in judged
-        ]
-
-    def _judging(self, action: str) -> Callable[[str | None, str, str], list[Any]]:
-        return lambda choice, workspace, marked: self.judged(action, choice, workspace, marked)
+        return report, chosen.located()
 
     @in_words
-    def judged(self, action: str, choice: str | None, workspace: str, marked: str) -> list[Any]:
+    def judge_marked(self, action: str, choice: str | None, workspace: str, marked: str) -> Updates:
         """Relabel, leave out or approve the marked ones."""
-        report, _, _ = self.found(choice, workspace)
-        chosen = [s for s in report.suspicious_labels if printable(s["file"]) in names(marked)]
-        if not chosen:
+        chosen = self._chosen(choice, workspace)
+        report, _ = self.found(chosen)
+        meant = [s for s in report.suspicious_labels if printable(s["file"]) in names(marked)]
+        if not meant:
             raise EngineError("No photo is marked: click the ones you mean first.")
         reason = "its label looked wrong" if action == DROP else ""
         mends = [Mend(file=s["file"], action=action, name=s["suggested"] if action == RELABEL else "", reason=reason)
-                 for s in chosen]  # fmt: skip
-        corrections.correct(choice or "", mends, self.settings, workspace)
-        return self.show(choice, workspace)
+                 for s in meant]  # fmt: skip
+        corrections.correct(chosen, mends)
+        return self.show(chosen)
 
     @in_words
-    def deduplicated(self, choice: str | None, workspace: str) -> list[Any]:
+    def keep_one_of_each(self, choice: str | None, workspace: str) -> Updates:
         """Keep one photo of each group of duplicates."""
-        report, mends, _ = self.found(choice, workspace)
-        corrections.correct(choice or "", keep_one_of_each(report, mends), self.settings, workspace)
-        return self.show(choice, workspace)
+        chosen = self._chosen(choice, workspace)
+        corrections.correct(chosen, keep_one_of_each(*self.found(chosen)))
+        return self.show(chosen)
 
     @in_words
-    def left_out(self, choice: str | None, workspace: str, marked: str) -> list[Any]:
-        """Leave odd and tiny pictures out."""
-        report, known, folder = self.found(choice, workspace)
-        items = self.unlike(report, known, folder)
+    def drop_odd(self, choice: str | None, workspace: str, marked: str) -> Updates:
+        """Leave odd and tiny pictures out: the marked ones, or all."""
+        chosen = self._chosen(choice, workspace)
+        report, known = self.found(chosen)
+        items = odd_items(report, known)
         wanted = names(marked) or {item.file for item in items}
-        chosen = [item.path.relative_to(folder).as_posix() for item in items if item.file in wanted]
-        mends = [Mend(file=file, action=DROP, reason="odd or tiny") for file in chosen]
-        corrections.correct(choice or "", mends, self.settings, workspace)
-        return self.show(choice, workspace)
+        files = [item.path.relative_to(known.root).as_posix() for item in items if item.file in wanted]
+        corrections.correct(chosen, [Mend(file=file, action=DROP, reason="odd or tiny") for file in files])
+        return self.show(chosen)
 
     @in_words
-    def undone(self, choice: str | None, workspace: str) -> list[Any]:
+    def undo_corrections(self, choice: str | None, workspace: str) -> Updates:
         """Forget all corrections of this data set."""
-        corrections.undo(choice or "", self.settings, owner_of(workspace))
-        return self.show(choice, workspace)
+        chosen = self._chosen(choice, workspace)
+        corrections.undo(chosen)
+        return self.show(chosen)
 
 
-def _weighed() -> bool:
+def weigh_classes() -> bool:
+    """Have the next training weigh rare classes more."""
     gr.Info("Training will weigh rare classes more.")
     return True
-
-
-def report_html(report: Report, mends: Mends, stale: bool = False) -> str:
-    """Classes by split, the sentences, and the files left out, tiny, odd or converted by name."""
-    advice = "".join(f"<li>{text(sentence, 400)}</li>" for sentence in report.advice)
-    old = "<p><b>The data set has changed since: check it again.</b></p>" if stale else ""
-    mended = (
-        f"<p>{plural(len(mends.mends), 'photo')} corrected; check again to see what is left.</p>" if mends.mends else ""
-    )
-    kinds = ("left_out", "tiny", "odd", "converted")
-    named = [(kind.replace("_", " ").capitalize(), getattr(report, kind)) for kind in kinds]
-    found = "".join(findings_html(title, findings) for title, findings in named if findings)
-    return f'<div class="tl-data">{old}{counts_table(report.classes)}<ul>{advice}</ul>{mended}{found}</div>'

@@ -9,13 +9,14 @@ from tl_engine.base.errors import EngineError, ImageError
 from tl_engine.base.settings import MEGABYTE, Settings
 from tl_engine.sources import collection
 from tl_engine.sources.collection import Collection
-from tl_engine.workspaces import data_choices, forget
+from tl_engine.workspaces import forget
 from tl_engine.workspaces.scratch import PACKED, new_folder
-from tl_engine.workspaces.workspace import owner_of
+from tl_engine.workspaces.workspace import Workspace
+from ui.parts.components import Updates, open_radio
 from ui.parts.photo_grid import Item, PhotoGrid, names
 from ui.parts.refusal import in_words
 from ui.parts.wording import QUIET, text
-from ui.photos.collect_words import NO_CLASS, chosen, classes_of, counted, hint, taken
+from ui.photos.collect_words import NO_CLASS, class_list, count_words, hint, named_class, taken_words
 
 NO_COLLECTION = "This data set is not one of those you put together here: press “New data set”, or choose one of yours."
 NOT_SURE = "Tick “I am sure” first: what is deleted cannot be had back."
@@ -43,16 +44,14 @@ class CollectView:
                     elem_id="new-class",
                     scale=3,
                 )
-                self.add_class = gr.Button("Add class", elem_id="add-class", scale=1, min_width=100)
-            self.name = gr.Radio([], label="Photos go to the class", elem_id="class")
-            # A restarted server forgets the choices an open page was sent; the engine looks whether the class is there.
-            self.name.preprocess = lambda payload: payload if isinstance(payload, str) else ""  # type: ignore[method-assign]
+                self.add_button = gr.Button("Add class", elem_id="add-class", scale=1, min_width=100)
+            self.name = open_radio(label="Photos go to the class", elem_id="class")
             with gr.Row():
                 with gr.Column(min_width=300):
                     self._ways_in()
                 with gr.Column(min_width=300):
                     self.grid = PhotoGrid(settings, "Photos of this class; click to mark", "own-photos", columns=4)
-                    self.remove = gr.Button("Remove the marked photos", size="sm", elem_id="remove")
+                    self.drop_button = gr.Button("Remove the marked photos", size="sm", elem_id="remove")
             with gr.Accordion("Name, download, delete", open=False, elem_id="keep"):
                 self._keeping()
 
@@ -88,10 +87,10 @@ class CollectView:
             self.class_name = gr.Textbox(
                 label="Name of the class", max_length=collection.CLASS_LENGTH, elem_id="rename-class"
             )
-            self.rename_class = gr.Button("Rename the class", size="sm")
-            self.delete_class = gr.Button("Delete the class", size="sm", variant="stop")
+            self.rename_button = gr.Button("Rename the class", size="sm")
+            self.delete_button = gr.Button("Delete the class", size="sm", variant="stop")
         with gr.Row():
-            self.pack = gr.Button("Make a zip of class folders", size="sm", elem_id="pack")
+            self.pack_button = gr.Button("Make a zip of class folders", size="sm", elem_id="pack")
             self.download = gr.DownloadButton("Download the zip", size="sm", visible=False, elem_id="zip")
         with gr.Row():
             self.sure = gr.Checkbox(False, label="I am sure: what I delete cannot be had back", elem_id="sure")
@@ -99,67 +98,63 @@ class CollectView:
 
     @property
     def shown(self) -> list[Any]:
-        """What `show` gives values for."""
-        return [
-            self.hint,
-            self.panel,
-            self.name,
-            self.title,
-            self.class_name,
-            self.download,
-            self.sure,
-            *self.grid.shown,
-        ]
+        """What `show` changes."""
+        keeping = [self.title, self.class_name, self.download, self.sure]
+        return [self.hint, self.panel, self.name, *keeping, *self.grid.shown]
 
     def connect(self, choice: gr.Dropdown) -> None:
         """Wire everything that stays within the view."""
         here = [choice, self.workspace]
         with_class = [*here, self.name]
         private: dict[str, Any] = {"api_visibility": "private"}
-        gr.on([self.add_class.click, self.new_class.submit], self.made_class, [*here, self.new_class],
+        gr.on([self.add_button.click, self.new_class.submit], self.add_class, [*here, self.new_class],
               [self.new_class, *self.shown], **QUIET)  # fmt: skip
-        self.name.input(self.show, with_class, self.shown, **QUIET)
+        self.name.input(self.show_class, with_class, self.shown, **QUIET)
         takes = [self.said, self.files, *self.shown]
-        self.files.upload(self.take, [*with_class, self.files], takes, **private)
-        self.snapshot.upload(self.take, [*with_class, self.snapshot], takes, **private)
+        for way_in in (self.files, self.snapshot):
+            way_in.upload(self.take_files, [*with_class, way_in], takes, **private)
         self.camera.stream(
-            self.snap, [*with_class, self.camera], [self.said, self.timer], show_progress="hidden",
+            self.take_frame, [*with_class, self.camera], [self.said, self.timer], show_progress="hidden",
             concurrency_limit=CAMERAS, concurrency_id="camera", **BURST, **private,
         )  # fmt: skip
-        settled = [self.said, self.timer, self.name, *self.grid.shown]
-        self.timer.tick(self.settled, [*with_class, self.said, *self.grid.state], settled, **QUIET)
+        followed = [self.said, self.timer, self.name, *self.grid.shown]
+        self.timer.tick(self.follow_burst, [*with_class, self.said, *self.grid.state], followed, **QUIET)
         self.grid.connect(lambda *values: self.items(self.opened(*values[:2]), values[2]), with_class)
-        self.remove.click(self.removed, [*with_class, self.grid.marked], self.shown, **QUIET)
-        self.rename_class.click(self.renamed_class, [*with_class, self.class_name], self.shown, **QUIET)
-        self.delete_class.click(self.deleted_class, [*with_class, self.sure], self.shown, **QUIET)
-        self.pack.click(self.packed, here, self.download, **private)
+        self.drop_button.click(self.drop_marked, [*with_class, self.grid.marked], self.shown, **QUIET)
+        self.rename_button.click(self.rename_class, [*with_class, self.class_name], self.shown, **QUIET)
+        self.delete_button.click(self.delete_class, [*with_class, self.sure], self.shown, **QUIET)
+        self.pack_button.click(self.pack_zip, here, self.download, **private)
 
     def opened(self, choice: str | None, workspace: str) -> Collection:
         """The visitor's data set. Raises EngineError."""
-        found = data_choices.own_collection(choice or "", self.settings, owner_of(workspace))
-        if found is None:
+        chosen = Workspace.of(self.settings, workspace).find(choice)
+        if chosen is None or chosen.collection is None:
             raise EngineError(NO_COLLECTION)
-        return found
+        return chosen.collection
 
     @in_words
-    def show(self, choice: str | None, workspace: str, name: str | None = None) -> list[Any]:
+    def show_class(self, choice: str | None, workspace: str, name: str | None) -> Updates:
+        """The data set with that class open."""
+        chosen = Workspace.of(self.settings, workspace).find(choice)
+        return self.show(chosen.collection if chosen else None, name)
+
+    def show(self, own: Collection | None, name: str | None = None) -> Updates:
         """The data set with one class open, the first if none is named; one that is gone leaves none open.
 
         A burst must not flow into another class because its own was deleted.
         """
-        own = data_choices.own_collection(choice or "", self.settings, workspace)
         counts = own.counts() if own else {}
         current = next(iter(counts), None) if name is None else name if name in counts else None
-        return [
-            gr.HTML(hint(NO_CLASS if own else NO_COLLECTION), visible=not counts),
-            gr.Column(visible=own is not None),
-            classes_of(own, current) if own else gr.Radio(choices=[], value=None),
-            own.title if own else "",
-            current or "",
-            gr.DownloadButton(visible=False),
-            False,
-            *self.grid.show(self.items(own, current) if own else []),
-        ]
+        return {
+            self.hint: gr.HTML(hint(NO_CLASS if own else NO_COLLECTION), visible=not counts),
+            self.panel: gr.Column(visible=own is not None),
+            self.name: class_list(own, current) if own else gr.Radio(choices=[], value=None),
+            self.title: own.title if own else "",
+            self.class_name: current or "",
+            self.download: gr.DownloadButton(visible=False),
+            self.sure: False,
+            **self.grid.show(self.items(own, current) if own else []),
+        }
 
     def items(self, own: Collection, name: str | None) -> list[Item]:
         """The photos of a class as the grid shows them."""
@@ -167,71 +162,77 @@ class CollectView:
         return [Item(path, path.name, f"photo {number}") for number, path in enumerate(photos, start=1)]
 
     @in_words
-    def made_class(self, choice: str | None, workspace: str, name: str) -> list[Any]:
+    def add_class(self, choice: str | None, workspace: str, name: str) -> Updates:
         """A new class, open at once."""
-        made = self.opened(choice, workspace).add_class(name, self.settings.limits)
-        return ["", *self.show(choice, workspace, made)]
+        own = self.opened(choice, workspace)
+        made = own.add_class(name, self.settings.limits)
+        return {self.new_class: "", **self.show(own, made)}
 
     @in_words
-    def take(self, choice: str | None, workspace: str, name: str | None, files: list[str] | str | None) -> list[Any]:
+    def take_files(
+        self, choice: str | None, workspace: str, name: str | None, files: list[str] | str | None
+    ) -> Updates:
         """Keep uploaded photos; what is no photo is named and the others stay."""
         own = self.opened(choice, workspace)
         kept, refusals = 0, []
         for file in [files] if isinstance(files, str) else files or []:
             try:
-                own.add(chosen(name), Path(file), self.settings.limits)
+                own.add(named_class(name), Path(file), self.settings.limits)
                 kept += 1
             except ImageError as error:
                 refusals.append(str(error))
             except EngineError as error:  # no room, or the class is gone: what came before stays
                 refusals.append(str(error))
                 break
-        return [taken(kept, refusals), None, *self.show(choice, workspace, name or "")]
+        return {self.said: taken_words(kept, refusals), self.files: None, **self.show(own, name or "")}
 
     @in_words
-    def snap(self, choice: str | None, workspace: str, name: str | None, frame: str | None) -> list[Any]:
+    def take_frame(self, choice: str | None, workspace: str, name: str | None, frame: str | None) -> Updates:
         """Keep one photo of a burst; what is wrong is said in its place, since five toasts a second help nobody."""
         own = self.opened(choice, workspace)
         if not frame:
-            return [gr.skip(), gr.skip()]
+            return {self.said: gr.skip()}
         try:
-            own.add(chosen(name), Path(frame), self.settings.limits, shown="the camera's photo")
+            own.add(named_class(name), Path(frame), self.settings.limits, shown="the camera's photo")
+            said = count_words(own, name)
         except EngineError as error:
-            return [f'<p role="alert">{text(error, 300)} Stop the camera.</p>', gr.Timer(active=True)]
-        return [counted(own, name), gr.Timer(active=True)]
+            said = f'<p role="alert">{text(error, 300)} Stop the camera.</p>'
+        return {self.said: said, self.timer: gr.Timer(active=True)}
 
     @in_words
-    def settled(
+    def follow_burst(
         self, choice: str | None, workspace: str, name: str | None, said: str, page: float, marked: str
-    ) -> list[Any]:
+    ) -> Updates:
         """While a burst goes on and shortly after, since its last photos arrive when it has been stopped."""
         own = self.opened(choice, workspace)
-        now = counted(own, name)
+        now = count_words(own, name)
         grid = self.grid.show(self.items(own, name), page, marked)
-        return [now, gr.Timer(active=now != said), classes_of(own, name), *grid]
+        return {self.said: now, self.timer: gr.Timer(active=now != said), self.name: class_list(own, name), **grid}
 
     @in_words
-    def removed(self, choice: str | None, workspace: str, name: str | None, marked: str) -> list[Any]:
+    def drop_marked(self, choice: str | None, workspace: str, name: str | None, marked: str) -> Updates:
         """Delete the marked photos."""
-        forget.delete_photos(self.opened(choice, workspace), chosen(name), sorted(names(marked)), self.settings)
-        return self.show(choice, workspace, name or "")
+        own = self.opened(choice, workspace)
+        forget.delete_photos(own, named_class(name), sorted(names(marked)), self.settings)
+        return self.show(own, name or "")
 
     @in_words
-    def renamed_class(self, choice: str | None, workspace: str, name: str | None, new: str) -> list[Any]:
+    def rename_class(self, choice: str | None, workspace: str, name: str | None, new: str) -> Updates:
         """Call a class something else."""
-        return self.show(choice, workspace, self.opened(choice, workspace).rename_class(chosen(name), new))
+        own = self.opened(choice, workspace)
+        return self.show(own, own.rename_class(named_class(name), new))
 
     @in_words
-    def deleted_class(self, choice: str | None, workspace: str, name: str | None, sure: bool) -> list[Any]:
+    def delete_class(self, choice: str | None, workspace: str, name: str | None, sure: bool) -> Updates:
         """Delete a class with its photos."""
         own = self.opened(choice, workspace)
         if not sure:
             raise EngineError(NOT_SURE)
-        forget.delete_class(own, chosen(name), self.settings)
-        return self.show(choice, workspace, "")
+        forget.delete_class(own, named_class(name), self.settings)
+        return self.show(own, "")
 
     @in_words
-    def packed(self, choice: str | None, workspace: str) -> Any:
+    def pack_zip(self, choice: str | None, workspace: str) -> Any:
         """The data set as a zip, ready to be downloaded."""
         own = self.opened(choice, workspace)
         plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in own.title).strip("-") or "photos"

@@ -14,7 +14,7 @@ NO_CLASS = "Add a class first: name it above."
 SHOWN_REFUSALS = 3  # files named in one sentence
 
 
-def chosen(name: str | None) -> str:
+def named_class(name: str | None) -> str:
     """The class that is open. Raises EngineError when none is."""
     if not name:
         raise EngineError(NO_CLASS)
@@ -26,20 +26,20 @@ def hint(sentence: str) -> str:
     return f'<p class="tl-hint">{html.escape(sentence)}</p>'
 
 
-def classes_of(own: Collection, current: str | None) -> Any:
+def class_list(own: Collection, current: str | None) -> Any:
     """The list of classes with their counts."""
     counts = own.counts()
     listed = [(f"{name} ({number:,})", name) for name, number in counts.items()]
     return gr.Radio(choices=listed, value=current if current in counts else None)
 
 
-def counted(own: Collection, name: str | None) -> str:
+def count_words(own: Collection, name: str | None) -> str:
     """How many photos a class has."""
     number = own.counts().get(name or "", 0)
     return f'<p role="status">{plural(number, "photo")} in {text(name)}</p>'
 
 
-def taken(kept: int, refusals: list[str]) -> str:
+def taken_words(kept: int, refusals: list[str]) -> str:
     """What became of an upload, in words."""
     more = f"<li>and {len(refusals) - SHOWN_REFUSALS} more</li>" if len(refusals) > SHOWN_REFUSALS else ""
     listed = "".join(f"<li>{text(reason, 200)}</li>" for reason in refusals[:SHOWN_REFUSALS]) + more

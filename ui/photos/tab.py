@@ -7,8 +7,10 @@ import gradio as gr
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.sources import collection
-from tl_engine.workspaces import corrections, data_choices, forget
-from tl_engine.workspaces.workspace import owner_of
+from tl_engine.workspaces import corrections, forget
+from tl_engine.workspaces.chosen import UPLOAD, Chosen
+from tl_engine.workspaces.workspace import Workspace
+from ui.parts.components import Updates
 from ui.parts.data_dropdown import data_dropdown
 from ui.parts.refusal import in_words
 from ui.parts.wording import QUIET
@@ -46,71 +48,79 @@ class DataTab:
         self.look.connect(self.choice)
         self.check.connect(self.choice, form.advanced["class_weights"])
         # Both tabs speak of the same data set: the one entered takes over what the other has chosen.
-        self.tab.select(self.listed, [form.data, self.workspace], [self.choice, *self.shown], **QUIET)
-        self.choice.change(self.mirrored, here, form.data, **QUIET)
-        self.choice.input(self.show, here, self.shown, **QUIET)
-        self.look_tab.select(self.look.show, [form.data, self.workspace], self.look.shown, **QUIET)
-        self.new.click(self.made, self.workspace, [self.choice, self.views, *self.shown, self.workspace], **QUIET)
+        entered = [form.data, self.workspace]
+        listed = [self.choice, *self.shown]
+        self.tab.select(self.list_data, entered, listed, **QUIET)
+        self.choice.change(self.list_choices, here, form.data, **QUIET)
+        self.choice.input(self.show_data, here, self.shown, **QUIET)
+        self.look_tab.select(self.look.show_photos, entered, self.look.shown, **QUIET)
+        self.new.click(self.create_collection, self.workspace, [*listed, self.views, self.workspace], **QUIET)
         self.collect.rename.click(
-            self.renamed, [*here, self.collect.title, self.collect.name], [self.choice, *self.collect.shown], **QUIET
-        )
-        self.collect.delete.click(self.deleted, [*here, self.collect.sure], [self.choice, *self.shown], **QUIET)
+            self.rename_collection, [*here, self.collect.title, self.collect.name],
+            [self.choice, *self.collect.shown], **QUIET,
+        )  # fmt: skip
+        self.collect.delete.click(self.delete_collection, [*here, self.collect.sure], listed, **QUIET)
         self.look.fit.input(lambda fit: fit, self.look.fit, form.advanced["fit"], **QUIET)
         chosen = self.use.click(lambda: gr.Tabs(selected="train"), None, tabs, **QUIET)
-        chosen.then(form.describe, [form.data, self.workspace], form.shown, **QUIET)  # corrections change it
+        chosen.then(form.describe_data, entered, form.shown, **QUIET)  # corrections change it
 
     @property
     def shown(self) -> list[Any]:
-        """What `show` gives values for."""
+        """What `show` changes."""
         return [*self.collect.shown, *self.look.shown, *self.check.shown]
 
-    def show(self, choice: str | None, workspace: str) -> list[Any]:
+    def show(self, chosen: Chosen | None) -> Updates:
         """All three views of a data set."""
-        views = (self.collect, self.look, self.check)
-        return [value for view in views for value in view.show(choice, workspace)]
+        own = chosen.collection if chosen else None
+        return {**self.collect.show(own), **self.look.show(chosen), **self.check.show(chosen)}
+
+    def _choose(self, visitor: Workspace, choice: str | None) -> Updates:
+        """The data sets of now, with that one chosen, or the default one where it is gone; and its views."""
+        present = visitor.present(choice)
+        return {self.choice: _listed(visitor, present), **self.show(visitor.find(present))}
 
     @in_words
-    def listed(self, choice: str | None, workspace: str) -> list[Any]:
+    def show_data(self, choice: str | None, workspace: str) -> Updates:
+        """The views of the data set that was chosen."""
+        return self.show(Workspace.of(self.settings, workspace).find(choice))
+
+    @in_words
+    def list_data(self, choice: str | None, workspace: str) -> Updates:
         """The data sets of now, since others may have been uploaded, with the present one's views."""
-        present = self._present(workspace, choice)
-        return [self._choices(workspace, present), *self.show(present, workspace)]
-
-    def _present(self, workspace: str, choice: str | None) -> str:
-        """The data set, or the default where it is gone."""
-        listed = data_choices.choices(self.settings, owner_of(workspace))
-        here = choice if choice in [value for _, value in listed] else None
-        return here or data_choices.default_choice(self.settings)
-
-    def _choices(self, workspace: str, choice: str | None) -> Any:
-        listed = data_choices.choices(self.settings, owner_of(workspace))
-        return gr.Dropdown(choices=listed, value=self._present(workspace, choice))
+        return self._choose(Workspace.of(self.settings, workspace), choice)
 
     @in_words
-    def made(self, workspace: str) -> list[Any]:
+    def list_choices(self, choice: str | None, workspace: str) -> Any:
+        """The list of the Train tab with this data set chosen."""
+        visitor = Workspace.of(self.settings, workspace)
+        return _listed(visitor, visitor.present(choice))
+
+    @in_words
+    def create_collection(self, workspace: str) -> Updates:
         """A new data set of the visitor's own, open for photos."""
-        owner = owner_of(workspace)
-        own = collection.create(self.settings.uploads / owner, FIRST_TITLE)
-        choice = data_choices.UPLOAD + own.folder.name
-        return [self._choices(owner, choice), gr.Tabs(selected="collect"), *self.show(choice, owner), owner]
+        visitor = Workspace.of(self.settings, workspace)
+        own = collection.create(visitor.folder, FIRST_TITLE)
+        chosen = self._choose(visitor, UPLOAD + own.folder.name)
+        return {**chosen, self.views: gr.Tabs(selected="collect"), self.workspace: visitor.token}
 
     @in_words
-    def renamed(self, choice: str | None, workspace: str, title: str, name: str | None) -> list[Any]:
+    def rename_collection(self, choice: str | None, workspace: str, title: str, name: str | None) -> Updates:
         """Call the data set something else."""
-        self.collect.opened(choice, workspace).rename(title)
-        return [self._choices(workspace, choice), *self.collect.show(choice, workspace, name)]
+        own = self.collect.opened(choice, workspace)
+        own.rename(title)
+        return {self.choice: self.list_choices(choice, workspace), **self.collect.show(own, name)}
 
     @in_words
-    def deleted(self, choice: str | None, workspace: str, sure: bool) -> list[Any]:
+    def delete_collection(self, choice: str | None, workspace: str, sure: bool) -> Updates:
         """Delete the data set for good, with what was corrected in it."""
         own = self.collect.opened(choice, workspace)
         if not sure:
             raise EngineError(NOT_SURE)
-        corrections.undo(choice or "", self.settings, workspace)
+        visitor = Workspace.of(self.settings, workspace)
+        corrections.undo(visitor.data(choice))
         forget.delete_collection(own, self.settings)
-        default = data_choices.default_choice(self.settings)
-        return [self._choices(workspace, default), *self.show(default, workspace)]
+        return self._choose(visitor, None)
 
-    @in_words
-    def mirrored(self, choice: str | None, workspace: str) -> Any:
-        """The Train tab's list with this data set chosen."""
-        return self._choices(workspace, choice)
+
+def _listed(visitor: Workspace, choice: str) -> gr.Dropdown:
+    return gr.Dropdown(choices=visitor.choices(), value=choice)

@@ -3,8 +3,7 @@
 import csv
 import importlib.util
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +17,17 @@ from tl_engine.base.words import harmless
 from tl_engine.runs.find import IMAGENET, classifier_of, shipped
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.scratch import new_folder
-from tl_engine.workspaces.workspace import owner_of, visible_runs
-from ui.parts.refusal import in_words, refused
+from tl_engine.workspaces.workspace import Workspace
+from ui.parts.components import Updates, open_dropdown, photo_input
+from ui.parts.refusal import in_words
 from ui.parts.run_label import label
-from ui.parts.wording import IMAGENET_LABEL, SHIPPED_LABELS
+from ui.parts.wording import IMAGENET_LABEL, QUIET, SHIPPED_LABELS
 
 HOST = "The host's"
-
-
 TOP = 5
 PARALLEL = 8  # predictions at once; training never waits in this queue, nor they for it
 MOST_FILES = 200
 COLUMNS = ["file", "class", "probability", "note"]
-
-
-@dataclass(frozen=True, slots=True)
-class PredictTab:
-    """The parts that other tabs and the page need."""
-
-    tab: gr.Tab
-    classifier: gr.Dropdown
-
-
-def photo_input(**options: Any) -> gr.Image:
-    """Gradio's Image, but the file reaches the handler unopened, so that our one door can refuse it in words.
-
-    Gradio itself would open it first and answer a bare "Error". Not a subclass: Gradio writes a .pyi for each.
-    """
-    image = gr.Image(type="filepath", **options)
-    # The path lies in Gradio's cache; Gradio has checked that before.
-    image.preprocess = lambda payload: str(payload.path) if payload and payload.path else None  # type: ignore[method-assign]
-    return image
 
 
 def example_pictures() -> list[str]:
@@ -60,44 +39,33 @@ def example_pictures() -> list[str]:
     return [str(path) for path in wanted if path.is_file()]
 
 
-def predict_one(
-    pool: ClassifierPool, file: str | None, name: str
-) -> tuple[dict[str, float] | None, Image.Image | None]:
-    """Class probabilities of one picture, and the picture as the network sees it."""
-    if not file:
-        return None, None
-    try:
-        shared = pool.get(name)
-        picture = shared.predictor.open(Path(file))
-        return shared.probabilities(picture), shared.predictor.preprocess.view(picture)
-    except EngineError as error:
-        raise refused(error) from None
+def predict_one(pool: ClassifierPool, file: str, name: str) -> tuple[dict[str, float], Image.Image]:
+    """Class probabilities of one picture, and the picture as the network sees it. Raises EngineError."""
+    shared = pool.get(name)
+    picture = shared.predictor.open(Path(file))
+    return shared.probabilities(picture), shared.predictor.preprocess.view(picture)
 
 
 def predict_many(
-    pool: ClassifierPool, files: list[str] | None, name: str, progress: gr.Progress | None = None
-) -> tuple[pd.DataFrame, Any]:
-    """A row for each picture: its likeliest class, or the sentence why there is none; and the table as a file."""
+    pool: ClassifierPool, files: Sequence[str], name: str, progress: gr.Progress | None = None
+) -> pd.DataFrame:
+    """A row for each picture: its likeliest class, or the sentence why there is none. Raises EngineError."""
+    shared = pool.get(name)
     rows: list[dict[str, Any]] = []
-    try:
-        shared = pool.get(name)
-    except EngineError as error:
-        raise refused(error) from None
-    chosen = (files or [])[:MOST_FILES]
-    for index, file in enumerate(chosen):
+    looked_at = files[:MOST_FILES]
+    for index, file in enumerate(looked_at):
         path = Path(file)
         if progress:
-            progress((index, len(chosen)), desc="Looking at photos")
+            progress((index, len(looked_at)), desc="Looking at photos")
         try:
             likeliest, probability = next(iter(shared.probabilities(shared.predictor.open(path)).items()))
             rows.append({"file": path.name, "class": likeliest, "probability": round(probability, 4), "note": ""})
         except EngineError as error:
             rows.append({"file": path.name, "class": "", "probability": None, "note": str(error)})
-    if len(files or []) > MOST_FILES:
+    if more := len(files) - len(looked_at):
         note = f"only the first {MOST_FILES} are looked at in one go"
-        rows.append({"file": f"{len(files or []) - MOST_FILES} more", "class": "", "probability": None, "note": note})
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    return table, gr.DownloadButton(value=write_csv(table), visible=True) if rows else gr.DownloadButton(visible=False)
+        rows.append({"file": f"{more} more", "class": "", "probability": None, "note": note})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def write_csv(table: pd.DataFrame) -> str:
@@ -111,91 +79,100 @@ def write_csv(table: pd.DataFrame) -> str:
     return str(folder / "predictions.csv")
 
 
-def build_predict_tab(settings: Settings, pool: ClassifierPool, workspace: gr.BrowserState) -> PredictTab:
-    """Lay out the tab and connect it."""
-    with gr.Tab("Predict", id="predict") as tab:
-        classifier = gr.Dropdown(
-            [(IMAGENET_LABEL, "imagenet")],
-            value="imagenet",
-            allow_custom_value=True,  # an open page outlives a restart, which forgets the choices it was sent
-            label="Classifier",
-            info="What comes with the program, your finished trainings, and the host's.",
-            elem_id="classifier",
-        )
-        with gr.Row():
-            with gr.Column(min_width=300):
-                picture = photo_input(
-                    sources=["upload", "webcam", "clipboard"],
-                    label="Photo",
-                    placeholder="Drop, paste or choose a photo,\nor use the camera",
-                    height=320,
-                    elem_id="photo",
-                    buttons=[],
-                )
-                gr.Examples(example_pictures(), picture, label="Or try one of these", examples_per_page=8)
-            with gr.Column(min_width=300):
-                answer = gr.Label(num_top_classes=TOP, label="Class probabilities", elem_id="answer")
-                seen = gr.Image(
-                    label="As the network sees it",
-                    interactive=False,
-                    height=224,
-                    buttons=["fullscreen"],
-                    elem_id="seen",
-                    alt_text="The photo, resized and cropped to what the network takes in",
-                )
-        with gr.Accordion("Many photos at once", open=False, elem_id="many"):
-            files = gr.File(file_count="multiple", label="Photos", height=160, elem_id="files")
-            table = gr.Dataframe(
-                headers=COLUMNS,
-                datatype=["str", "str", "number", "str"],
-                column_widths=["25%", "20%", "15%", "40%"],
-                interactive=False,
-                wrap=True,
-                label="Answers",
-            )
-            download = gr.DownloadButton("Download as CSV", visible=False)
-    _connect(settings, pool, workspace, tab, classifier, picture, (answer, seen), files, (table, download))
-    return PredictTab(tab, classifier)
-
-
-def _connect(
-    settings: Settings,
-    pool: ClassifierPool,
-    workspace: gr.BrowserState,
-    tab: gr.Tab,
-    classifier: gr.Dropdown,
-    picture: gr.Image,
-    one: tuple[Any, Any],
-    files: gr.File,
-    many: tuple[Any, Any],
-) -> None:
-    limits: dict[str, Any] = {"concurrency_limit": PARALLEL, "concurrency_id": "predict", "api_visibility": "private"}
-    one_picture: Callable[..., Any] = lambda file, name: predict_one(pool, file, name)  # noqa: E731
-    gr.on([picture.change, classifier.change], one_picture, [picture, classifier], list(one), **limits)
-
-    def many_pictures(chosen: list[str] | None, name: str, progress: Any = gr.Progress()) -> tuple[Any, Any]:  # noqa: B008
-        return predict_many(pool, chosen, name, progress)
-
-    gr.on([files.upload, classifier.change], many_pictures, [files, classifier], list(many), **limits)
-
-    @in_words
-    def refresh(owner: str, current: str) -> Any:
-        listed = choices(settings, owner_of(owner))
-        names = [name for _, name in listed]
-        return gr.Dropdown(choices=listed if current in names else [*listed, ("The run of your link", current)])
-
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    tab.select(refresh, [workspace, classifier], classifier, **quiet)
-
-
-def choices(settings: Settings, workspace: str, token: str = "") -> list[tuple[str, str]]:
+def choices(visitor: Workspace, token: str = "") -> list[tuple[str, str]]:
     """(label, name) of all a visitor may predict with; `token` is a run opened by its link."""
     listed = [(IMAGENET_LABEL, IMAGENET)]
-    listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(settings)]
-    for run in visible_runs(settings, workspace):
+    listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(visitor.settings)]
+    for run in visitor.runs():
         if classifier_of(run):
-            own = run.facts.workspace == workspace
-            listed.append((f"{'Yours' if own else HOST}, {label(run)}", run.name))
+            listed.append((f"{'Yours' if visitor.owns(run) else HOST}, {label(run)}", run.name))
     if token and token not in [name for _, name in listed]:
         listed.append(("The run of your link", token))
     return listed
+
+
+class PredictTab:
+    """Lays out the tab; `connect` wires it."""
+
+    def __init__(self, settings: Settings, pool: ClassifierPool, workspace: gr.BrowserState) -> None:
+        self.settings = settings
+        self.pool = pool
+        self.workspace = workspace
+        with gr.Tab("Predict", id="predict") as self.tab:
+            self.classifier = open_dropdown(
+                [(IMAGENET_LABEL, IMAGENET)],
+                value=IMAGENET,
+                label="Classifier",
+                info="What comes with the program, your finished trainings, and the host's.",
+                elem_id="classifier",
+            )
+            with gr.Row():
+                with gr.Column(min_width=300):
+                    self._photo_side()
+                with gr.Column(min_width=300):
+                    self._answer_side()
+            with gr.Accordion("Many photos at once", open=False, elem_id="many"):
+                self._many()
+
+    def _photo_side(self) -> None:
+        self.photo = photo_input(
+            sources=["upload", "webcam", "clipboard"],
+            label="Photo",
+            placeholder="Drop, paste or choose a photo,\nor use the camera",
+            height=320,
+            elem_id="photo",
+            buttons=[],
+        )
+        gr.Examples(example_pictures(), self.photo, label="Or try one of these", examples_per_page=8)
+
+    def _answer_side(self) -> None:
+        self.answer = gr.Label(num_top_classes=TOP, label="Class probabilities", elem_id="answer")
+        self.seen = gr.Image(
+            label="As the network sees it",
+            interactive=False,
+            height=224,
+            buttons=["fullscreen"],
+            elem_id="seen",
+            alt_text="The photo, resized and cropped to what the network takes in",
+        )
+
+    def _many(self) -> None:
+        self.files = gr.File(file_count="multiple", label="Photos", height=160, elem_id="files")
+        self.table = gr.Dataframe(
+            headers=COLUMNS,
+            datatype=["str", "str", "number", "str"],
+            column_widths=["25%", "20%", "15%", "40%"],
+            interactive=False,
+            wrap=True,
+            label="Answers",
+        )
+        self.download = gr.DownloadButton("Download as CSV", visible=False)
+
+    def connect(self) -> None:
+        """Wire photo, photos and the list of classifiers."""
+        limits: dict[str, Any] = {
+            "concurrency_limit": PARALLEL, "concurrency_id": "predict", "api_visibility": "private",
+        }  # fmt: skip
+        gr.on([self.photo.change, self.classifier.change], self.predict_photo, [self.photo, self.classifier],
+              [self.answer, self.seen], **limits)  # fmt: skip
+        gr.on([self.files.upload, self.classifier.change], self.predict_files, [self.files, self.classifier],
+              [self.table, self.download], **limits)  # fmt: skip
+        self.tab.select(self.list_classifiers, [self.workspace, self.classifier], self.classifier, **QUIET)
+
+    @in_words
+    def predict_photo(self, file: str | None, name: str) -> Updates:
+        """The answer for the photo that is there; none without one."""
+        answer, seen = predict_one(self.pool, file, name) if file else (None, None)
+        return {self.answer: answer, self.seen: seen}
+
+    @in_words
+    def predict_files(self, files: list[str] | None, name: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
+        """The answers for many photos as a table, to be had as a file too."""
+        table = predict_many(self.pool, files or [], name, progress)
+        file = None if table.empty else write_csv(table)
+        return {self.table: table, self.download: gr.DownloadButton(value=file, visible=file is not None)}
+
+    @in_words
+    def list_classifiers(self, workspace: str, current: str) -> Any:
+        """The classifiers of now; the one in use stays, a run opened by its link too."""
+        return gr.Dropdown(choices=choices(Workspace.of(self.settings, workspace), current))

@@ -1,6 +1,5 @@
 """The left side of the Train tab: what to train on, with what, and how."""
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -11,21 +10,23 @@ from tl_engine.base.errors import EngineError, Question
 from tl_engine.base.settings import MEGABYTE, Settings
 from tl_engine.base.words import plural
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.photos.square import FITS
-from tl_engine.runs.config import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, TrainConfig
+from tl_engine.runs.config import TrainConfig
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.room import MOST_TAKEN
-from tl_engine.workspaces import corrections, data_choices, forget
+from tl_engine.workspaces import corrections, forget
+from tl_engine.workspaces.chosen import UPLOAD, Chosen
+from tl_engine.workspaces.data_choices import summary_words
 from tl_engine.workspaces.worker import run_command, told
-from tl_engine.workspaces.workspace import checked_workspace, owner_of
+from tl_engine.workspaces.workspace import Workspace
+from ui.parts.components import Updates
 from ui.parts.data_dropdown import data_dropdown
 from ui.parts.data_table import counts_table, findings_html
 from ui.parts.question import QuestionBox, Waiting, awaited, used_up
 from ui.parts.refusal import in_words, problem_html
-from ui.parts.wording import FIT_WORDS, PRESETS, QUIET, STRATEGIES, text
+from ui.parts.wording import PRESETS, QUIET, STRATEGIES, text
+from ui.train.setting_controls import ADVANCED, Component, setting_control
 
 TAKERS = 4  # uploads being unpacked at once
-Component = gr.components.Component
 
 
 def backbone_choices(settings: Settings) -> list[tuple[str, str]]:
@@ -46,7 +47,7 @@ def summary_html(data: ImageFolder | None) -> str:
     left_out = findings_html("Left out", findings) if findings else ""
     notes = "".join(f"<p>Note: {text(note, 200)}.</p>" for note in data.notes)
     table = counts_table(data.counts())
-    return f'<div class="tl-data"><p><b>{data_choices.summary_words(data)}</b></p>{table}{left_out}{notes}</div>'
+    return f'<div class="tl-data"><p><b>{summary_words(data)}</b></p>{table}{left_out}{notes}</div>'
 
 
 def settings_for(strategy: str, preset: str | None) -> dict[str, Any]:
@@ -54,35 +55,6 @@ def settings_for(strategy: str, preset: str | None) -> dict[str, Any]:
     architecture = "small_vgg" if strategy == "from-scratch" else DEFAULT_ARCHITECTURE
     config = TrainConfig.from_options({"data": "digits", "strategy": strategy, "architecture": architecture}, preset)
     return {name: getattr(config, name) for name in ("epochs", *ADVANCED)}
-
-
-ADVANCED: dict[str, Callable[[Any], Component]] = {
-    "learning_rate": lambda v: gr.Number(v, label="Learning rate", info="The peak of the schedule."),
-    "batch_size": lambda v: gr.Number(v, label="Batch size", info="Photos per step."),
-    "optimizer": lambda v: gr.Dropdown(list(OPTIMIZERS), value=v, label="Optimizer"),
-    "schedule": lambda v: gr.Dropdown(
-        list(SCHEDULES), value=v, label="Schedule", info="How the learning rate falls over the epochs."
-    ),
-    "augmentation": lambda v: gr.Dropdown(
-        list(AUGMENTATIONS), value=v, label="Augmentation", info="Random crops and flips; strong adds colours and more."
-    ),
-    "fit": lambda v: gr.Dropdown(
-        [(FIT_WORDS[fit], fit) for fit in FITS],
-        value=v,
-        label="Square by",
-        info="The centre of each photo, or all of it, padded or stretched; the tab Data shows them.",
-    ),
-    "weight_decay": lambda v: gr.Number(v, label="Weight decay"),
-    "label_smoothing": lambda v: gr.Number(v, label="Label smoothing"),
-    "class_weights": lambda v: gr.Checkbox(v, label="Weigh rare classes more"),
-    "early_stopping": lambda v: gr.Number(
-        v, label="Early stopping", info="Epochs without a better one before it ends; 0: never."
-    ),
-    "val_fraction": lambda v: gr.Number(
-        v, label="Validation share", info="Of each class, where there is no validation folder."
-    ),
-    "seed": lambda v: gr.Number(v, label="Seed", info="The same seed gives the same result."),
-}
 
 
 class TrainForm:
@@ -105,17 +77,12 @@ class TrainForm:
             info="The network that already knows how to see.",
             elem_id="architecture",
         )
-        self.strategy = gr.Radio(
-            [(title, name) for name, (title, _) in STRATEGIES.items()],
-            value="feature-extraction",
-            label="3. What learns",
-            elem_id="strategy",
-        )
+        self.strategy: Any = setting_control("strategy", "feature-extraction")
         self.explained = gr.HTML(explanation("feature-extraction"))
-        self.epochs = gr.Number(start["epochs"], label="4. Epochs", info="How often every photo is learnt from.")
+        self.epochs = setting_control("epochs", start["epochs"])
         with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
             self.preset = gr.Radio([(k, v or "") for k, v in PRESETS.items()], value="", label="Preset")
-            self.advanced = {name: make(start[name]) for name, make in ADVANCED.items()}
+            self.advanced = {name: setting_control(name, start[name]) for name in ADVANCED}
         self._connect()
 
     def _ways_in(self) -> None:
@@ -148,97 +115,109 @@ class TrainForm:
 
     @property
     def shown(self) -> list[Any]:
-        """What `describe` gives values for."""
+        """What `describe_data` changes."""
         return [self.summary, *self.question.shown]
 
     def _connect(self) -> None:
         tuned = [self.epochs, *self.advanced.values()]
-        gr.on([self.strategy.input, self.preset.input], _retuned, [self.strategy, self.preset], tuned, **QUIET)
+        gr.on([self.strategy.input, self.preset.input], self.fill_in, [self.strategy, self.preset], tuned, **QUIET)
         self.strategy.change(explanation, self.strategy, self.explained, **QUIET)
+        here = [self.data, self.workspace]
         # Reading a large folder takes a moment, so this one shows that it works.
-        self.data.change(self.describe, [self.data, self.workspace], self.shown, api_visibility="private")
-        described = [self.data, *self.shown]
-        taken = [*described, self.workspace]
+        self.data.change(self.describe_data, here, self.shown, api_visibility="private")
+        taken = [self.data, *self.shown, self.workspace]
         taking: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": TAKERS, "concurrency_id": "take"}
-        self.upload.upload(self.take, [self.upload, self.workspace], [*taken, self.upload],
+        self.upload.upload(self.take_upload, [self.upload, self.workspace], [*taken, self.upload],
                            show_progress_on=self.upload, **taking)  # fmt: skip
-        gr.on([self.fetch.click, self.hub.submit], self.fetched, [self.hub, self.workspace], taken,
+        gr.on([self.fetch.click, self.hub.submit], self.fetch_from_hub, [self.hub, self.workspace], taken,
               show_progress_on=self.hub, **taking)  # fmt: skip
-        asked = [self.data, self.workspace, self.question.reading, self.question.waiting]
-        self.question.go.click(self.answered, asked, taken, show_progress_on=self.question.go, **taking)
-        self.forget.click(self.delete, [self.workspace, self.sure], [*described, self.sure], **QUIET)
+        asked = [*here, self.question.reading, self.question.waiting]
+        self.question.go.click(self.answer_question, asked, taken, show_progress_on=self.question.go, **taking)
+        forgotten = [self.data, *self.shown, self.sure]
+        self.forget.click(self.delete_everything, [self.workspace, self.sure], forgotten, **QUIET)
 
-    def describe(self, choice: str | None, workspace: str) -> list[Any]:
+    def fill_in(self, strategy: str, preset: str) -> Updates:
+        """The values that a strategy and a preset stand for."""
+        values = settings_for(strategy, preset or None)
+        return {self.options[name]: value for name, value in values.items()}
+
+    def describe_data(self, choice: str | None, workspace: str) -> Updates:
         """What is in the chosen data set; what is wrong with it, or to be asked about it, is said in its place."""
         if not choice:
-            return ["", *self.question.values()]
+            return {self.summary: "", **self.question.show()}
         try:
-            described = corrections.described(choice, self.settings, owner_of(workspace))
-            return [summary_html(described), *self.question.values()]
-        except Question as question:
-            return [problem_html(question), *self.question.values(question if workspace else None)]
+            return self._described(Workspace.of(self.settings, workspace).data(choice), ask=bool(workspace))
         except EngineError as error:
-            return [problem_html(error), *self.question.values()]
+            return {self.summary: problem_html(error), **self.question.show()}
+
+    def _described(self, chosen: Chosen, *, ask: bool = True) -> Updates:
+        try:
+            return {self.summary: summary_html(chosen.described()), **self.question.show()}
+        except Question as question:
+            return {self.summary: problem_html(question), **self.question.show(question if ask else None)}
+        except EngineError as error:
+            return {self.summary: problem_html(error), **self.question.show()}
 
     @in_words
-    def take(self, file: str | None, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
+    def take_upload(self, file: str | None, workspace: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
         """A visitor's zip becomes a data set of theirs, chosen at once; the upload itself is not kept."""
+        visitor = Workspace.of(self.settings, workspace)
         if not file:
             raise EngineError("No file arrived: choose a zip of class folders.")
-        return [*self._uploaded(file, owner_of(workspace), progress), None]
+        return {**self._uploaded(file, visitor, progress), self.upload: None}
 
     @in_words
-    def answered(
+    def answer_question(
         self, choice: str | None, workspace: str, reading: str | None, waiting: Waiting | None,
         progress: Any = gr.Progress(),  # noqa: B008
-    ) -> list[Any]:  # fmt: skip
+    ) -> Updates:  # fmt: skip
         """The data set, or the upload that waits, read as its visitor chose."""
         if not reading:
             raise EngineError("Pick one of the readings first.")
         if waiting:
             file, option = awaited(waiting)
-            return self._uploaded(file, owner_of(workspace), progress, f"--{option}", reading)
-        owner = checked_workspace(workspace)
-        corrections.choose_layout(choice or "", reading, self.settings, owner)
-        return [gr.skip(), *self.describe(choice, owner), owner]
+            visitor = Workspace.of(self.settings, workspace)
+            return self._uploaded(file, visitor, progress, f"--{option}", reading)
+        chosen = Workspace(self.settings, workspace).data(choice)
+        corrections.choose_layout(chosen, reading)
+        return self._described(chosen)
 
-    def _uploaded(self, file: str, owner: str, progress: Any, *answer: str) -> list[Any]:
+    def _uploaded(self, file: str, visitor: Workspace, progress: Any, *answer: str) -> Updates:
         try:
             with used_up(file):
-                return self._taken(file, owner, progress, *answer)
+                return self._taken(file, visitor, progress, *answer)
         except Question as question:
-            return [gr.skip(), problem_html(question), *self.question.values(question, file), owner]
+            asked = self.question.show(question, file)
+            return {self.summary: problem_html(question), **asked, self.workspace: visitor.token}
 
     @in_words
-    def fetched(self, name: str, workspace: str, progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
+    def fetch_from_hub(self, name: str, workspace: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
         """A data set of the hub becomes one of the visitor's."""
-        return self._taken(f"{PREFIX}{name.strip().removeprefix(PREFIX)}", owner_of(workspace), progress)
+        visitor = Workspace.of(self.settings, workspace)
+        return self._taken(f"{PREFIX}{name.strip().removeprefix(PREFIX)}", visitor, progress)
 
-    def _taken(self, what: str, owner: str, progress: Any, *answer: str) -> list[Any]:
+    def _taken(self, what: str, visitor: Workspace, progress: Any, *answer: str) -> Updates:
         """Unpack or download in a process of its own, so that the page answers meanwhile."""
-        into = ["--into", str(self.settings.uploads / owner)]
-        taken = run_command("take", [what, *into, *answer], self.settings, lambda event: told(progress, event))
-        choice = data_choices.UPLOAD + taken["folder"]
-        listed = gr.Dropdown(data_choices.choices(self.settings, owner), value=choice)
-        return [listed, *self.describe(choice, owner), owner]
+        arguments = [what, "--into", str(visitor.folder), *answer]
+        taken = run_command("take", arguments, self.settings, lambda event: told(progress, event))
+        return {**self._chosen(UPLOAD + taken["folder"], visitor), self.workspace: visitor.token}
+
+    def _chosen(self, choice: str, visitor: Workspace) -> Updates:
+        """The list of now with that data set chosen, and what is in it."""
+        listed = gr.Dropdown(visitor.choices(), value=choice)
+        return {self.data: listed, **self._described(visitor.data(choice))}
 
     @in_words
-    def delete(self, workspace: str, sure: bool) -> list[Any]:
+    def delete_everything(self, workspace: str, sure: bool) -> Updates:
         """Remove what this visitor brought."""
-        owner = owner_of(workspace)
+        visitor = Workspace.of(self.settings, workspace)
         if not sure:
             raise EngineError("Tick “I am sure” first: what is deleted cannot be had back.")
-        number = forget.delete_everything(self.settings, owner)
+        number = forget.delete_everything(visitor)
         gr.Info(f"Deleted: {plural(number, 'data set')}.")
-        choice = data_choices.default_choice(self.settings)
-        listed = gr.Dropdown(data_choices.choices(self.settings, owner), value=choice)
-        return [listed, *self.describe(choice, owner), False]
+        return {**self._chosen(visitor.present(None), visitor), self.sure: False}
 
 
 def explanation(strategy: str) -> str:
     """The sentence under the strategies."""
     return f'<p class="tl-hint">{STRATEGIES[strategy][1]}</p>' if strategy in STRATEGIES else ""
-
-
-def _retuned(strategy: str, preset: str) -> list[Any]:
-    return list(settings_for(strategy, preset or None).values())

@@ -52,9 +52,6 @@ class EventReader:
             return events
 
 
-READER = EventReader()
-
-
 @dataclass(frozen=True, slots=True)
 class RunView:
     """One moment of one run. `version` changes whenever anything here does."""
@@ -89,11 +86,11 @@ class RunView:
         return Figures(epoch=told.epoch, val_accuracy=told.val_accuracy, val_loss=told.val_loss)
 
 
-def view(run: Run, settings: Settings) -> RunView:
+def view(run: Run, settings: Settings, reader: EventReader) -> RunView:
     """The run as it is now. Moves nothing: the queue has a caretaker of its own."""
     state = run.state()
     place = queue.place_in_queue(run, settings) if state == "queued" else 0
-    events = READER.read(run)
+    events = reader.read(run)
     return RunView(run, state, events, place, read_figures(run.best))
 
 

@@ -6,20 +6,23 @@ import gradio as gr
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
-from tl_engine.runs.queue import stop
+from tl_engine.runs import queue
+from tl_engine.runs.process import Spare
 from tl_engine.runs.run import Run
 from tl_engine.workspaces import start
-from tl_engine.workspaces.workspace import open_run, owner_of, stoppable, visible_runs
-from ui.parts.refusal import refused
+from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
+from ui.parts.components import Updates, open_dropdown
+from ui.parts.refusal import in_words
 from ui.parts.run_label import label
 from ui.parts.wording import QUIET
 from ui.predict.tab import PredictTab
 from ui.predict.tab import choices as classifier_choices
 from ui.train.curves import run_curves
-from ui.train.form import Component, TrainForm
+from ui.train.form import TrainForm
 from ui.train.plot_files import file_stem
 from ui.train.plots import accuracy_plot, loss_plot
-from ui.train.run_view import RunView, log_html, status_html, view
+from ui.train.run_view import EventReader, RunView, log_html, status_html, view
+from ui.train.setting_controls import Component
 
 MOST_BESIDE = 6  # runs laid over; more are a tangle
 FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event
@@ -28,9 +31,13 @@ FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event
 class TrainTab:
     """Lays out the tab and connects it."""
 
-    def __init__(self, settings: Settings, workspace: gr.BrowserState) -> None:
+    def __init__(
+        self, settings: Settings, workspace: gr.BrowserState, reader: EventReader, spare: Spare | None = None
+    ) -> None:
         self.settings = settings
         self.workspace = workspace
+        self.reader = reader
+        self.spare = spare
         with gr.Tab("Train", id="train") as self.tab, gr.Row():
             with gr.Column(scale=2, min_width=320):
                 self.form = TrainForm(settings, workspace)
@@ -43,11 +50,9 @@ class TrainTab:
             self.seen = gr.Textbox(visible=False)  # the version of what is shown
 
     def _run_side(self) -> None:
-        # An open page outlives a restart, which forgets the choices it was sent: hence the custom values.
-        self.run = gr.Dropdown(
+        self.run = open_dropdown(
             [],
             value=None,
-            allow_custom_value=True,
             label="Run",
             info="Yours and the host's, newest first.",
             elem_id="run",
@@ -59,11 +64,10 @@ class TrainTab:
         with gr.Row(elem_id="plots"):
             self.accuracy = gr.HTML(accuracy_plot([]), elem_id="accuracy", min_width=280)
             self.loss = gr.HTML(loss_plot([]), elem_id="loss", min_width=280)
-        self.others = gr.Dropdown(
+        self.others = open_dropdown(
             [],
             value=[],
             multiselect=True,
-            allow_custom_value=True,
             label="Lay over the validation curves of earlier runs",
             elem_id="others",
         )
@@ -79,17 +83,23 @@ class TrainTab:
         shown = self.shown
         chosen: list[Component] = [self.run, self.others, self.workspace]
         inputs: set[Any] = {*self.form.options.values(), self.form.preset, self.workspace}
-        started = self.go.click(self.start, inputs, [self.run, self.seen, self.workspace],
+        started = self.go.click(self.start_training, inputs, [self.run, self.seen, self.workspace],
                                 api_visibility="private", concurrency_limit=4, concurrency_id="start")  # fmt: skip
-        started.success(self.follow_anew, chosen, shown, **QUIET)
-        self.halt.click(self.stop, [self.run, self.workspace], None, queue=False, api_visibility="private").then(
-            self.follow_anew, chosen, shown, **QUIET
+        started.success(self.show_run, chosen, shown, **QUIET)
+        self.halt.click(self.stop_run, [self.run, self.workspace], None, queue=False, api_visibility="private").then(
+            self.show_run, chosen, shown, **QUIET
         )
-        self.timer.tick(self.follow, [*chosen, self.seen], shown, **QUIET)
-        gr.on([self.run.input, self.others.change], self.follow_anew, chosen, shown, **QUIET)
-        self.run.change(self.address, self.run, self.link, **QUIET)
-        target = [tabs, predict.classifier]
-        self.use.click(self.use_in_predict, [self.run, self.workspace], target, **QUIET)
+        self.timer.tick(self.follow_run, [*chosen, self.seen], shown, **QUIET)
+        gr.on([self.run.input, self.others.change], self.show_run, chosen, shown, **QUIET)
+        self.run.change(self.link_run, self.run, self.link, **QUIET)
+
+        @in_words
+        def open_in_predict(token: str | None, workspace: str) -> Updates:
+            """Go to Predict with this run's classifier chosen."""
+            listed = classifier_choices(Workspace.of(self.settings, workspace), token or "")
+            return {tabs: gr.Tabs(selected="predict"), predict.classifier: gr.Dropdown(choices=listed, value=token)}
+
+        self.use.click(open_in_predict, [self.run, self.workspace], [tabs, predict.classifier], **QUIET)
 
     @property
     def shown(self) -> list[Any]:
@@ -97,66 +107,72 @@ class TrainTab:
         return [self.status, self.accuracy, self.loss, self.log, self.result, self.download, self.halt, self.timer,
                 self.seen, self.others, self.run]  # fmt: skip
 
-    def start(self, values: dict[Any, Any]) -> tuple[Any, str, str]:
+    @in_words
+    def start_training(self, values: Updates) -> Updates:
         """Start a training with the settings of the form."""
         options = {name: values[control] for name, control in self.form.options.items()}
-        try:
-            owner = owner_of(values[self.workspace])
-            run, new = start.start(options, self.settings, owner)
-        except EngineError as error:
-            raise refused(error) from None
+        visitor = Workspace.of(self.settings, values[self.workspace])
+        run, new = start.start(options, visitor, self.spare)
         if not new:
             gr.Info("Your training is still going on: this is it. Stop it to start another.")
-        return gr.Dropdown(choices=self.run_choices(owner), value=run.name), "", owner
+        listed = gr.Dropdown(choices=self.run_choices(visitor), value=run.name)
+        return {self.run: listed, self.seen: "", self.workspace: visitor.token}
 
-    def stop(self, token: str | None, workspace: str) -> None:
+    @in_words
+    def stop_run(self, token: str | None, workspace: str) -> None:
         """Stop the run that is shown, if it is this visitor's."""
-        try:
-            if token:
-                stop(stoppable(token, self.settings, owner_of(workspace)), self.settings)
-        except EngineError as error:
-            raise refused(error) from None
+        if token:
+            queue.stop(stoppable(token, self.settings, workspace), self.settings, self.spare)
 
-    def follow_anew(self, token: str | None, others: list[str], workspace: str) -> list[Any]:
+    def show_run(self, token: str | None, others: list[str], workspace: str) -> Updates:
         """All of a run, whatever the page has shown before."""
-        return self.follow(token, others, workspace, "")
+        return self.follow_run(token, others, workspace, "")
 
-    def follow(self, token: str | None, others: list[str], workspace: str, seen: str) -> list[Any]:
+    @in_words
+    def follow_run(self, token: str | None, others: list[str], workspace: str, seen: str) -> Updates:
         """What changed since the version the page has; nothing at all if nothing did."""
         run = self._opened(token) if token else None
-        shown = view(run, self.settings) if run else None
+        shown = view(run, self.settings, self.reader) if run else None
         version = shown.version if shown else "none"
         if version == seen:
-            return [gr.skip()] * len(self.shown)
+            return {self.seen: gr.skip()}
+        visitor = Workspace.of(self.settings, workspace)
         beside = self._views([name for name in others or [] if name != token])
-        first = shown is not None and not shown.events
         ended = shown is not None and not shown.live
-        archive = start.packed(shown.run) if shown and ended else None
-        stem = (
-            file_stem(shown) if shown and ended else ""
-        )  # files double an answer, which comes every second until then
-        return [
-            status_html(shown),
-            accuracy_plot(run_curves(shown, beside, "accuracy"), stem),
-            loss_plot(run_curves(shown, beside, "loss"), stem),
-            log_html(shown),
-            gr.Row(visible=archive is not None),
-            gr.DownloadButton(value=str(archive) if archive else None),
-            gr.Button(interactive=bool(shown and shown.live and shown.run.facts.workspace == workspace)),
-            gr.Timer(FIRST_POLL if first else POLL, active=bool(shown and shown.live)),
-            version,
-            *(self._lists(workspace, token) if not seen or ended else (gr.skip(), gr.skip())),
-        ]
+        lists = self._lists(visitor, token) if not seen or ended else {}
+        return {**self._drawn(shown, beside), **self._buttons(shown, visitor), **lists, self.seen: version}
+
+    def _drawn(self, shown: RunView | None, beside: list[RunView]) -> Updates:
+        """The run in words and curves; files of the plots would double an answer that comes every second."""
+        stem = file_stem(shown) if shown and not shown.live else ""
+        return {
+            self.status: status_html(shown),
+            self.accuracy: accuracy_plot(run_curves(shown, beside, "accuracy"), stem),
+            self.loss: loss_plot(run_curves(shown, beside, "loss"), stem),
+            self.log: log_html(shown),
+        }
+
+    def _buttons(self, shown: RunView | None, visitor: Workspace) -> Updates:
+        """What can be done with the run, and when to look again."""
+        live = shown is not None and shown.live
+        archive = start.packed(shown.run) if shown and not live else None
+        first = shown is not None and not shown.events
+        return {
+            self.result: gr.Row(visible=archive is not None),
+            self.download: gr.DownloadButton(value=str(archive) if archive else None),
+            self.halt: gr.Button(interactive=bool(shown and live and visitor.owns(shown.run))),
+            self.timer: gr.Timer(FIRST_POLL if first else POLL, active=live),
+        }
 
     def _views(self, names: list[str]) -> list[RunView]:
         opened = [run for name in names[:MOST_BESIDE] if (run := self._opened(name))]
-        return [view(run, self.settings) for run in opened]
+        return [view(run, self.settings, self.reader) for run in opened]
 
-    def _lists(self, workspace: str, token: str | None) -> tuple[Any, Any]:
+    def _lists(self, visitor: Workspace, token: str | None) -> Updates:
         """The runs to lay over and the runs to open, with their states of now."""
-        listed = self.run_choices(workspace, token)
+        listed = self.run_choices(visitor, token)
         beside = [pair for pair in listed if pair[1] != token]
-        return gr.Dropdown(choices=beside), gr.Dropdown(choices=listed)
+        return {self.others: gr.Dropdown(choices=beside), self.run: gr.Dropdown(choices=listed)}
 
     def _opened(self, token: str) -> Run | None:
         try:
@@ -164,30 +180,25 @@ class TrainTab:
         except EngineError:
             return None
 
-    def run_choices(self, workspace: str, token: str | None = None) -> list[tuple[str, str]]:
+    def run_choices(self, visitor: Workspace, token: str | None = None) -> list[tuple[str, str]]:
         """(label, name) of the runs this visitor may see; the one of `token` too, whoever it belongs to."""
-        listed = [(label(run), run.name) for run in visible_runs(self.settings, workspace)]
+        listed = [(label(run), run.name) for run in visitor.runs()]
         if token and token not in [name for _, name in listed] and (run := self._opened(token)):
             listed = [(f"From a link, {label(run)}", token), *listed]
         return listed
 
-    def restored(self, workspace: str, asked: str | None) -> Any:
+    def restore_run(self, visitor: Workspace, asked: str | None) -> Updates:
         """The list of runs with the one of the link chosen, else the visitor's newest."""
-        run: Run | None = start.latest(self.settings, workspace)
+        run = visitor.latest_run()
         if asked:
             try:
                 run = open_run(asked, self.settings)
             except EngineError as error:
                 gr.Warning(str(error))
         token = run.name if run else None
-        return gr.Dropdown(choices=self.run_choices(workspace, token), value=token)
+        return {self.run: gr.Dropdown(choices=self.run_choices(visitor, token), value=token)}
 
-    def address(self, token: str | None, request: gr.Request) -> Any:
+    def link_run(self, token: str | None, request: gr.Request) -> Any:
         """The link of the run that is shown."""
         origin = request.headers.get("origin") or f"http://{request.headers.get('host', '')}"
         return gr.Textbox(value=f"{origin}/?run={token}" if token else "", visible=bool(token))
-
-    def use_in_predict(self, token: str | None, workspace: str) -> tuple[Any, Any]:
-        """Go to Predict with this run's classifier chosen."""
-        listed = classifier_choices(self.settings, workspace, token or "")
-        return gr.Tabs(selected="predict"), gr.Dropdown(choices=listed, value=token)

@@ -13,9 +13,12 @@ from tl_engine.base.errors import ConfigError, DataError, EngineError, Question
 from tl_engine.base.settings import Settings
 from tl_engine.data.reading import CLASSES, SPLITS
 from tl_engine.sources.intake import load_data
-from tl_engine.workspaces import corrections, data_choices, start
+from tl_engine.workspaces import corrections, start
+from tl_engine.workspaces.chosen import UPLOAD
 from tl_engine.workspaces.worker import run_command
-from ui.parts.question import QuestionBox, used_up
+from tl_engine.workspaces.workspace import Workspace
+from ui.parts.components import Updates
+from ui.parts.question import used_up
 from ui.parts.refusal import page_words, refused
 from ui.train.form import TrainForm
 
@@ -34,56 +37,60 @@ def form(settings: Settings, tmp_path: Path) -> TrainForm:
         return TrainForm(here, gr.BrowserState("", storage_key="k", secret="s"))
 
 
-def asked(shown: list[Any]) -> dict[str, str]:
+def visitor(form: TrainForm) -> Workspace:
+    return Workspace(form.settings, OWNER)
+
+
+def asked(form: TrainForm, shown: Updates) -> dict[str, str]:
     """The readings that are offered, by value; none where the box is hidden."""
-    box, radio = shown[1], shown[2]
+    box, radio = shown[form.question.box], shown[form.question.reading]
     assert box.visible == bool(radio.choices)
     return {value: words for words, value in radio.choices}
 
 
 def test_a_question_is_shown_in_place_of_the_summary_with_its_readings_and_no_option(form: TrainForm) -> None:
-    shown = form.describe("folder:pupils", OWNER)
-    assert "pupils can be read in two ways" in shown[0]
-    assert "--layout" not in shown[0]
-    assert "2 classes: cats, dogs" in asked(shown)[SPLITS]
-    assert len(shown) == len(form.shown)
+    shown = form.describe_data("folder:pupils", OWNER)
+    assert "pupils can be read in two ways" in shown[form.summary]
+    assert "--layout" not in shown[form.summary]
+    assert "2 classes: cats, dogs" in asked(form, shown)[SPLITS]
+    assert set(shown) == set(form.shown)
 
 
 def test_the_answer_holds_for_its_visitor_in_summary_training_and_terminal(form: TrainForm) -> None:
-    shown = form.answered("folder:pupils", OWNER, SPLITS, None)[1:]
-    assert "12 photos in 2 classes" in shown[0]
-    assert asked(shown) == asked(form.describe("folder:pupils", OWNER)) == {}
-    assert set(asked(form.describe("folder:pupils", OTHER))) == {CLASSES, SPLITS}
-    config = start.checked_config({"data": "folder:pupils"}, form.settings, OWNER)
+    shown = form.answer_question("folder:pupils", OWNER, SPLITS, None)
+    assert "12 photos in 2 classes" in shown[form.summary]
+    assert asked(form, shown) == asked(form, form.describe_data("folder:pupils", OWNER)) == {}
+    assert set(asked(form, form.describe_data("folder:pupils", OTHER))) == {CLASSES, SPLITS}
+    config = start.checked_config({"data": "folder:pupils"}, visitor(form))
     assert load_data(config.data, form.settings).classes == ("cats", "dogs")
-    corrections.undo("folder:pupils", form.settings, OWNER)
-    assert set(asked(form.describe("folder:pupils", OWNER))) == {CLASSES, SPLITS}
+    corrections.undo(visitor(form).data("folder:pupils"))
+    assert set(asked(form, form.describe_data("folder:pupils", OWNER))) == {CLASSES, SPLITS}
 
 
 def test_a_program_names_the_layout_itself(form: TrainForm) -> None:
     with pytest.raises(Question):
-        start.checked_config({"data": "pupils"}, form.settings, OWNER)
-    config = start.checked_config({"data": "pupils", "layout": CLASSES}, form.settings, OWNER)
+        start.checked_config({"data": "pupils"}, visitor(form))
+    config = start.checked_config({"data": "pupils", "layout": CLASSES}, visitor(form))
     assert load_data(config.data, form.settings, reading=config.reading).classes == ("anna", "ben")
 
 
 def test_an_answer_that_is_none_of_the_readings_is_refused(form: TrainForm) -> None:
     with pytest.raises(gr.Error, match="Pick one"):
-        form.answered("folder:pupils", OWNER, None, None)
+        form.answer_question("folder:pupils", OWNER, None, None)
     with pytest.raises(ConfigError):
-        corrections.choose_layout("folder:pupils", "anything", form.settings, OWNER)
+        corrections.choose_layout(visitor(form).data("folder:pupils"), "anything")
     with pytest.raises(gr.Error):
-        form.answered("folder:pupils", "../x", SPLITS, None)
+        form.answer_question("folder:pupils", "../x", SPLITS, None)
 
 
 def test_a_zip_with_two_readings_stays_until_it_is_read_as_chosen(form: TrainForm, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "class"), "zip", filled(tmp_path / "in", *PUPILS))
-    shown = form.take(archive, OWNER, lambda *_, **__: None)
-    assert set(asked(shown[1:])) == {CLASSES, SPLITS}
+    shown = form.take_upload(archive, OWNER, lambda *_, **__: None)
+    assert set(asked(form, shown)) == {CLASSES, SPLITS}
     assert not Path(archive).exists()
-    choice = shown[0].value
-    form.answered(choice, OWNER, SPLITS, None)
-    data = corrections.described(choice, form.settings, OWNER)
+    choice = shown[form.data].value
+    form.answer_question(choice, OWNER, SPLITS, None)
+    data = visitor(form).data(choice).described()
     assert data is not None
     assert data.classes == ("cats", "dogs")
 
@@ -97,12 +104,12 @@ def test_an_upload_waits_for_the_answer_to_a_question_about_its_names(
     archive = shutil.make_archive(str(place / "named"), "zip", filled(tmp_path / "in", "cats", "dogs"))
     with pytest.raises(Question), used_up(archive):
         raise ASKED
-    box, radio, waiting = QuestionBox.values(ASKED, archive)
+    box, radio, waiting = form.question.show(ASKED, archive).values()
     assert box.visible
     assert [value for _, value in radio.choices] == ["gbk", "cp866"]
-    shown = form.answered(None, OWNER, "gbk", waiting, lambda *_, **__: None)
-    assert "6 photos in 2 classes" in shown[1]
-    assert shown[0].value.startswith(data_choices.UPLOAD)
+    shown = form.answer_question(None, OWNER, "gbk", waiting, lambda *_, **__: None)
+    assert "6 photos in 2 classes" in shown[form.summary]
+    assert shown[form.data].value.startswith(UPLOAD)
     assert not Path(archive).exists()
 
 
@@ -111,7 +118,7 @@ def test_an_upload_waits_for_the_answer_to_a_question_about_its_names(
 )
 def test_whatever_else_a_browser_says_to_be_waiting_is_refused(form: TrainForm, waiting: Any) -> None:
     with pytest.raises(gr.Error):
-        form.answered(None, OWNER, "gbk", waiting or {"path": ""}, lambda *_, **__: None)
+        form.answer_question(None, OWNER, "gbk", waiting or {"path": ""}, lambda *_, **__: None)
 
 
 def test_an_upload_that_is_refused_is_not_kept(tmp_path: Path) -> None:

@@ -20,11 +20,15 @@ from tl_engine.base.settings import Settings
 from tl_engine.data.mends import Mends
 from tl_engine.inspection.findings import Duplicates, Report
 from tl_engine.sources import room
-from tl_engine.workspaces import corrections, data_choices, start
+from tl_engine.sources.collection import Collection
+from tl_engine.workspaces import data_choices, start
+from tl_engine.workspaces.chosen import UPLOAD, last_change
 from tl_engine.workspaces.worker import run_command
+from tl_engine.workspaces.workspace import Workspace
+from ui.parts.components import Updates
 from ui.parts.data_table import MOST_FILES, counts_table, findings_html
 from ui.parts.photo_grid import PER_PAGE, Item, names, toggled
-from ui.photos.check_view import report_html
+from ui.photos.check_words import report_html
 from ui.photos.tab import DataTab
 from ui.train.form import TrainForm
 
@@ -50,16 +54,25 @@ def tab(here: Settings) -> DataTab:
     return made
 
 
-def value(view: Any, values: list[Any], component: Any) -> Any:
-    """What a handler of a view gives for one of its components."""
-    return values[[shown is component for shown in view.shown].index(True)]
+def visitor(tab: DataTab, token: str = OWNER) -> Workspace:
+    return Workspace(tab.settings, token)
+
+
+def collection_of(tab: DataTab, choice: str) -> Collection:
+    own = visitor(tab).data(choice).collection
+    assert own is not None
+    return own
+
+
+def said_by(tab: DataTab, shown: Updates) -> str:
+    return str(shown[tab.collect.said])
 
 
 def new_collection(tab: DataTab, *classes: str) -> str:
-    tab.made(OWNER)
-    choice = next(v for label, v in data_choices.choices(tab.settings, OWNER) if label == "Yours: My photos")
+    tab.create_collection(OWNER)
+    choice = next(v for label, v in visitor(tab).choices() if label == "Yours: My photos")
     for name in classes:
-        tab.collect.made_class(choice, OWNER, name)
+        tab.collect.add_class(choice, OWNER, name)
     return choice
 
 
@@ -71,7 +84,7 @@ def photo(path: Path, colour: str = "red") -> str:
 
 def test_a_collection_takes_twenty_classes_and_more(tab: DataTab) -> None:
     choice = new_collection(tab, *(f"class {number}" for number in range(25)))
-    shown = value(tab.collect, tab.collect.show(choice, OWNER, "class 7"), tab.collect.name)
+    shown = tab.collect.show_class(choice, OWNER, "class 7")[tab.collect.name]
     assert len(shown.choices) == 25
     assert shown.value == "class 7"
 
@@ -80,12 +93,17 @@ def test_photos_are_kept_and_what_is_none_is_named(tab: DataTab, tmp_path: Path)
     choice = new_collection(tab, "cats")
     text = tmp_path / f"{MARKUP[:9]}.jpg"
     text.write_text("no picture")
-    said = tab.collect.take(choice, OWNER, "cats", [photo(tmp_path / "a.png"), str(text), photo(tmp_path / "b.png")])[0]
+    said = said_by(
+        tab,
+        tab.collect.take_files(
+            choice, OWNER, "cats", [photo(tmp_path / "a.png"), str(text), photo(tmp_path / "b.png")]
+        ),
+    )
     assert "2 photos added" in said
     assert "1 file left out" in said
     assert "not a picture" in said
     assert MARKUP[:9] not in said
-    assert data_choices.own_collection(choice, tab.settings, OWNER).counts() == {"cats": 2}  # type: ignore[union-attr]
+    assert collection_of(tab, choice).counts() == {"cats": 2}
 
 
 def test_every_frame_of_two_bursts_at_once_is_on_disk_and_in_the_count(tab: DataTab, tmp_path: Path) -> None:
@@ -95,15 +113,14 @@ def test_every_frame_of_two_bursts_at_once_is_on_disk_and_in_the_count(tab: Data
 
     def burst(name: str) -> None:
         for _ in range(50):
-            acknowledged.append(tab.collect.snap(choice, OWNER, name, frame)[0])
+            acknowledged.append(said_by(tab, tab.collect.take_frame(choice, OWNER, name, frame)))
 
     threads = [threading.Thread(target=burst, args=[name]) for name in ("left", "right")]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    own = data_choices.own_collection(choice, tab.settings, OWNER)
-    assert own is not None
+    own = collection_of(tab, choice)
     assert own.counts() == {"left": 50, "right": 50}
     assert len(list(own.folder.glob("*/*.jpg"))) == len(acknowledged) == 100
     assert {"50 photos in left", "50 photos in right"} <= {re.sub("<.*?>", "", said) for said in acknowledged}
@@ -114,12 +131,12 @@ def test_nobody_else_opens_a_collection(workspace: Any, tab: DataTab, tmp_path: 
     choice = new_collection(tab, "cats")
     before = sorted(tab.settings.uploads.rglob("*"))
     for handler, rest in (
-        (tab.collect.take, ["cats", photo(tmp_path / "a.png")]),
-        (tab.collect.snap, ["cats", photo(tmp_path / "a.png")]),
-        (tab.collect.made_class, ["dogs"]),
-        (tab.collect.deleted_class, ["cats", True]),
-        (tab.collect.packed, []),
-        (tab.deleted, [True]),
+        (tab.collect.take_files, ["cats", photo(tmp_path / "a.png")]),
+        (tab.collect.take_frame, ["cats", photo(tmp_path / "a.png")]),
+        (tab.collect.add_class, ["dogs"]),
+        (tab.collect.delete_class, ["cats", True]),
+        (tab.collect.pack_zip, []),
+        (tab.delete_collection, [True]),
     ):
         with pytest.raises(gr.Error):
             handler(choice, workspace, *rest)
@@ -129,30 +146,29 @@ def test_nobody_else_opens_a_collection(workspace: Any, tab: DataTab, tmp_path: 
 def test_a_photo_of_another_class_or_folder_cannot_be_named_for_removal(tab: DataTab, tmp_path: Path) -> None:
     choice = new_collection(tab, "cats", "dogs")
     for name in ("cats", "dogs"):
-        tab.collect.take(choice, OWNER, name, photo(tmp_path / "a.png"))
-    own = data_choices.own_collection(choice, tab.settings, OWNER)
-    assert own is not None
+        tab.collect.take_files(choice, OWNER, name, photo(tmp_path / "a.png"))
+    own = collection_of(tab, choice)
     dog = own.photos("dogs")[0].name
-    tab.collect.removed(choice, OWNER, "cats", f'["../dogs/{dog}", "../../../x", "{own.photos("cats")[0].name}"]')
+    tab.collect.drop_marked(choice, OWNER, "cats", f'["../dogs/{dog}", "../../../x", "{own.photos("cats")[0].name}"]')
     assert own.counts() == {"cats": 0, "dogs": 1}
 
 
 def test_a_collection_is_deleted_for_good_only_when_that_is_meant(tab: DataTab) -> None:
     choice = new_collection(tab, "cats")
     with pytest.raises(gr.Error, match="I am sure"):
-        tab.deleted(choice, OWNER, False)
-    tab.deleted(choice, OWNER, True)
+        tab.delete_collection(choice, OWNER, False)
+    tab.delete_collection(choice, OWNER, True)
     assert not list((tab.settings.uploads / OWNER).glob("own-*"))
 
 
 def test_a_packed_collection_comes_back_as_an_upload(tab: DataTab, tmp_path: Path) -> None:
     choice = new_collection(tab, "red", "blue")
     for name in ("red", "blue"):
-        tab.collect.take(choice, OWNER, name, [photo(tmp_path / f"{name}{n}.png", name) for n in range(3)])
-    archive = tab.collect.packed(choice, OWNER).value["path"]
+        tab.collect.take_files(choice, OWNER, name, [photo(tmp_path / f"{name}{n}.png", name) for n in range(3)])
+    archive = tab.collect.pack_zip(choice, OWNER).value["path"]
     told: list[Progress] = []
     taken = run_command("take", [archive, "--into", str(tab.settings.uploads / OTHER)], tab.settings, told.append)
-    data = corrections.described(data_choices.UPLOAD + taken["folder"], tab.settings, OTHER)
+    data = visitor(tab, OTHER).data(UPLOAD + taken["folder"]).described()
     assert data is not None
     assert data.counts() == {"blue": {"train": 3}, "red": {"train": 3}}
     assert told
@@ -178,14 +194,14 @@ def test_the_pages_limits_hold_in_the_process_that_unpacks(
 def test_the_gallery_is_paged_and_filtered(make_images: MakeImages, tab: DataTab) -> None:
     make_images("data/many", each=20)
     view = tab.look
-    first = view.show("folder:many", OWNER)
-    assert len(value(view, first, view.grid.gallery)) == PER_PAGE
-    assert "40 photos, page 1 of 2" in value(view, first, view.grid.where)
+    first = view.show_photos("folder:many", OWNER)
+    assert len(first[view.grid.gallery]) == PER_PAGE
+    assert "40 photos, page 1 of 2" in first[view.grid.where]
     items = view.items("folder:many", OWNER, "all", "all")
-    assert len(view.grid.show(items, page=99)[0]) == 40 - PER_PAGE
-    only = view.show("folder:many", OWNER, "red", "train")
-    assert len(value(view, only, view.grid.gallery)) == 20
-    assert view.show("folder:many", OWNER, "red", "val")[1] == []
+    assert len(view.grid.show(items, page=99)[view.grid.gallery]) == 40 - PER_PAGE
+    only = view.show_photos("folder:many", OWNER, "red", "train")
+    assert len(only[view.grid.gallery]) == 20
+    assert view.show_photos("folder:many", OWNER, "red", "val")[view.grid.gallery] == []
 
 
 def test_a_click_marks_a_photo_and_another_takes_the_mark_away() -> None:
@@ -200,9 +216,10 @@ def test_a_click_marks_a_photo_and_another_takes_the_mark_away() -> None:
 def test_a_photo_that_cannot_be_shown_keeps_its_place_in_the_gallery(tab: DataTab, tmp_path: Path) -> None:
     items = [Item(tmp_path / name, name, name) for name in ("gone.png", "there.png")]
     photo(tmp_path / "there.png")
-    shown = tab.look.grid.show(items)
-    assert [caption for _, caption in shown[0]] == ["gone.png", "there.png"]
-    assert shown[-1] == '["gone.png", "there.png"]'
+    grid = tab.look.grid
+    shown = grid.show(items)
+    assert [caption for _, caption in shown[grid.gallery]] == ["gone.png", "there.png"]
+    assert shown[grid.files] == '["gone.png", "there.png"]'
 
 
 @pytest.mark.parametrize("sent", ["", "nonsense", "{}", "[1, null]", '"a"', None, "[" * 100_000])
@@ -212,7 +229,7 @@ def test_marks_that_are_none_count_as_none(sent: Any) -> None:
 
 def test_a_photo_is_shown_as_the_network_sees_it(make_images: MakeImages, tab: DataTab) -> None:
     make_images("data/some", classes=("red", MARKUP[:20]))
-    seen = tab.look.through_the_network(
+    seen = tab.look.see_through_network(
         "folder:some", OWNER, "all", "all", "[]", "efficientnet_lite0", "tutorial", "pad"
     )
     pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', seen)
@@ -237,12 +254,16 @@ def checked(make_images: MakeImages, tab: DataTab) -> tuple[DataTab, list[str]]:
     twins = Duplicates(files=(files[2], files[7]), kind="exact", across_splits=True, across_classes=True, kept=files[7])
     odd = [{"file": files[3], "reason": "odd"}]
     told = report(suspicious_labels=doubts, duplicates=[twins], odd=odd)
-    tab.check.reports.keep(OWNER, "folder:colours", told, corrections.stamp(folder))
+    tab.check.reports.keep(visitor(tab).data("folder:colours"), told, last_change(folder))
     return tab, files
 
 
+def report_of(tab: DataTab) -> str:
+    return str(tab.check.show(visitor(tab).data("folder:colours"))[tab.check.summary])
+
+
 def labels_of(tab: DataTab, workspace: str) -> dict[str, str]:
-    data = corrections.described("folder:colours", tab.settings, workspace)
+    data = visitor(tab, workspace).data("folder:colours").described()
     assert data is not None
     return {r.path.relative_to(data.root).as_posix(): data.classes[r.label] for r in data.records}
 
@@ -252,39 +273,39 @@ def test_findings_are_mended_for_their_visitor_alone_and_all_can_be_undone(
 ) -> None:
     tab, files = checked
     before, originals = labels_of(tab, OWNER), {p: p.read_bytes() for p in tab.settings.data_dir.rglob("*.png")}
-    tab.check.judged("relabel", "folder:colours", OWNER, f'["{files[0]}"]')
-    tab.check.judged("keep", "folder:colours", OWNER, f'["{files[1]}"]')
-    tab.check.deduplicated("folder:colours", OWNER)
-    shown = tab.check.left_out("folder:colours", OWNER, "[]")
+    tab.check.judge_marked("relabel", "folder:colours", OWNER, f'["{files[0]}"]')
+    tab.check.judge_marked("keep", "folder:colours", OWNER, f'["{files[1]}"]')
+    tab.check.keep_one_of_each("folder:colours", OWNER)
+    shown = tab.check.drop_odd("folder:colours", OWNER, "[]")
     after = labels_of(tab, OWNER)
     assert before.keys() - after.keys() == {files[2], files[3]}
     assert {f for f in after if after[f] != before[f]} == {files[0]}
     assert labels_of(tab, OTHER) == before
-    assert value(tab.check, shown, tab.check.labels.gallery) == []
-    assert "4 photos" in value(tab.check, shown, tab.check.undo).value
-    tab.check.undone("folder:colours", OWNER)
+    assert shown[tab.check.labels.gallery] == []
+    assert "4 photos" in shown[tab.check.undo].value
+    tab.check.undo_corrections("folder:colours", OWNER)
     assert labels_of(tab, OWNER) == before
     assert {p: p.read_bytes() for p in tab.settings.data_dir.rglob("*.png")} == originals
 
 
 def test_training_gets_the_corrected_data_and_its_name(checked: tuple[DataTab, list[str]]) -> None:
     tab, files = checked
-    assert start.checked_config({"data": "folder:colours"}, tab.settings, OWNER).data.endswith("colours")
-    tab.check.judged("drop", "folder:colours", OWNER, f'["{files[0]}"]')
-    config = start.checked_config({"data": "folder:colours"}, tab.settings, OWNER)
+    assert start.checked_config({"data": "folder:colours"}, visitor(tab)).data.endswith("colours")
+    tab.check.judge_marked("drop", "folder:colours", OWNER, f'["{files[0]}"]')
+    config = start.checked_config({"data": "folder:colours"}, visitor(tab))
     given = Path(config.data).read_text()
     assert files[0] in given
-    tab.check.undone("folder:colours", OWNER)  # a run that waits keeps what it was given
+    tab.check.undo_corrections("folder:colours", OWNER)  # a run that waits keeps what it was given
     assert Path(config.data).read_text() == given
     assert config.data.endswith("colours.json")
     assert start.data_name(config.data) == "colours"
-    assert start.checked_config({"data": "folder:colours"}, tab.settings, OTHER).data.endswith("colours")
+    assert start.checked_config({"data": "folder:colours"}, visitor(tab, OTHER)).data.endswith("colours")
 
 
 def test_buttons_below_a_report_that_is_gone_say_so(tab: DataTab, make_images: MakeImages) -> None:
     make_images("data/colours")
     click: Callable[..., Any]
-    for click in (tab.check.deduplicated, lambda c, w: tab.check.left_out(c, w, "[]")):
+    for click in (tab.check.keep_one_of_each, lambda c, w: tab.check.drop_odd(c, w, "[]")):
         with pytest.raises(gr.Error, match="press Check this data set again"):
             click("folder:colours", OWNER)
 
@@ -309,10 +330,10 @@ def test_a_visitor_who_has_brought_the_most_kept_for_one_person_is_told(
     choice = new_collection(tab, "cats")
     tight = dataclasses.replace(tab.settings, limits=dataclasses.replace(tab.settings.limits, person_bytes=500))
     tab.collect.settings = tight
-    said = tab.collect.take(choice, OWNER, "cats", [photo(tmp_path / "a.png")] * 9)[0]
+    said = said_by(tab, tab.collect.take_files(choice, OWNER, "cats", [photo(tmp_path / "a.png")] * 9))
     assert "9 photos added" in said
     room.used_bytes.cache_clear()  # as two seconds later
-    said = tab.collect.take(choice, OWNER, "cats", [photo(tmp_path / "a.png")] * 9)[0]
+    said = said_by(tab, tab.collect.take_files(choice, OWNER, "cats", [photo(tmp_path / "a.png")] * 9))
     assert "0 photos added" in said
     assert "the most kept for one person" in said
     archive = shutil.make_archive(str(tmp_path / "more"), "zip", make_images("in"))
@@ -325,14 +346,13 @@ def test_a_visitor_who_has_brought_the_most_kept_for_one_person_is_told(
 def test_a_burst_does_not_flow_into_another_class_when_its_own_is_deleted(tab: DataTab, tmp_path: Path) -> None:
     choice = new_collection(tab, "ants", "bees")
     with pytest.raises(gr.Error, match="I am sure"):
-        tab.collect.deleted_class(choice, OWNER, "ants", False)
-    shown = tab.collect.deleted_class(choice, OWNER, "ants", True)
-    assert value(tab.collect, shown, tab.collect.name).value is None
-    said = tab.collect.snap(choice, OWNER, "", photo(tmp_path / "a.png"))[0]
+        tab.collect.delete_class(choice, OWNER, "ants", False)
+    shown = tab.collect.delete_class(choice, OWNER, "ants", True)
+    assert shown[tab.collect.name].value is None
+    said = said_by(tab, tab.collect.take_frame(choice, OWNER, "", photo(tmp_path / "a.png")))
     assert "Add a class first" in said
-    assert "no class" in tab.collect.snap(choice, OWNER, "ants", photo(tmp_path / "a.png"))[0]
-    own = data_choices.own_collection(choice, tab.settings, OWNER)
-    assert own is not None
+    assert "no class" in said_by(tab, tab.collect.take_frame(choice, OWNER, "ants", photo(tmp_path / "a.png")))
+    own = collection_of(tab, choice)
     assert own.counts() == {"bees": 0}
 
 
@@ -343,39 +363,49 @@ def test_an_open_page_goes_on_collecting_after_a_restart_forgot_its_classes(tab:
 
 def test_photos_still_being_collected_can_be_looked_at(tab: DataTab, tmp_path: Path) -> None:
     choice = new_collection(tab, "only")
-    tab.collect.take(choice, OWNER, "only", photo(tmp_path / "a.png"))
+    tab.collect.take_files(choice, OWNER, "only", photo(tmp_path / "a.png"))
     assert [item.caption for item in tab.look.items(choice, OWNER, "all", "all")] == ["only, train"]
 
 
 def test_a_data_set_deleted_in_another_tab_gives_way_to_another(tab: DataTab) -> None:
     choice = new_collection(tab, "cats")
-    tab.deleted(choice, OWNER, True)
-    tab.listed(choice, OWNER)  # no refusal
-    assert tab._present(OWNER, choice) == data_choices.default_choice(tab.settings)
+    tab.delete_collection(choice, OWNER, True)
+    tab.list_data(choice, OWNER)  # no refusal
+    assert visitor(tab).present(choice) == data_choices.default_choice(tab.settings)
 
 
 def test_a_zip_named_like_a_collection_is_none(tab: DataTab, make_images: MakeImages, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "own-pets"), "zip", make_images("in"))
     taken = run_command("take", [archive, "--into", str(tab.settings.uploads / OWNER)], tab.settings, print)
-    assert data_choices.own_collection(data_choices.UPLOAD + taken["folder"], tab.settings, OWNER) is None
+    assert visitor(tab).data(UPLOAD + taken["folder"]).collection is None
 
 
 def test_corrections_that_cannot_be_read_can_be_undone(checked: tuple[DataTab, list[str]]) -> None:
     tab, files = checked
-    tab.check.judged("drop", "folder:colours", OWNER, f'["{files[0]}"]')
-    kept = corrections.mends_file("folder:colours", tab.settings, OWNER)
+    tab.check.judge_marked("drop", "folder:colours", OWNER, f'["{files[0]}"]')
+    kept = visitor(tab).data("folder:colours").mends_file
     kept.write_text("{")
     with pytest.raises(EngineError, match="press Undo all corrections"):
-        corrections.described("folder:colours", tab.settings, OWNER)
-    shown = tab.check.show("folder:colours", OWNER)
-    assert "press Undo" in value(tab.check, shown, tab.check.summary)
-    assert value(tab.check, shown, tab.check.undo).visible
-    tab.check.undone("folder:colours", OWNER)
+        visitor(tab).data("folder:colours").described()
+    shown = tab.check.show(visitor(tab).data("folder:colours"))
+    assert "press Undo" in shown[tab.check.summary]
+    assert shown[tab.check.undo].visible
+    tab.check.undo_corrections("folder:colours", OWNER)
     assert files[0] in labels_of(tab, OWNER)
 
 
 def test_a_report_on_a_data_set_that_changed_since_says_so(checked: tuple[DataTab, list[str]]) -> None:
     tab, _ = checked
-    assert "has changed since" not in value(tab.check, tab.check.show("folder:colours", OWNER), tab.check.summary)
+    assert "has changed since" not in report_of(tab)
     photo(tab.settings.data_dir / "colours" / "red" / "new.png")
-    assert "has changed since" in value(tab.check, tab.check.show("folder:colours", OWNER), tab.check.summary)
+    assert "has changed since" in report_of(tab)
+
+
+def test_a_data_set_changes_all_that_the_views_show_and_nothing_else(
+    checked: tuple[DataTab, list[str]],
+) -> None:
+    tab, _ = checked
+    for choice in (None, "digits", "folder:colours", new_collection(tab, "cats")):
+        assert set(tab.show_data(choice, OWNER)) == set(tab.shown)
+    made = tab.create_collection(OWNER)
+    assert set(made) == {*tab.shown, tab.choice, tab.views, tab.workspace}
