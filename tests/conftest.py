@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 from tests.tiles import faulty
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
-from tl_engine.data.mends import Mends
+from tl_engine.data.mends import Located
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
 
@@ -65,5 +65,5 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
     settings = Settings(
         runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
     )
-    report = watched(make_report(folder, Mends(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
+    report = watched(make_report(Located(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
     return Inspected(folder, settings, report)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.photo_trees import make, numbered
+from tl_engine.base.settings import Limits
 from tl_engine.data.dataset import ImageFolder, split_validation, without
 from tl_engine.data.scan import scan
-from tl_engine.base.settings import Limits
 
 LIMITS = Limits()
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeImages
-from tl_engine.data.hashes import content_hashes, kept_file
 from tl_engine.base.files import file_hash
-from tl_engine.data.scan import scan
 from tl_engine.base.settings import Settings
+from tl_engine.data.hashes import content_hashes, kept_file
+from tl_engine.data.scan import scan
 
 
 @pytest.fixture

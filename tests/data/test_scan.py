@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.photo_trees import PICTURE, filled, make, numbered
-from tl_engine.data.dataset import LeftOut, check_trainable, split_validation, without
 from tl_engine.base.errors import DataError, EngineError
 from tl_engine.base.names import CLASS_NAME_LENGTH, LEFT_OUT_FILE, clean_class_name
-from tl_engine.data.scan import scan
 from tl_engine.base.settings import MEGABYTE, Limits
+from tl_engine.data.dataset import LeftOut, check_trainable, split_validation, without
+from tl_engine.data.scan import scan
 
 LIMITS = Limits()
 

@@ -1,8 +1,5 @@
 """The content hash of every photo, read from its bytes once ever: while size and time stay, so does the hash."""
 
-from tl_engine.base.files import file_hash
-
-
 import contextlib
 import hashlib
 import json
@@ -10,10 +7,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tl_engine.data.dataset import ImageFolder, Record
-from tl_engine.base.files import write_json
+from tl_engine.base.files import file_hash, write_json
 from tl_engine.base.parallel import in_order
 from tl_engine.base.settings import Settings
+from tl_engine.data.dataset import ImageFolder, Record
 
 FORMAT = 1
 Known = Mapping[str, tuple[int, int, str]]  # file below the root -> size in bytes, time in ns since 1970, SHA-256
@@ -35,8 +32,6 @@ def content_hashes(data: ImageFolder, settings: Settings) -> dict[Path, str]:
 def kept_file(root: Path, settings: Settings) -> Path:
     """Where the hashes of the data set at `root` are kept."""
     return settings.cache / "hashes" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.json"
-
-
 
 
 def _hashed(record: Record, file: str, known: Known) -> tuple[int, int, str] | None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from tl_engine.base.errors import Question
 from tl_engine.base.names import clean_class_name
-from tl_engine.data.reading import CLASSES, SPLITS
 from tl_engine.base.written import AUTO
+from tl_engine.data.reading import CLASSES, SPLITS
 from tl_engine.data.split_names import split_kinds, split_of
 from tl_engine.data.tree import Folder
 

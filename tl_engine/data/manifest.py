@@ -10,25 +10,22 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
-from tl_engine.data.dataset import ImageFolder, LeftOut, Record
-from tl_engine.base.errors import DataError, not_opened
+from tl_engine.base.errors import not_opened
 from tl_engine.base.events import Progress
 from tl_engine.base.files import write_json
-from tl_engine.data.hashes import content_hashes, kept_file
-from tl_engine.photos.look import FORMAT as LOOK_FORMAT
-from tl_engine.photos.look import Look, look_at
 from tl_engine.base.parallel import in_order
 from tl_engine.base.progress import Stage
-from tl_engine.data.reading import LAYOUTS
-from tl_engine.base.written import AUTO
-from tl_engine.data.scan import scan
 from tl_engine.base.settings import Settings
-from tl_engine.base.written import written_json
+from tl_engine.base.written import AUTO
+from tl_engine.data.dataset import ImageFolder, LeftOut, Record
+from tl_engine.data.hashes import content_hashes, kept_file
+from tl_engine.data.scan import scan
+from tl_engine.photos.look import FORMAT as LOOK_FORMAT
+from tl_engine.photos.look import Look, look_at
 
 FORMAT = 1  # of both files; another one is not read
 
@@ -44,8 +41,6 @@ class Entry:
     changed: int
     sha256: str
     look: Look
-
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,5 +143,3 @@ def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> 
         for record in data.records
     ]
     write_json(path, {"format": FORMAT, "classes": data.classes, "photos": photos})
-
-

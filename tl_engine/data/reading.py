@@ -1,12 +1,10 @@
 """How a person wants a data set read, where it could be read in two ways. No torch here."""
 
-from tl_engine.base.written import AUTO
-
-
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from tl_engine.base.errors import ConfigError
+from tl_engine.base.written import AUTO
 
 Layout = Literal["auto", "classes", "splits"]
 CLASSES: Final = "classes"  # the folders are the classes, whatever they are called

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tl_engine.data.dataset import FEW, ImageFolder, LeftOut, Record, check_trainable, told
 from tl_engine.base.errors import DataError, ImageError, Question, not_opened
-from tl_engine.data.layout import TEMPLATE, Layout, decide
-from tl_engine.zips.left_out import left_out
 from tl_engine.base.names import CLASS_NAME_LENGTH, printable
-from tl_engine.photos.opening import read_header
-from tl_engine.data.reading import SPLITS
-from tl_engine.base.written import AUTO
 from tl_engine.base.settings import Limits
+from tl_engine.base.written import AUTO
+from tl_engine.data.dataset import FEW, ImageFolder, LeftOut, Record, check_trainable, told
+from tl_engine.data.layout import TEMPLATE, Layout, decide
+from tl_engine.data.reading import SPLITS
 from tl_engine.data.tree import Folder, read_tree
+from tl_engine.photos.opening import read_header
+from tl_engine.zips.left_out import left_out
 
 REASON_LENGTH = 300  # characters of a reason that a file tells
 

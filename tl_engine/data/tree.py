@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tl_engine.data.dataset import LeftOut
 from tl_engine.base.errors import not_opened
-from tl_engine.photos.formats import PHOTO_SUFFIXES
 from tl_engine.base.names import OWN_FILES, is_junk, printable
+from tl_engine.data.dataset import LeftOut
+from tl_engine.photos.formats import PHOTO_SUFFIXES
 
 DEEPEST = 32  # folders inside one another; deeper ones hold no photos of a class
 

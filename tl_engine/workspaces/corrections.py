@@ -12,7 +12,7 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.settings import Limits, Settings
 from tl_engine.base.written import AUTO
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.mends import Mend, Mends
+from tl_engine.data.mends import Located, Mend
 from tl_engine.data.reading import Reading
 from tl_engine.data.scan import scan
 from tl_engine.sources.intake import locate
@@ -30,7 +30,7 @@ def mends_file(choice: str, settings: Settings, workspace: str) -> Path:
     return own_folder(settings, workspace) / MENDS / (kind or "sample") / f"{name}.json"
 
 
-def located(choice: str, settings: Settings, workspace: str | None) -> Mends:
+def located(choice: str, settings: Settings, workspace: str | None) -> Located:
     """Where a data set lies now, and what this visitor corrected in it. Raises DataError, for an absent sample too."""
     data = resolve(choice, settings, workspace)
     if absent(data, settings):
@@ -40,7 +40,7 @@ def located(choice: str, settings: Settings, workspace: str | None) -> Mends:
     if kept is None or not kept.is_file():
         return original
     try:
-        own = Mends.read(kept)
+        own = Located.read(kept)
         return dataclasses.replace(original, mends=own.mends, layout=own.layout)
     except DataError:
         raise DataError("Your corrections of this data set cannot be read: press Undo all corrections.") from None
@@ -51,11 +51,11 @@ def frozen(choice: str, settings: Settings, workspace: str | None) -> str:
     data = resolve(choice, settings, workspace)
     if not workspace or not mends_file(choice, settings, workspace).is_file():
         return data
-    mends = located(choice, settings, workspace)
+    found = located(choice, settings, workspace)
     name = mends_file(choice, settings, workspace).name
-    digest = hashlib.sha256(repr(mends).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    digest = hashlib.sha256(repr(found).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     copy = own_folder(settings, workspace) / MENDS / USED / digest / name
-    mends.write(copy)
+    found.write(copy)
     return str(copy)
 
 
@@ -85,9 +85,9 @@ def described(choice: str, settings: Settings, workspace: str | None, layout: st
     """
     if absent(resolve(choice, settings, workspace), settings):
         return None
-    mends = located(choice, settings, workspace)
-    wanted = mends.layout if layout == AUTO else layout
-    return mends.applied(_scanned(str(mends.root), stamp(mends.root), settings.limits, wanted))
+    found = located(choice, settings, workspace)
+    wanted = found.layout if layout == AUTO else layout
+    return found.applied(_scanned(str(found.root), stamp(found.root), settings.limits, wanted))
 
 
 @functools.lru_cache(maxsize=32)

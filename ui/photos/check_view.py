@@ -13,7 +13,7 @@ from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
 from tl_engine.base.written import AUTO
-from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
 from tl_engine.inspection.advice import UNEVEN
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.remedies import keep_one_of_each
@@ -149,7 +149,7 @@ class CheckView:
         number = f" ({plural(len(own.mends), 'photo')})" if own.mends else ""
         return gr.Button(f"Undo all corrections{number}", visible=bool(own.mends) or own.layout != AUTO)
 
-    def found(self, choice: str | None, workspace: str) -> tuple[Report, Mends, Path]:
+    def found(self, choice: str | None, workspace: str) -> tuple[Report, Located, Path]:
         """The last report, what was corrected, and the folder, for those who list photos. Raises EngineError."""
         owner = owner_of(workspace)
         report, _ = self.reports.last(owner, choice)
@@ -161,7 +161,7 @@ class CheckView:
         return report, corrections.located(choice, self.settings, owner), data.root
 
     @staticmethod
-    def doubtful(report: Report, mends: Mends, folder: Path) -> list[Item]:
+    def doubtful(report: Report, mends: Located, folder: Path) -> list[Item]:
         """Suspicious labels nobody has judged yet."""
         judged = {mend.file for mend in mends.mends}
         return [
@@ -171,7 +171,7 @@ class CheckView:
         ]
 
     @staticmethod
-    def same(report: Report, mends: Mends, folder: Path) -> list[Item]:
+    def same(report: Report, mends: Located, folder: Path) -> list[Item]:
         """Duplicates, group by group, where more than one is still in."""
         gone = {mend.file for mend in mends.mends if mend.action == DROP}
         items: list[Item] = []
@@ -182,7 +182,7 @@ class CheckView:
         return items
 
     @staticmethod
-    def unlike(report: Report, mends: Mends, folder: Path) -> list[Item]:
+    def unlike(report: Report, mends: Located, folder: Path) -> list[Item]:
         """Odd and tiny pictures that are still in."""
         judged = {mend.file for mend in mends.mends}
         files = {finding["file"]: finding["reason"] for finding in (*report.odd, *report.tiny)}
@@ -236,7 +236,7 @@ def _weighed() -> bool:
     return True
 
 
-def report_html(report: Report, mends: Mends, stale: bool = False) -> str:
+def report_html(report: Report, mends: Located, stale: bool = False) -> str:
     """Classes by split, the sentences, and the files left out, tiny, odd or converted by name."""
     advice = "".join(f"<li>{text(sentence, 400)}</li>" for sentence in report.advice)
     old = "<p><b>The data set has changed since: check it again.</b></p>" if stale else ""
