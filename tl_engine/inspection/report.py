@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def _cached(path: Path) -> Report | None:
         return None
 
 
-def _without(manifest: Manifest, bad: dict[Path, str]) -> Manifest:
+def _without(manifest: Manifest, bad: Mapping[Path, str]) -> Manifest:
     """Without the files that a small look could read but a whole one could not."""
     entries = tuple(e for e in manifest.entries if manifest.data.root / e.file not in bad)
     return Manifest(data=without(manifest.data, bad), entries=entries)
