@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 from tests.tiles import faulty
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
-from tl_engine.data.mends import Mends
+from tl_engine.data.mends import Located
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
 
@@ -66,6 +66,8 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
     """Looked at once for all tests; its cache knows the features of every photo in it."""
     place = tmp_path_factory.mktemp("inspected")
     folder = faulty(place / "photos")
-    settings = own_settings(place)
-    report = watched(make_report(Mends(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
+    settings = Settings(
+        runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
+    )
+    report = watched(make_report(Located(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
     return Inspected(folder, settings, report)

@@ -13,7 +13,7 @@ from tl_engine.backbones.architectures import get_architecture
 from tl_engine.base.errors import ConfigError
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_json, written_path
-from tl_engine.data.mends import Mends
+from tl_engine.data.mends import Located
 from tl_engine.networks.preprocessing import preprocess_for
 from tl_engine.runs.find import classifier_folder
 
@@ -124,4 +124,4 @@ def test_every_file_that_people_write_may_come_from_windows(
     numbers = {"resize": 70, "crop": 64, "mean": [0.5] * 3, "std": [0.5] * 3}
     assert preprocess_for(get_architecture("resnet18"), saved("resnet18.json", numbers)).resize == 70
     mends = saved("mends.json", {"format": 1, "root": str(tmp_path / "colours"), "mends": []})
-    assert Mends.read(mends).root == tmp_path / "colours"
+    assert Located.read(mends).root == tmp_path / "colours"

@@ -17,7 +17,7 @@ from tests.photo_trees import filled, make
 from tests.sources.test_intake import zip_of
 from tl_engine.__main__ import main
 from tl_engine.base.settings import Limits
-from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
 from tl_engine.data.scan import scan
 
 Capture = pytest.CaptureFixture[str]
@@ -109,7 +109,7 @@ def test_a_zip_a_sample_and_a_file_of_mends_are_inspected_like_a_folder(
     shutil.copytree(inspected.folder, tmp_path / "data" / "hymenoptera")
     assert as_json(inspect("--json", data="hymenoptera")[1]) == expected
     mends = (Mend(file="train/temple/flipped.jpg", action=RELABEL, name="flower"),)
-    Mends(root=inspected.folder, mends=mends).write(tmp_path / "mends.json")
+    Located(root=inspected.folder, mends=mends).write(tmp_path / "mends.json")
     corrected = as_json(inspect("--json", data=tmp_path / "mends.json")[1])
     assert corrected["classes"]["flower"]["train"] == expected["classes"]["flower"]["train"] + 1
 
@@ -176,7 +176,7 @@ def test_out_keeps_to_what_was_corrected_by_hand(inspect: Inspect, inspected: In
         Mend(file="train/temple/00.jpg", action=DROP),
         Mend(file="train/temple/01.jpg", action=KEEP),
     )
-    Mends(root=inspected.folder, mends=mends).write(tmp_path / "mends.json")
+    Located(root=inspected.folder, mends=mends).write(tmp_path / "mends.json")
     code, _, _ = inspect("--json", "--out", tmp_path / "out", data=tmp_path / "mends.json")
     assert code == 0
     written = set(contents(tmp_path / "out"))

@@ -17,7 +17,7 @@ from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import LeftOut
 from tl_engine.data.manifest import Entry, Manifest, read_manifest
-from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
 from tl_engine.data.scan import scan
 
 
@@ -239,22 +239,22 @@ THREE = Mend(file="red/3.png", action=KEEP)
 
 def test_mends_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
     odd = Mend(file="red/\udce9t\udce9 <b>.png", action=DROP, reason="日本")
-    mends = Mends(root=tmp_path / "photos", mends=(ONE, TWO, THREE, odd))
+    mends = Located(root=tmp_path / "photos", mends=(ONE, TWO, THREE, odd))
     mends.write(tmp_path / "deep" / "er" / "mends.json")
-    assert Mends.read(tmp_path / "deep" / "er" / "mends.json") == mends
+    assert Located.read(tmp_path / "deep" / "er" / "mends.json") == mends
     assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["mends.json"]
 
 
 def test_mends_are_replaced_whole_and_not_piled_up(tmp_path: Path) -> None:
     path = tmp_path / "mends.json"
-    Mends(root=tmp_path, mends=(ONE, TWO, THREE)).write(path)
-    Mends(root=tmp_path, mends=(TWO,)).write(path)
-    assert Mends.read(path).mends == (TWO,)
+    Located(root=tmp_path, mends=(ONE, TWO, THREE)).write(path)
+    Located(root=tmp_path, mends=(TWO,)).write(path)
+    assert Located.read(path).mends == (TWO,)
 
 
 def test_a_newer_mend_of_a_file_takes_the_place_of_the_older(tmp_path: Path) -> None:
     newer = Mend(file=ONE.file, action=KEEP)
-    mends = Mends(root=tmp_path, mends=(ONE, TWO)).adding([THREE, newer])
+    mends = Located(root=tmp_path, mends=(ONE, TWO)).adding([THREE, newer])
     assert set(mends.mends) == {newer, TWO, THREE}
     assert len(mends.mends) == 3
     assert mends.root == tmp_path
@@ -282,26 +282,26 @@ WHOLE: dict[str, Any] = {"format": 1, "root": "/photos", "mends": [dataclasses.a
 def test_a_damaged_file_of_mends_is_refused_in_a_sentence(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "mends.json"
     path.write_text(json.dumps(WHOLE))
-    assert Mends.read(path) == Mends(root=Path("/photos"), mends=(ONE,))
+    assert Located.read(path) == Located(root=Path("/photos"), mends=(ONE,))
     path.write_text(damage)
     with pytest.raises(DataError) as caught:
-        Mends.read(path)
+        Located.read(path)
     assert str(caught.value) == "mends.json holds no corrections of a data set that can be read: delete it."
 
 
 def test_mends_that_cannot_be_read_or_saved_say_so_without_a_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"mends\.json holds no corrections"):
-        Mends.read(tmp_path / "mends.json")
+        Located.read(tmp_path / "mends.json")
     with pytest.raises(DataError, match="make room on the disk") as caught:
-        Mends(root=tmp_path).write(tmp_path / "file" / "mends.json")
+        Located(root=tmp_path).write(tmp_path / "file" / "mends.json")
     assert str(tmp_path) not in str(caught.value)
 
 
 def test_applied_mends_drop_relabel_and_keep(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     data = scan(folder, settings.limits)
-    corrected = Mends(root=folder, mends=(ONE, TWO, THREE)).applied(data)
+    corrected = Located(root=folder, mends=(ONE, TWO, THREE)).applied(data)
     assert corrected.counts() == {"blue": {"train": 7}, "red": {"train": 4}}
     assert corrected.left_out == (LeftOut("red/1.png", "blurred"),)
     labels = {record.path.relative_to(folder).as_posix(): data.classes[record.label] for record in corrected.records}
@@ -320,35 +320,37 @@ def test_mends_of_what_is_gone_do_nothing(make_images: MakeImages, settings: Set
         Mend(file="red/1.png", action=RELABEL, name="green"),
         Mend(file="red/2.png", action=RELABEL),
     )
-    assert Mends(root=folder, mends=stale).applied(data) == data
+    assert Located(root=folder, mends=stale).applied(data) == data
 
 
 def test_a_drop_without_a_reason_was_by_hand(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
-    corrected = Mends(root=folder, mends=(Mend(file="red/1.png", action=DROP),)).applied(scan(folder, settings.limits))
+    corrected = Located(root=folder, mends=(Mend(file="red/1.png", action=DROP),)).applied(
+        scan(folder, settings.limits)
+    )
     assert corrected.left_out == (LeftOut("red/1.png", "left out by hand"),)
 
 
 def test_a_corrected_manifest_has_an_entry_for_each_record(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     manifest = read(folder, settings)
-    corrected = Mends(root=folder, mends=(ONE, TWO, THREE)).applied_to_manifest(manifest)
+    corrected = Located(root=folder, mends=(ONE, TWO, THREE)).applied_to_manifest(manifest)
     assert [folder / entry.file for entry in corrected.entries] == [record.path for record in corrected.data.records]
     assert [entry.name for entry in corrected.entries] == [
         corrected.data.classes[record.label] for record in corrected.data.records
     ]
     assert by_file(corrected)["red/2.png"] == dataclasses.replace(by_file(manifest)["red/2.png"], name="blue")
     assert corrected.fingerprint != manifest.fingerprint
-    assert Mends(root=folder).applied_to_manifest(manifest) == manifest
+    assert Located(root=folder).applied_to_manifest(manifest) == manifest
 
 
 def test_how_a_person_wants_the_data_read_is_kept_and_older_files_do_not_say_it(tmp_path: Path) -> None:
     path = tmp_path / "mends.json"
-    Mends(root=Path("/photos"), mends=(ONE,), layout="splits").write(path)
-    assert Mends.read(path).layout == "splits"
+    Located(root=Path("/photos"), mends=(ONE,), layout="splits").write(path)
+    assert Located.read(path).layout == "splits"
     path.write_text(json.dumps(WHOLE))
-    assert Mends.read(path) == Mends(root=Path("/photos"), mends=(ONE,))
+    assert Located.read(path) == Located(root=Path("/photos"), mends=(ONE,))
     for layout in ("anything", None, ["classes"]):
         path.write_text(json.dumps(WHOLE | {"layout": layout}))
         with pytest.raises(DataError):
-            Mends.read(path)
+            Located.read(path)

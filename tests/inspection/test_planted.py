@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from tests.planting import Planted, plant
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
-from tl_engine.data.mends import Mends
+from tl_engine.data.mends import Located
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
 
@@ -56,7 +56,7 @@ def found_in(source: Path, place: Path) -> Found:
     settings = Settings(
         runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
     )
-    work = make_report(Mends(root=planted.folder), settings, "efficientnet_lite0")
+    work = make_report(Located(root=planted.folder), settings, "efficientnet_lite0")
     return Found(planted, watched(work, lambda _event: None))
 
 

@@ -13,14 +13,14 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.events import Progress
 from tl_engine.base.settings import Limits
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.mends import DROP, RELABEL, Mend, Mends
+from tl_engine.data.mends import DROP, RELABEL, Located, Mend
 from tl_engine.data.scan import scan
 from tl_engine.inspection.duplicates import find_duplicates
 from tl_engine.inspection.findings import Duplicates, Report
 from tl_engine.inspection.remedies import keep_one_of_each, write_folder
 
 LIMITS = Limits()
-NONE = Mends(root=Path())
+NONE = Located(root=Path())
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -69,7 +69,7 @@ def test_one_photo_is_left_of_twins_and_their_near_copies() -> None:
 
 def test_what_was_dropped_by_hand_is_not_the_one_that_stays() -> None:
     group = Duplicates(files=("a", "b", "c"), kind="exact", across_splits=True, across_classes=False, kept="b")
-    by_hand = Mends(root=Path(), mends=(Mend(file="b", action=DROP), Mend(file="c", action=RELABEL, name="red")))
+    by_hand = Located(root=Path(), mends=(Mend(file="b", action=DROP), Mend(file="c", action=RELABEL, name="red")))
     assert keep_one_of_each(report_with(group), by_hand) == [Mend(file="c", action=DROP, reason="the same photo as a")]
     nobody = by_hand.adding([Mend(file="a", action=DROP), Mend(file="c", action=DROP)])
     assert keep_one_of_each(report_with(group), nobody) == []
@@ -111,7 +111,7 @@ def test_a_copy_keeps_split_folders(inspected: Inspected, tmp_path: Path) -> Non
 def test_a_copy_is_corrected(make_images: MakeImages, tmp_path: Path) -> None:
     folder = make_images()
     before = contents(folder)
-    mends = Mends(
+    mends = Located(
         root=folder,
         mends=(Mend(file="red/1.png", action=DROP), Mend(file="red/2.png", action=RELABEL, name="blue")),
     )

@@ -18,7 +18,7 @@ from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import split_validation
 from tl_engine.data.manifest import read_manifest
-from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
 from tl_engine.data.scan import scan
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report, split_as_trained
@@ -31,7 +31,7 @@ FLIPPED, TWIN, TRUE = "train/temple/flipped.jpg", "train/flower/twin.jpg", "trai
 def report_of(folder: Path, settings: Settings, *mends: Mend) -> tuple[Report, int]:
     """The report, and how many photos went through the backbone for it."""
     told: list[Event] = []
-    report = watched(make_report(Mends(root=folder, mends=mends), settings, DEFAULT), told.append)
+    report = watched(make_report(Located(root=folder, mends=mends), settings, DEFAULT), told.append)
     embedded = [event.total for event in told if isinstance(event, Progress) and event.stage == "embedding photos"]
     return report, max(embedded, default=0)
 
@@ -191,12 +191,12 @@ def test_a_second_report_needs_no_torch(inspected: Inspected) -> None:
 import sys
 from pathlib import Path
 from tl_engine.inspection.report import make_report
-from tl_engine.data.mends import Mends
+from tl_engine.data.mends import Located
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 root, backbones, cache = map(Path, {[str(path) for path in paths]!r})
 settings = Settings(backbones=backbones, cache=cache)
-report = watched(make_report(Mends(root=root), settings, {DEFAULT!r}), lambda event: None)
+report = watched(make_report(Located(root=root), settings, {DEFAULT!r}), lambda event: None)
 print(len(report.duplicates), [name for name in ("torch", "timm", "sklearn") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=True)

@@ -15,7 +15,7 @@ from tl_engine.base.errors import DataError, Question
 from tl_engine.base.events import Event
 from tl_engine.base.progress import telling
 from tl_engine.base.settings import Limits, Settings
-from tl_engine.data.mends import Mends
+from tl_engine.data.mends import Located
 from tl_engine.data.reading import CLASSES, SPLITS, Reading
 from tl_engine.sources.intake import load_data, locate, unpacked
 from tl_engine.zips.left_out import left_out
@@ -154,7 +154,7 @@ def test_a_zip_that_raises_a_question_is_kept_and_read_as_chosen(settings: Setti
 def test_a_layout_chosen_before_is_kept_with_the_corrections_and_one_asked_for_now_wins(settings: Settings) -> None:
     folder = filled(settings.runs.parent / "photos", "val/cats", "val/dogs", "test/cats", "test/dogs")
     kept = settings.runs.parent / "photos.json"
-    Mends(root=folder, layout=SPLITS).write(kept)
+    Located(root=folder, layout=SPLITS).write(kept)
     assert load_data(str(kept), settings).classes == ("cats", "dogs")
     assert locate(str(kept), settings).layout == SPLITS
     assert load_data(str(kept), settings, reading=Reading(layout=CLASSES)).classes == ("test", "val")

@@ -13,7 +13,7 @@ from tests.inspection.test_remedies import contents
 from tl_engine.base.errors import DataError
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import LeftOut
-from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend, Mends
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
 from tl_engine.data.scan import scan
 from tl_engine.sources.intake import load_data, locate
 
@@ -22,7 +22,7 @@ Command = Callable[..., tuple[int, list[dict[str, Any]], str]]
 
 def mends_file(folder: Path, *mends: Mend) -> Path:
     path = folder.parent / "corrected.json"
-    Mends(root=folder, mends=mends).write(path)
+    Located(root=folder, mends=mends).write(path)
     return path
 
 
@@ -53,7 +53,7 @@ def test_a_file_of_mends_is_its_data_set_as_corrected(make_images: MakeImages, s
 def test_without_mends_it_is_the_data_set_itself(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     assert load_data(str(mends_file(folder)), settings) == load_data(str(folder), settings)
-    assert locate(str(folder), settings) == Mends(root=folder)
+    assert locate(str(folder), settings) == Located(root=folder)
 
 
 def test_a_class_that_lost_its_last_photo_is_said_at_once(make_images: MakeImages, settings: Settings) -> None:

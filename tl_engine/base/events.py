@@ -94,7 +94,7 @@ class EpochEnd(Event):
 
     epoch: int
     epochs: int
-    phase: str  # "head" or "all": what learned
+    phase: str  # which part of the network learned: head or all
     train_loss: float
     train_accuracy: float
     val_loss: float

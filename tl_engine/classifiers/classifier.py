@@ -11,7 +11,7 @@ from tl_engine.classifiers import saved
 from tl_engine.networks.backbone import Backbone
 from tl_engine.networks.models import count_parameters, head_names, replace_heads
 from tl_engine.runs.config import TrainConfig, to_dict
-from tl_engine.runs.meta import HEAD, BackboneMeta, Figures, Meta
+from tl_engine.runs.meta import BackboneMeta, Figures, Learned, Meta
 
 NAMES_TOLD = 4  # learning tensors listed by name
 
@@ -49,27 +49,27 @@ class Classifier:
             names=names if len(names) <= NAMES_TOLD else [*names[:NAMES_TOLD], "..."],
         )
 
-    def learned(self, phase: str) -> dict[str, Tensor]:
-        """The tensors that learned: the head's, or with their buffers everybody's."""
+    def tensors(self, learned: Learned) -> dict[str, Tensor]:
+        """The tensors of that part: the head's, or with their buffers everybody's."""
         state = self.model.state_dict()
-        if phase != HEAD:
+        if not learned.head_only:
             return state
         return {name: state[name] for name in head_names(self.model, self.backbone.architecture)}
 
-    def save(self, folder: Path, phase: str, config: TrainConfig, figures: Figures) -> None:
+    def save(self, folder: Path, learned: Learned, config: TrainConfig, figures: Figures) -> None:
         """Write the classifier as it is now, whole or not at all. Raises TrainingError."""
         backbone = self.backbone
         meta = Meta(
             architecture=backbone.architecture.name,
             backbone=BackboneMeta(weights=backbone.weights_label, hash=backbone.weights_hash),
-            learned=phase,
+            learned=learned,
             classes=self.classes,
             preprocessing=backbone.preprocess.to_dict(),
             figures=figures,
             # The data's own name only: whoever downloads the folder should not see this machine's paths.
             config=to_dict(config) | {"data": Path(config.data).name},
         )
-        saved.save(folder, self.learned(phase), meta)
+        saved.save(folder, self.tensors(learned), meta)
 
     def copied_state(self) -> dict[str, Tensor]:
         """All tensors as they are now, on the CPU."""

@@ -21,9 +21,9 @@ from tl_engine.networks.preprocessing import Preprocess, preprocess_for
 from tl_engine.networks.pretrained import build_pretrained
 from tl_engine.networks.runtime import best_device
 from tl_engine.photos.photo_file import Source
-from tl_engine.runs.meta import HEAD, Meta
+from tl_engine.runs.meta import META, Meta
 from tl_engine.runs.run import Run
-from tl_engine.runs.saved_classifier import read_meta
+from tl_engine.runs.saved_classifier import TENSORS, read_meta
 
 BATCH = 32
 # ImageNet has two cranes and two maillots; a table of probabilities needs a name for each.
@@ -57,7 +57,7 @@ class Predictor:
         settings = _with_remembered_weights(folder, settings or Settings.make())
         meta = read_meta(folder)
         architecture, preprocess = get_architecture(meta.architecture), Preprocess.from_dict(meta.preprocessing)
-        classes, head_only = meta.classes, meta.learned == HEAD
+        classes, head_only = meta.classes, meta.learned.head_only
         if head_only:
             model = build_pretrained(architecture, len(classes), *load_weights(architecture, settings))
         else:
@@ -113,7 +113,7 @@ def _fill(model: nn.Module, folder: Path) -> None:
     own = model.state_dict()
     strangers = [name for name, t in tensors.items() if name not in own or own[name].shape != t.shape]
     if strangers or not tensors:
-        raise RunError(f"model.safetensors in {folder.name} does not fit its meta.json: use another copy.")
+        raise RunError(f"{TENSORS} in {folder.name} does not fit its {META}: use another copy.")
     model.load_state_dict(tensors, strict=False)
 
 

@@ -18,7 +18,7 @@ from tl_engine.base.progress import telling, watched
 from tl_engine.base.settings import Limits, Settings
 from tl_engine.base.written import written_path
 from tl_engine.commands.printing import ReadableLog
-from tl_engine.data.mends import DROP, Mend, Mends
+from tl_engine.data.mends import DROP, Located, Mend
 from tl_engine.data.reading import Reading
 from tl_engine.data.scan import scan
 from tl_engine.inspection.findings import Report
@@ -37,7 +37,7 @@ def inspect_command(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     architecture = arguments.architecture or DEFAULT_ARCHITECTURE
     with _telling(arguments) as tell:
-        located = locate(arguments.data, settings, telling("getting the data", tell), _reading(arguments))
+        located = watched(getting, tell)
         report = watched(make_report(located, settings, architecture), tell)
         if arguments.out:
             _write(written_path(arguments.out), located, report, settings, tell)
@@ -95,7 +95,7 @@ def _telling(arguments: argparse.Namespace) -> Iterator[Tell]:
             yield log.show
 
 
-def _write(folder: Path, located: Mends, report: Report, settings: Settings, tell: Tell) -> None:
+def _write(folder: Path, located: Located, report: Report, settings: Settings, tell: Tell) -> None:
     """The data set as corrected by hand, with one of each photo and without what cannot be read."""
     data = scan(located.root, settings.limits, located.layout)
     left_out = [Mend(file=finding["file"], action=DROP) for finding in report.left_out]

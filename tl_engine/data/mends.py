@@ -1,4 +1,4 @@
-"""What a person corrected in a data set: a second small file, so that the photos themselves are never touched."""
+"""A data set by where it lies, and what a person corrected in it: a small file, so that no photo is ever touched."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -28,8 +28,11 @@ class Mend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mends:
-    """What one person corrected in one data set, and how they want it read; each file has one mend at most."""
+class Located:
+    """A data set by where it lies, how a person wants it read, and what they corrected in it.
+
+    Written down it is a file of mends, which can be named as data in turn. Each photo has one mend at most.
+    """
 
     root: Path  # of the data set
     mends: tuple[Mend, ...] = ()
@@ -37,7 +40,7 @@ class Mends:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """From a file. Raises DataError."""
+        """From a file of mends. Raises DataError."""
         try:
             kept = written_json(path)
             mends = tuple(Mend(**mend) for mend in kept["mends"])
@@ -49,7 +52,7 @@ class Mends:
             raise DataError(f"{path.name} holds no corrections of a data set that can be read: delete it.") from None
 
     def write(self, path: Path) -> None:
-        """To a file, whole. Raises DataError when there is no room."""
+        """To a file of mends, whole. Raises DataError when there is no room."""
         mends = [dataclasses.asdict(mend) for mend in self.mends]
         try:
             write_json(path, {"format": FORMAT, "root": str(self.root), "layout": self.layout, "mends": mends})
@@ -62,7 +65,7 @@ class Mends:
         return dataclasses.replace(self, mends=tuple(by_file.values()))
 
     def applied(self, data: ImageFolder) -> ImageFolder:
-        """The data set as corrected. Mends of files that are gone, or to classes that are gone, do nothing."""
+        """The data set as corrected. Located of files that are gone, or to classes that are gone, do nothing."""
         if not self.mends:
             return data
         by_path = {data.root / mend.file: mend for mend in self.mends}

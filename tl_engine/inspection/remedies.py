@@ -8,17 +8,17 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.events import Progress
 from tl_engine.base.progress import Stage
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.mends import DROP, Mend, Mends
+from tl_engine.data.mends import DROP, Located, Mend
 from tl_engine.inspection.duplicates import BURST
 from tl_engine.inspection.findings import NEAR, Report
 
 
-def keep_one_of_each(report: Report, mends: Mends) -> list[Mend]:
-    """Drop all but one of each group of duplicates; what `mends` dropped already does not count as that one.
+def keep_one_of_each(report: Report, located: Located) -> list[Mend]:
+    """Drop all but one of each group of duplicates; what was dropped already does not count as that one.
 
     A larger group of near duplicates is a burst of one scene: which of those to keep is for a person to say.
     """
-    gone = {mend.file for mend in mends.mends if mend.action == DROP}
+    gone = {mend.file for mend in located.mends if mend.action == DROP}
     more = []
     for group in report.duplicates:
         left = [file for file in group.files if file not in gone]

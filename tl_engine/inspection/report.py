@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import split_validation, without
 from tl_engine.data.manifest import Entry, Manifest, read_manifest
-from tl_engine.data.mends import KEEP, Mends
+from tl_engine.data.mends import KEEP, Located
 from tl_engine.inspection import label_check
 from tl_engine.inspection.advice import advice
 from tl_engine.inspection.duplicates import find_duplicates
@@ -36,17 +36,17 @@ BLANK = "blank: one colour everywhere, so there is nothing to learn from"
 MOST_ALIKE = 5  # pairs of classes told
 
 
-def make_report(mends: Mends, settings: Settings, architecture: str) -> Generator[Event, None, Report]:
-    """The report of a data set as corrected. Raises DataError or WeightsError."""
-    manifest = yield from read_manifest(mends.root, settings, mends.layout)
-    manifest = split_as_trained(mends.applied_to_manifest(manifest))
-    kept = settings.cache / "reports" / f"{_key(manifest, mends, settings, architecture)}.json"
+def make_report(located: Located, settings: Settings, architecture: str) -> Generator[Event, None, Report]:
+    """The report of a data set, as corrected. Raises DataError or WeightsError."""
+    manifest = yield from read_manifest(located.root, settings, located.layout)
+    manifest = split_as_trained(located.applied_to_manifest(manifest))
+    kept = settings.cache / "reports" / f"{_key(manifest, located, settings, architecture)}.json"
     if report := _cached(kept):
         return report
     from tl_engine.networks.embedder import embed_photos
 
     features, bad = yield from embed_photos(manifest.data, architecture, settings)
-    report = _report(_without(manifest, bad), features, mends)
+    report = _report(_without(manifest, bad), features, located)
     with contextlib.suppress(OSError):  # the cache only saves time
         write_json(kept, {"format": FORMAT, "report": report.to_dict()})
     return report
@@ -60,9 +60,9 @@ def split_as_trained(manifest: Manifest, fraction: float = VAL_FRACTION, seed: i
     return Manifest(data=data, entries=entries)
 
 
-def _key(manifest: Manifest, mends: Mends, settings: Settings, architecture: str) -> str:
+def _key(manifest: Manifest, located: Located, settings: Settings, architecture: str) -> str:
     source = find_weights(get_architecture(architecture), settings)
-    corrected = [(mend.file, mend.action, mend.name) for mend in mends.mends]
+    corrected = [(mend.file, mend.action, mend.name) for mend in located.mends]
     files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in (source.path, source.preprocess) if p]
     apart = [[entry.to_dict() for entry in manifest.data.left_out], manifest.data.junk]
     parts = [FORMAT, manifest.fingerprint, apart, corrected, architecture, source.label, files]
@@ -77,17 +77,17 @@ def _cached(path: Path) -> Report | None:
         return None
 
 
-def _without(manifest: Manifest, bad: dict[Path, str]) -> Manifest:
+def _without(manifest: Manifest, bad: Mapping[Path, str]) -> Manifest:
     """Without the files that a small look could read but a whole one could not."""
     entries = tuple(e for e in manifest.entries if manifest.data.root / e.file not in bad)
     return Manifest(data=without(manifest.data, bad), entries=entries)
 
 
-def _report(manifest: Manifest, features: Features, mends: Mends) -> Report:
+def _report(manifest: Manifest, features: Features, located: Located) -> Report:
     data, entries = manifest.data, manifest.entries
     labels = np.array([record.label for record in data.records], dtype=np.int64)
     judged = label_check.judge(features, labels, len(data.classes))
-    approved = {mend.file for mend in mends.mends if mend.action == KEEP}
+    approved = {mend.file for mend in located.mends if mend.action == KEEP}
     suspicious = [] if judged is None else _suspicious(label_check.doubts(judged, labels), manifest, approved)
     separability: dict[str, Any] = {}
     if judged is not None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,44 @@ RANDOM = threading.Lock()  # torchvision's transforms draw from torch's one gene
 Pixels = NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Photos that the backbone has seen, and those it could not."""
+
+    embedder: "Embedder"
+    hashes: Mapping[Path, str]  # of the photos' bytes
+    rows: Mapping[str, Tensor]  # by hash: features (...) float32, on the CPU
+    unreadable: Mapping[Path, str]  # the photos that do not decode, each with one sentence
+
+    def plain(self, records: Sequence[Record]) -> Tensor:
+        """The features (N, ...) float32 of N of these photos, on the device."""
+        return self.embedder.stacked([self.rows[self.hashes[record.path]] for record in records])
+
+    def augmented(
+        self, records: Sequence[Record], augmentation: str, views: int
+    ) -> Generator[Event, None, list[Tensor]]:
+        """The features (N, ...) float32 of each of `views` augmented copies, the same for a photo in every run."""
+        stacked = []
+        for number in range(1, views + 1):
+            keys = {r.path: f"{self.hashes[r.path]}:{augmentation}:{number}" for r in records}
+            draw = self.embedder.random_view(augmentation, keys)
+            view = View(keys, draw, Stage(f"embedding augmented view {number} of {views}", len(records)))
+            yield from self.embedder.embed(records, view)
+            stacked.append(self.embedder.stacked([view.rows[keys[record.path]] for record in records]))
+        return stacked
+
+
+@dataclass(slots=True)
+class View:
+    """One view of photos on its way through the backbone: what to draw of each, and what came out."""
+
+    keys: Mapping[Path, str]  # of each photo's view, the same for the same bytes
+    draw: Callable[[Record], Pixels]  # raises ImageError
+    clock: Stage
+    rows: dict[str, Tensor] = field(default_factory=dict)  # by key: features (...) float32, on the CPU
+    unreadable: dict[Path, str] = field(default_factory=dict)
+
+
 class Embedder:
     """Runs the frozen backbone over files it has not seen yet, and keeps what comes out."""
 
@@ -48,64 +86,64 @@ class Embedder:
         pair = [backbone.weights_hash, backbone.architecture.name, numbers, runtime.precision]
         self.cache = FeatureCache(settings.cache / "features", json.dumps(pair), settings.cache_bytes)
 
-    def look(self, data: ImageFolder) -> Generator[Event, None, "Embedded"]:
-        """Embed the plain view of every file; what comes out can then be asked for features."""
-        found = Embedded(embedder=self, keys=content_hashes(data, self.settings))
-        yield from self.embed(found, data.records, "embedding photos", found.keys, self._view)
-        return found
+    def look(self, data: ImageFolder) -> Generator[Event, None, Embedded]:
+        """Embed every photo as the network sees it when it predicts."""
+        hashes = content_hashes(data, self.settings)
+        view = View(hashes, self._plain_view, Stage("embedding photos", len(data.records)))
+        yield from self.embed(data.records, view)
+        return Embedded(self, hashes, view.rows, view.unreadable)
 
-    def _view(self, record: Record) -> Pixels:
+    def stacked(self, rows: Sequence[Tensor]) -> Tensor:
+        """N rows (...) as one (N, ...) on the device."""
+        return torch.stack(list(rows)).to(self.runtime.device)
+
+    def random_view(self, augmentation: str, keys: Mapping[Path, str]) -> Callable[[Record], Pixels]:
+        """Draws an augmented copy (H, W, 3) of a photo, the same for the same key."""
+        transform = self.preprocess.random_view(augmentation)
+
+        def draw(record: Record) -> Pixels:
+            picture = self.preprocess.open(record.path)
+            with RANDOM, torch.random.fork_rng(devices=[]):
+                torch.manual_seed(int(hashlib.sha256(keys[record.path].encode()).hexdigest()[:12], 16))
+                return np.asarray(transform(picture))
+
+        return draw
+
+    def _plain_view(self, record: Record) -> Pixels:
         return np.asarray(self.preprocess.view(self.preprocess.open(record.path)))
 
-    def embed(
-        self,
-        found: "Embedded",
-        records: Sequence[Record],
-        stage: str,
-        keys: dict[Path, str],
-        draw: Callable[[Record], Pixels],
-    ) -> Generator[Event, None, None]:
-        """Fill `found.rows` for these records: from the cache, else by running the backbone, shared by processes."""
-        found.rows |= self.cache.rows([keys[record.path] for record in records])
-        first = {keys[r.path]: r for r in reversed(records) if keys[r.path] not in found.rows}
+    def embed(self, records: Sequence[Record], view: View) -> Generator[Event, None, None]:
+        """Fill `view`: from the cache, else by running the backbone, shared by the processes of a training."""
+        view.rows |= self.cache.rows([view.keys[record.path] for record in records])
+        first = {view.keys[r.path]: r for r in reversed(records) if view.keys[r.path] not in view.rows}
         missing = _agreed(list(first.values()))
         mine = missing[self.runtime.accelerator.process_index :: self.runtime.accelerator.num_processes]
         computed: dict[str, Tensor] = {}
-        clock = Stage(stage, len(missing))
+        view.clock.total = len(missing)
         for shard in batched(mine, SHARD):
             # Another run may have embedded the same files since: what is there is not computed twice.
-            known = self.cache.rows([keys[record.path] for record in shard])
-            rest = [record for record in shard if keys[record.path] not in known]
-            fresh = yield from self._run(found, rest, keys, draw, clock, len(computed))
+            known = self.cache.rows([view.keys[record.path] for record in shard])
+            rest = [record for record in shard if view.keys[record.path] not in known]
+            fresh = yield from self._run(rest, view, len(computed))
             self.cache.add(list(fresh), torch.stack(list(fresh.values())) if fresh else torch.empty(0))
             computed |= known | fresh
         if self.cache.problem:
             yield Note(message=f"the feature cache is off: {self.cache.problem}; the training goes on without it")
-        self._share(found, computed, records, keys)
+        self._share(computed, records, view)
 
-    def _run(
-        self,
-        found: "Embedded",
-        records: Sequence[Record],
-        keys: dict[Path, str],
-        draw: Callable[[Record], Pixels],
-        clock: Stage,
-        before: int,
-    ) -> Generator[Event, None, dict[str, Tensor]]:
-        """The backbone over one shard, decoding ahead in threads."""
+    def _run(self, records: Sequence[Record], view: View, before: int) -> Generator[Event, None, dict[str, Tensor]]:
+        """The rows of one shard, decoding ahead in threads; `before` it, so many were computed."""
         rows: dict[str, Tensor] = {}
-        pictures = zip(records, in_order(lambda record: _tried(draw, record), records), strict=True)
+        pictures = zip(records, in_order(lambda record: _tried(view.draw, record), records), strict=True)
         for batch in batched(pictures, EMBED_BATCH):
             self.check_stop()
             good = [(record, pixels) for record, pixels in batch if not isinstance(pixels, ImageError)]
-            for record, pixels in batch:
-                if isinstance(pixels, ImageError):
-                    found.unreadable[record.path] = str(pixels)
+            view.unreadable |= {r.path: str(pixels) for r, pixels in batch if isinstance(pixels, ImageError)}
             if good:
                 features = self._forward(np.stack([pixels for _, pixels in good]))
-                rows |= {keys[record.path]: row for (record, _), row in zip(good, features, strict=True)}
+                rows |= {view.keys[record.path]: row for (record, _), row in zip(good, features, strict=True)}
             share = self.runtime.accelerator.num_processes
-            if event := clock.due(min(clock.total, (before + len(rows)) * share)):
+            if event := view.clock.due(min(view.clock.total, (before + len(rows)) * share)):
                 yield event
         return rows
 
@@ -115,76 +153,35 @@ class Embedder:
         with self.runtime.accelerator.autocast():
             return backbone_outputs(self.model, self.backbone.head, images).float().cpu()
 
-    def _share(
-        self, found: "Embedded", computed: dict[str, Tensor], records: Sequence[Record], keys: dict[Path, str]
-    ) -> None:
+    def _share(self, computed: dict[str, Tensor], records: Sequence[Record], view: View) -> None:
         """Give every process the rows and refusals of all; files with the same bytes share a row or a refusal."""
         if self.runtime.accelerator.num_processes > 1:
             computed = dict(gather_object(list(computed.items())))
-            found.unreadable = dict(gather_object(list(found.unreadable.items())))
-        found.rows |= computed
-        reasons = {keys[path]: reason for path, reason in found.unreadable.items() if path in keys}
+            view.unreadable = dict(gather_object(list(view.unreadable.items())))
+        view.rows |= computed
+        reasons = {view.keys[path]: reason for path, reason in view.unreadable.items() if path in view.keys}
         for record in records:
-            if keys[record.path] in reasons:
-                found.unreadable.setdefault(record.path, reasons[keys[record.path]])
-
-
-@dataclass(slots=True, kw_only=True)
-class Embedded:
-    """What looking at files gave; whoever has one may ask for the features of what was looked at."""
-
-    embedder: Embedder
-    keys: dict[Path, str]  # file -> content hash
-    rows: dict[str, Tensor] = field(default_factory=dict)  # key -> features (...), float32 on the CPU
-    unreadable: dict[Path, str] = field(default_factory=dict)  # file -> one sentence why it does not decode
-
-    def plain(self, records: Sequence[Record]) -> Tensor:
-        """The features (N, ...) of these records, on the device."""
-        return self._stacked([self.keys[record.path] for record in records])
-
-    def augmented(
-        self, records: Sequence[Record], augmentation: str, views: int
-    ) -> Generator[Event, None, list[Tensor]]:
-        """The features (N, ...) of `views` augmented copies, the same for the same file in every run."""
-        preprocess = self.embedder.preprocess
-        transform = preprocess.random_view(augmentation)
-        stacked = []
-        for number in range(1, views + 1):
-            keys = {r.path: f"{self.keys[r.path]}:{augmentation}:{number}" for r in records}
-
-            def draw(record: Record, keys: dict[Path, str] = keys) -> Pixels:
-                picture = preprocess.open(record.path)
-                with RANDOM, torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(int(hashlib.sha256(keys[record.path].encode()).hexdigest()[:12], 16))
-                    return np.asarray(transform(picture))
-
-            stage = f"embedding augmented view {number} of {views}"
-            yield from self.embedder.embed(self, records, stage, keys, draw)
-            stacked.append(self._stacked([keys[record.path] for record in records]))
-        return stacked
-
-    def _stacked(self, keys: Sequence[str]) -> Tensor:
-        return torch.stack([self.rows[key] for key in keys]).to(self.embedder.runtime.device)
+            if view.keys[record.path] in reasons:
+                view.unreadable.setdefault(record.path, reasons[view.keys[record.path]])
 
 
 def embed_photos(
     data: ImageFolder, architecture: str, settings: Settings
-) -> Generator[Event, None, tuple[NDArray[np.float32], dict[Path, str]]]:
+) -> Generator[Event, None, tuple[NDArray[np.float32], Mapping[Path, str]]]:
     """Features (N, D) of the records that can be read, in their order, and the files that cannot, with the reason.
 
     For whoever is no training: they come from the cache that trainings fill, and fill it for them. Raises WeightsError.
     """
     backbone = yield from prepare_backbone(architecture, settings)
-    embedder = Embedder(backbone, make_runtime(backbone, settings), settings)
-    found = yield from embedder.look(data)
-    readable = without(data, found.unreadable).records
+    embedded = yield from Embedder(backbone, make_runtime(backbone, settings), settings).look(data)
+    readable = without(data, embedded.unreadable).records
     if not readable:
         raise DataError(
             f"No photo in {data.root.name} takes part, all are damaged or left out: copy them again or undo some."
         )
-    rows = found.plain(readable).cpu()
+    rows = embedded.plain(readable).cpu()
     # Some heads begin before the pooling (SqueezeNet's); what is where does not matter here.
-    return (rows.mean((2, 3)) if rows.dim() == 4 else rows.flatten(1)).numpy(), found.unreadable
+    return (rows.mean((2, 3)) if rows.dim() == 4 else rows.flatten(1)).numpy(), embedded.unreadable
 
 
 def _agreed(records: list[Record]) -> list[Record]:

@@ -1,6 +1,7 @@
 """What a saved classifier says of itself, meta.json: one reader, one writer, a format number. No torch here."""
 
 import datetime
+import enum
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -12,7 +13,18 @@ from tl_engine.base.settings import VERSION
 
 FORMAT = 1  # another one is not read; fields may be added to it
 META = "meta.json"
-HEAD, ALL = "head", "all"  # what learned
+
+
+class Learned(enum.StrEnum):
+    """Which part of the network learns in a phase of a training, or learnt in a saved classifier."""
+
+    HEAD = "head"
+    ALL = "all"
+
+    @property
+    def head_only(self) -> bool:
+        """Whether the backbone stays as it came."""
+        return self is Learned.HEAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +51,7 @@ class Meta:
 
     architecture: str
     backbone: BackboneMeta
-    learned: str  # HEAD or ALL
+    learned: Learned
     classes: tuple[str, ...]  # in index order
     preprocessing: Mapping[str, Any]  # the numbers of a Preprocess
     figures: Figures | None = None
@@ -73,7 +85,14 @@ class Meta:
         figures = known.pop("figures", None)
         backbone = BackboneMeta(weights=str(kept["backbone"]["weights"]), hash=kept["backbone"]["hash"])
         known |= {"backbone": backbone, "classes": tuple(map(str, kept["classes"])), "figures": _figures(figures)}
-        return cls(**known)
+        return cls(**known | {"learned": _learned(kept["learned"])})
+
+
+def _learned(kept: Any) -> Learned:
+    try:
+        return Learned(kept)
+    except ValueError:
+        raise ValueError(f"what learned, one of {', '.join(Learned)}") from None
 
 
 def _figures(kept: Any) -> Figures | None:

@@ -25,6 +25,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 KNOWN = 20_000  # runs whose facts are remembered, a kilobyte each
 CONFIG, EVENTS, PROCESS, STOP = "config.json", "events.jsonl", "process.json", "stop"
+BEST, MANIFEST = "best", "manifest.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,12 @@ class Run:
     @property
     def best(self) -> Path:
         """Where the best classifier lies once an epoch has ended."""
-        return self.folder / "best"
+        return self.folder / BEST
+
+    @property
+    def manifest(self) -> Path:
+        """Where it is written which photos it used."""
+        return self.folder / MANIFEST
 
     @property
     def facts(self) -> RunFacts:

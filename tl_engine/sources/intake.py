@@ -9,7 +9,7 @@ from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import Limits, Settings
 from tl_engine.base.written import AUTO, written_path
 from tl_engine.data.dataset import ImageFolder, check_trainable
-from tl_engine.data.mends import Mends
+from tl_engine.data.mends import Located
 from tl_engine.data.reading import Reading
 from tl_engine.data.scan import check_data, scan
 from tl_engine.sources.hub import PREFIX, hub_folder
@@ -34,7 +34,7 @@ def load_data(
     return corrected
 
 
-def locate(data: str, settings: Settings, on_progress: OnProgress | None = None, reading: Reading = PLAIN) -> Mends:
+def locate(data: str, settings: Settings, on_progress: OnProgress | None = None, reading: Reading = PLAIN) -> Located:
     """Where that data set lies, how it is to be read, and what was corrected in it. Raises DataError.
 
     A layout that is asked for wins over one that was chosen before.
@@ -43,11 +43,11 @@ def locate(data: str, settings: Settings, on_progress: OnProgress | None = None,
     return located if reading.layout == AUTO else dataclasses.replace(located, layout=reading.layout)
 
 
-def _located(data: str, settings: Settings, on_progress: OnProgress | None, reading: Reading) -> Mends:
+def _located(data: str, settings: Settings, on_progress: OnProgress | None, reading: Reading) -> Located:
     if sample := SAMPLES.get(data):
-        return Mends(root=sample_folder(sample, settings, on_progress))
+        return Located(root=sample_folder(sample, settings, on_progress))
     if data.startswith(PREFIX):
-        return Mends(root=hub_folder(data, settings, on_progress))
+        return Located(root=hub_folder(data, settings, on_progress))
     path = _existing(data)
     if path is None:
         raise DataError(
@@ -55,10 +55,10 @@ def _located(data: str, settings: Settings, on_progress: OnProgress | None, read
             "a folder needs one folder per class inside."
         )
     if path.suffix == ".json" and path.is_file():
-        return Mends.read(path)
+        return Located.read(path)
     if path.is_file():
         path = unpacked(path, settings.samples / "archives", settings.limits, on_progress, reading)
-    return Mends(root=path.resolve())
+    return Located(root=path.resolve())
 
 
 def _existing(data: str) -> Path | None:

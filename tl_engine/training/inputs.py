@@ -1,6 +1,6 @@
-"""A strategy as phases: which part learns, for how many epochs, from what."""
+"""What each phase of a training learns from: features computed once, or pictures kept in memory."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from tl_engine.base.events import Event
 from tl_engine.base.settings import Settings
 from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import ImageFolder, Record
-from tl_engine.data.hashes import content_hashes
 from tl_engine.networks.embedder import Embedded, Embedder
 from tl_engine.networks.models import freeze_backbone
 from tl_engine.networks.runtime import Runtime
@@ -26,60 +25,36 @@ EVALUATION_FEATURES = 1024  # rows
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A phase with its data in place: `learner` maps what `train` and `val` give to logits."""
+    """A phase with its data in place: `learner` maps what `train` and `val` give to logits (B, C).
+
+    Both give (inputs, labels (B,)): features (B, ...) where the head alone learns, else images (B, 3, H, W).
+    """
 
     learner: nn.Module
     train: Batches
     val: Batches
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What looking at every file gave: those that do not decode, each with one sentence, and features for a head."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Photos that were all looked at once, as features where the first phase needs them and as pictures elsewhere."""
 
-    unreadable: dict[Path, str]
-    embedded: Embedded | None = None
-
-
-class Preparation:
-    """Looks at every file once and has the inputs of each phase ready: features, or pictures in memory."""
-
-    def __init__(
-        self,
-        classifier: Classifier,
-        config: TrainConfig,
-        settings: Settings,
-        runtime: Runtime,
-        check_stop: Callable[[], None],
-    ) -> None:
-        self.classifier = classifier
-        self.config = config
-        self.runtime = runtime
-        self.settings = settings
-        self.check_stop = check_stop
-        self.store = PhotoStore(classifier.backbone.preprocess, config.augmentation)
-        self.embedder = None
-        if phases(config)[0].head_only:
-            self.embedder = Embedder(classifier.backbone, runtime, settings, check_stop)
-
-    def look(self, data: ImageFolder) -> Generator[Event, None, Looked]:
-        """Decode every file, once: into features, or into memory."""
-        if self.embedder:
-            embedded = yield from self.embedder.look(data)
-            return Looked(embedded.unreadable, embedded)
-        return Looked((yield from self.store.fill(data.records, self.check_stop)))
-
-    def hashes(self, data: ImageFolder) -> dict[Path, str]:
-        """The content hash of each file."""
-        return content_hashes(data, self.settings)
+    classifier: Classifier
+    config: TrainConfig
+    runtime: Runtime
+    check_stop: Callable[[], None]
+    store: PhotoStore
+    embedded: Embedded | None  # None: no phase learns on features
+    unreadable: Mapping[Path, str]  # the photos that do not decode, each with one sentence
 
     def ready(self, phase: Phase, data: ImageFolder, looked: Looked) -> Generator[Event, None, Ready]:
         """Freeze or free the backbone, say what learns, and give the phase its inputs."""
-        freeze_backbone(self.classifier.model, self.classifier.backbone.architecture, frozen=phase.head_only)
+        backbone, head_only = self.classifier.backbone, phase.learns.head_only
+        freeze_backbone(self.classifier.model, backbone.architecture, frozen=head_only)
         yield self.classifier.describe()
-        if phase.head_only and looked.embedded:
-            return (yield from self._on_features(looked.embedded, data))
-        if looked.embedded:
+        if head_only and self.embedded:
+            return (yield from self._on_features(self.embedded, data))
+        if self.embedded:
             yield from self.store.fill([r for r in data.records if r.split != "test"], self.check_stop)
         return self._on_photos(data)
 
@@ -110,8 +85,34 @@ class Preparation:
         return Ready(model, train, self.evaluation_batches(data.of("val")))
 
     def evaluation_batches(self, records: list[Record]) -> Batches:
-        """The records as the network sees them when it predicts."""
+        """The records as the network sees them when it predicts: images (B, 3, H, W) and labels (B,)."""
         batches: Batches = self.runtime.accelerator.prepare(
             photo_batches(Photos(records, self.store), EVALUATION_BATCH, workers=self.runtime.loader_workers)
         )
         return batches
+
+
+def look_at_photos(
+    data: ImageFolder,
+    classifier: Classifier,
+    config: TrainConfig,
+    settings: Settings,
+    runtime: Runtime,
+    check_stop: Callable[[], None],
+) -> Generator[Event, None, Inputs]:
+    """Decode every photo, once: into features if the head learns first, else into memory."""
+    store, embedded = PhotoStore(classifier.backbone.preprocess, config.augmentation), None
+    if phases(config)[0].learns.head_only:
+        embedded = yield from Embedder(classifier.backbone, runtime, settings, check_stop).look(data)
+        unreadable = embedded.unreadable
+    else:
+        unreadable = yield from store.fill(data.records, check_stop)
+    return Inputs(
+        classifier=classifier,
+        config=config,
+        runtime=runtime,
+        check_stop=check_stop,
+        store=store,
+        embedded=embedded,
+        unreadable=unreadable,
+    )

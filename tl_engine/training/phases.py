@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 
 from tl_engine.runs.config import STRATEGY_DEFAULTS, TrainConfig
-from tl_engine.runs.meta import ALL, HEAD
+from tl_engine.runs.meta import Learned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
     """Consecutive epochs in which the same part learns."""
 
-    learns: str  # HEAD or ALL
+    learns: Learned
     first_epoch: int  # counted from 1 through the whole training
     epochs: int
     learning_rate: float
@@ -42,10 +42,12 @@ def phases(config: TrainConfig) -> list[Phase]:
 
 def _head_phase(epochs: int, rate: float, option: str) -> Phase:
     usual = STRATEGY_DEFAULTS["feature-extraction"]["learning_rate"]
-    return Phase(learns=HEAD, first_epoch=1, epochs=epochs, learning_rate=rate, usual_rate=usual, rate_option=option)
+    return Phase(
+        learns=Learned.HEAD, first_epoch=1, epochs=epochs, learning_rate=rate, usual_rate=usual, rate_option=option
+    )
 
 
 def _whole_phase(config: TrainConfig, before: int) -> Phase:
     usual = STRATEGY_DEFAULTS[config.strategy]["learning_rate"]
     epochs, rate = config.epochs - before, config.learning_rate
-    return Phase(learns=ALL, first_epoch=before + 1, epochs=epochs, learning_rate=rate, usual_rate=usual)
+    return Phase(learns=Learned.ALL, first_epoch=before + 1, epochs=epochs, learning_rate=rate, usual_rate=usual)

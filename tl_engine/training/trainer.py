@@ -1,7 +1,7 @@
 """The training loop: a plain generator of events. What it promises, it saved first; it knows nothing of its caller.
 
-The strategies differ only in their phases: a "head" phase trains the head on features computed once, an "all" phase
-trains every layer on pictures. Both run the same loop below.
+The strategies differ only in their phases: in one the head learns on features computed once, in another every layer
+on pictures. Both run the same loop below.
 """
 
 import os
@@ -14,28 +14,24 @@ from pathlib import Path
 from accelerate.utils import set_seed
 from torch import Tensor
 
-from tl_engine.base.errors import EngineError, without_paths
+from tl_engine.base.errors import EngineError
 from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, Note, RunEnded, RunStarted
-from tl_engine.base.files import is_disk_full
 from tl_engine.base.settings import Settings
 from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import ImageFolder, check_trainable, split_validation, without
+from tl_engine.data.hashes import content_hashes
 from tl_engine.data.manifest import write_listing
 from tl_engine.networks.backbone import prepare_backbone
 from tl_engine.networks.runtime import make_runtime
 from tl_engine.runs.config import TrainConfig, to_dict
 from tl_engine.runs.meta import Figures
+from tl_engine.runs.run import Run
 from tl_engine.training.divergence import check_loss
+from tl_engine.training.endings import STOPPED, StopAsked, afterwards, unexpected
 from tl_engine.training.epochs import Score, Step, evaluate, train_epoch
-from tl_engine.training.inputs import Looked, Preparation, Ready
+from tl_engine.training.inputs import Inputs, Ready, look_at_photos
 from tl_engine.training.optimization import make_optimizer, make_schedule, training_criterion
 from tl_engine.training.phases import Phase, phases
-
-STOPPED = "stopped on request; the best epoch so far is kept"
-
-
-class StopAsked(Exception):  # noqa: N818 - not an error
-    """Somebody asked the training to end; what it saved stays."""
 
 
 @dataclass(slots=True)
@@ -57,13 +53,18 @@ class Training:
 
     config: TrainConfig
     data: ImageFolder
-    folder: Path  # of the run; `best/` is written inside
+    folder: Path  # of the run; the best classifier and the list of photos are written inside
     settings: Settings
     stop_asked: Callable[[], bool] = lambda: False
     started: float = field(default_factory=time.time)  # seconds since 1970, when this training was asked for
 
+    @property
+    def run(self) -> Run:
+        """Its folder by the names of what lies in it."""
+        return Run(self.folder)
+
     def check_stop(self) -> None:
-        """Raise Stopped if somebody asked for it."""
+        """Raise StopAsked if somebody asked for it."""
         if self.stop_asked():
             raise StopAsked
 
@@ -85,7 +86,7 @@ def train(training: Training) -> Iterator[Event]:
             state, reason = "stopped", STOPPED
         else:
             traceback.print_exc()
-            state, reason = "failed", _unexpected(error)
+            state, reason = "failed", unexpected(error)
     yield RunEnded(
         state=state,
         reason=reason,
@@ -94,19 +95,6 @@ def train(training: Training) -> Iterator[Event]:
         best_epoch=best.epoch,
         seconds=time.time() - training.started,
     )
-
-
-def _unexpected(error: Exception) -> str:
-    if is_disk_full(error):
-        return "The disk is full: make room; what was saved before stays."
-    return f"Unexpected {type(error).__name__}: {_in_words(error)}"
-
-
-def _in_words(error: Exception) -> str:
-    """The first line of an error, without this machine's paths: a page shows it to strangers."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return without_paths(str(error).split("\n", 1)[0])
 
 
 def _train(training: Training, best: Best) -> Generator[Event, None, str | None]:
@@ -127,77 +115,66 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
         check_stop=training.check_stop,
     )  # fmt: skip
     plan = phases(config)
-    runtime = make_runtime(backbone, training.settings, learning=not all(phase.head_only for phase in plan))
+    runtime = make_runtime(backbone, training.settings, learning=not all(phase.learns.head_only for phase in plan))
     classifier = Classifier.on(backbone, training.data.classes)
     yield Note(message=runtime.reason)
-    preparation = Preparation(classifier, config, training.settings, runtime, training.check_stop)
-    data, looked = yield from _readable(training, preparation)
+    split = split_validation(training.data, config.val_fraction, config.seed)
+    inputs = yield from look_at_photos(
+        split, classifier, config, training.settings, runtime, training.check_stop
+    )  # fmt: skip
+    data = yield from _readable(training, inputs)
     reason = None
     # The best may be the head of the first phase, on a backbone that the second one then changes.
     untouched = classifier.copied_state() if len(plan) > 1 and data.of("test") else None
     for phase in plan:
-        ready = yield from preparation.ready(phase, data, looked)
-        reason = yield from _run_phase(phase, ready, training, preparation, data, best)
+        ready = yield from inputs.ready(phase, data)
+        reason = yield from _run_phase(phase, ready, training, inputs, data, best)
     if data.of("test"):
-        yield from _afterwards("Measuring the test photos", _final_test(training, preparation, data, untouched))
+        yield from afterwards("Measuring the test photos", _final_test(training, inputs, data, untouched))
     return reason
 
 
-def _afterwards(what: str, step: Iterator[Event]) -> Iterator[Event]:
-    """What follows the last epoch. The classifier is saved: what goes wrong now is told, and decides nothing."""
-    try:
-        yield from step
-    except StopAsked:
-        yield Note(message=f"{what} was left out, since a stop was asked for; the training itself is complete.")
-    except EngineError as error:
-        yield Note(message=f"{what} was not possible; the classifier is saved. {error}")
-    except Exception as error:
-        traceback.print_exc()
-        yield Note(message=f"{what} was not possible ({_in_words(error)}); the classifier is saved.")
-
-
 def _final_test(
-    training: Training, preparation: Preparation, data: ImageFolder, untouched: dict[str, Tensor] | None
+    training: Training, inputs: Inputs, data: ImageFolder, untouched: dict[str, Tensor] | None
 ) -> Iterator[Event]:
     """Measure what was saved, once, on photos that no epoch has seen."""
-    runtime, classifier = preparation.runtime, preparation.classifier
+    runtime, classifier = inputs.runtime, inputs.classifier
     runtime.accelerator.wait_for_everyone()  # the first process may still be saving
-    classifier.restore(training.folder / "best", untouched)
-    batches = preparation.evaluation_batches(data.of("test"))
+    classifier.restore(training.run.best, untouched)
+    batches = inputs.evaluation_batches(data.of("test"))
     score = evaluate(classifier.model, batches, runtime, training.check_stop)
     yield FinalTest(test_loss=score.loss, test_accuracy=score.accuracy)
 
 
-def _readable(training: Training, preparation: Preparation) -> Generator[Event, None, tuple[ImageFolder, Looked]]:
+def _readable(training: Training, inputs: Inputs) -> Generator[Event, None, ImageFolder]:
     """The data without the files that do not decode, each of them named, and then split: a class keeps its share."""
     config, given = training.config, training.data
-    looked = yield from preparation.look(split_validation(given, config.val_fraction, config.seed))
-    data = without(given, looked.unreadable)
+    data = without(given, inputs.unreadable)
     for entry in data.left_out[len(given.left_out) :]:
         yield FileSkipped(file=entry.file, reason=entry.reason)
     data = split_validation(data, config.val_fraction, config.seed)
     check_trainable(data)
-    if preparation.runtime.accelerator.is_main_process:
-        write_listing(training.folder / "manifest.json", data, preparation.hashes(data))
+    if inputs.runtime.accelerator.is_main_process:
+        write_listing(training.run.manifest, data, content_hashes(data, training.settings))
     yield DataRead(classes=list(data.classes), counts=data.counts())
     return data, looked
 
 
-def _save(training: Training, preparation: Preparation, phase: Phase, data: ImageFolder, best: Best) -> None:
+def _save(training: Training, inputs: Inputs, phase: Phase, data: ImageFolder, best: Best) -> None:
     """Keep the classifier as it is now as the best; under torchrun one process does."""
-    if best.score and preparation.runtime.accelerator.is_main_process:
+    if best.score and inputs.runtime.accelerator.is_main_process:
         photos = {split: len(data.of(split)) for split in ("train", "val", "test")}
         figures = Figures(
             epoch=best.epoch or 0, val_accuracy=best.score.accuracy, val_loss=best.score.loss, images=photos
         )
-        preparation.classifier.save(training.folder / "best", phase.learns, training.config, figures)
+        inputs.classifier.save(training.run.best, phase.learns, training.config, figures)
 
 
 def _run_phase(
-    phase: Phase, ready: Ready, training: Training, preparation: Preparation, data: ImageFolder, best: Best
+    phase: Phase, ready: Ready, training: Training, inputs: Inputs, data: ImageFolder, best: Best
 ) -> Generator[Event, None, str | None]:
     """All epochs of one phase; returns the reason if it stops early."""
-    config, runtime = training.config, preparation.runtime
+    config, runtime = training.config, inputs.runtime
     optimizer = make_optimizer(ready.learner.parameters(), config, phase.learning_rate)
     schedule = make_schedule(optimizer, config.schedule, epochs=phase.epochs, steps_per_epoch=len(ready.train))
     step = Step(
@@ -216,7 +193,7 @@ def _run_phase(
         improved = best.improved_by(val_score)
         if improved:
             best.epoch, best.score = epoch, val_score
-            _save(training, preparation, phase, data, best)
+            _save(training, inputs, phase, data, best)
         since_best = 0 if improved else since_best + 1
         seconds = time.monotonic() - started
         yield _epoch_end(epoch, phase, config, (train_score, val_score), rate, improved, seconds)

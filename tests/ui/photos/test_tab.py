@@ -17,7 +17,7 @@ from tests.conftest import MakeImages
 from tl_engine.base.errors import EngineError
 from tl_engine.base.events import Progress
 from tl_engine.base.settings import Settings
-from tl_engine.data.mends import Mends
+from tl_engine.data.mends import Located
 from tl_engine.inspection.findings import Duplicates, Report
 from tl_engine.sources import room
 from tl_engine.sources.collection import Collection
@@ -312,7 +312,7 @@ def test_buttons_below_a_report_that_is_gone_say_so(tab: DataTab, make_images: M
 
 def test_names_in_a_report_are_text() -> None:
     told = report(classes={MARKUP: {"train": 2}}, left_out=[{"file": MARKUP, "reason": MARKUP}], advice=[MARKUP])
-    assert "<img" not in report_html(told, Mends(root=Path()))
+    assert "<img" not in report_html(told, Located(root=Path()))
 
 
 def test_a_table_by_class_and_split_and_a_bounded_list_of_files() -> None:
