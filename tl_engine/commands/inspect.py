@@ -37,7 +37,7 @@ def inspect_command(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     architecture = arguments.architecture or DEFAULT_ARCHITECTURE
     with _telling(arguments) as tell:
-        located = watched(getting, tell)
+        located = locate(arguments.data, settings, telling("getting the data", tell), _reading(arguments))
         report = watched(make_report(located, settings, architecture), tell)
         if arguments.out:
             _write(written_path(arguments.out), located, report, settings, tell)

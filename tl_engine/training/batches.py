@@ -1,4 +1,4 @@
-"""What a training loop iterates over: batches of pictures, or of features already computed."""
+"""What a training loop iterates over: batches of pictures (photos.py) or of features already computed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol

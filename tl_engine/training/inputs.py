@@ -47,7 +47,7 @@ class Inputs:
     embedded: Embedded | None  # None: no phase learns on features
     unreadable: Mapping[Path, str]  # the photos that do not decode, each with one sentence
 
-    def ready(self, phase: Phase, data: ImageFolder, looked: Looked) -> Generator[Event, None, Ready]:
+    def ready(self, phase: Phase, data: ImageFolder) -> Generator[Event, None, Ready]:
         """Freeze or free the backbone, say what learns, and give the phase its inputs."""
         backbone, head_only = self.classifier.backbone, phase.learns.head_only
         freeze_backbone(self.classifier.model, backbone.architecture, frozen=head_only)

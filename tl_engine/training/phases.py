@@ -19,11 +19,6 @@ class Phase:
     last: bool = True  # whether the training ends with it
 
     @property
-    def head_only(self) -> bool:
-        """Whether the backbone is frozen meanwhile, so that features computed once take the photos' place."""
-        return self.learns == HEAD
-
-    @property
     def last_epoch(self) -> int:
         """The number of its last epoch."""
         return self.first_epoch + self.epochs - 1

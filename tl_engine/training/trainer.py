@@ -157,7 +157,7 @@ def _readable(training: Training, inputs: Inputs) -> Generator[Event, None, Imag
     if inputs.runtime.accelerator.is_main_process:
         write_listing(training.run.manifest, data, content_hashes(data, training.settings))
     yield DataRead(classes=list(data.classes), counts=data.counts())
-    return data, looked
+    return data
 
 
 def _save(training: Training, inputs: Inputs, phase: Phase, data: ImageFolder, best: Best) -> None:

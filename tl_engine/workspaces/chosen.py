@@ -10,7 +10,7 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.settings import Limits, Settings
 from tl_engine.base.written import AUTO
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.mends import Mends
+from tl_engine.data.mends import Located
 from tl_engine.data.scan import scan
 from tl_engine.sources.collection import PREFIX, Collection
 from tl_engine.sources.intake import locate
@@ -49,7 +49,7 @@ class Chosen:
         own = Collection(Path(self.data))
         return own if own.titled else None  # somebody's zip may have such a name
 
-    def located(self) -> Mends:
+    def located(self) -> Located:
         """Where it lies now, and what the visitor corrected in it. Raises DataError, for an absent sample too."""
         if self.absent:
             raise DataError(f"The sample {self.data} is not here yet: press Train, and it is downloaded first.")
@@ -57,7 +57,7 @@ class Chosen:
         if not self.mends_file.is_file():
             return original
         try:
-            own = Mends.read(self.mends_file)
+            own = Located.read(self.mends_file)
             return dataclasses.replace(original, mends=own.mends, layout=own.layout)
         except DataError:
             raise DataError("Your corrections of this data set cannot be read: press Undo all corrections.") from None

@@ -12,10 +12,7 @@ import gradio as gr
 from tl_engine.base.errors import EngineError
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
-from tl_engine.base.words import plural
-from tl_engine.base.written import AUTO
 from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
-from tl_engine.inspection.advice import UNEVEN
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.remedies import keep_one_of_each
 from tl_engine.workspaces import corrections
@@ -110,7 +107,7 @@ class CheckView:
     def _chosen(self, choice: str | None, workspace: str) -> Chosen:
         return Workspace.of(self.settings, workspace).data(choice)
 
-    def _listing(self, items: Callable[[Report, Mends], list[Item]]) -> Callable[[str | None, str], list[Item]]:
+    def _listing(self, items: Callable[[Report, Located], list[Item]]) -> Callable[[str | None, str], list[Item]]:
         return lambda choice, workspace: items(*self.found(self._chosen(choice, workspace)))
 
     @in_words
@@ -158,48 +155,14 @@ class CheckView:
     def _grids(self, doubts: list[Item], twins: list[Item], odd: list[Item]) -> Updates:
         return {**self.labels.show(doubts), **self.pairs.show(twins), **self.few.show(odd)}
 
-    def found(self, choice: str | None, workspace: str) -> tuple[Report, Located, Path]:
-        """The last report, what was corrected, and the folder, for those who list photos. Raises EngineError."""
-        owner = owner_of(workspace)
-        report, _ = self.reports.last(owner, choice)
-        if report is None or choice is None:
+    def found(self, chosen: Chosen) -> tuple[Report, Located]:
+        """The last report, and what was corrected in which folder. Raises EngineError."""
+        report, _ = self.reports.last(chosen)
+        if report is None:
             raise EngineError("The report is not at hand any more: press Check this data set again.")
         if chosen.described() is None:
             raise EngineError("This data set is not here any more: choose another.")
-        return report, corrections.located(choice, self.settings, owner), data.root
-
-    @staticmethod
-    def doubtful(report: Report, mends: Located, folder: Path) -> list[Item]:
-        """Suspicious labels nobody has judged yet."""
-        judged = {mend.file for mend in mends.mends}
-        return [
-            Item(folder / s["file"], printable(s["file"]), f"{s['label']} → {s['suggested']}? {s['score']:.2f}")
-            for s in report.suspicious_labels
-            if s["file"] not in judged
-        ]
-
-    @staticmethod
-    def same(report: Report, mends: Located, folder: Path) -> list[Item]:
-        """Duplicates, group by group, where more than one is still in."""
-        gone = {mend.file for mend in mends.mends if mend.action == DROP}
-        items: list[Item] = []
-        for number, group in enumerate(report.duplicates, start=1):
-            left = [file for file in group.files if file not in gone]
-            shown = left if len(left) > 1 else []
-            items += [Item(folder / file, printable(file), f"{number}: {printable(file)}") for file in shown]
-        return items
-
-    @staticmethod
-    def unlike(report: Report, mends: Located, folder: Path) -> list[Item]:
-        """Odd and tiny pictures that are still in."""
-        judged = {mend.file for mend in mends.mends}
-        files = {finding["file"]: finding["reason"] for finding in (*report.odd, *report.tiny)}
-        return [
-            Item(folder / file, printable(file), printable(Path(file).name)) for file in files if file not in judged
-        ]
-
-    def _judging(self, action: str) -> Callable[[str | None, str, str], list[Any]]:
-        return lambda choice, workspace, marked: self.judged(action, choice, workspace, marked)
+        return report, chosen.located()
 
     @in_words
     def judge_marked(self, action: str, choice: str | None, workspace: str, marked: str) -> Updates:
@@ -245,16 +208,3 @@ def weigh_classes() -> bool:
     """Have the next training weigh rare classes more."""
     gr.Info("Training will weigh rare classes more.")
     return True
-
-
-def report_html(report: Report, mends: Located, stale: bool = False) -> str:
-    """Classes by split, the sentences, and the files left out, tiny, odd or converted by name."""
-    advice = "".join(f"<li>{text(sentence, 400)}</li>" for sentence in report.advice)
-    old = "<p><b>The data set has changed since: check it again.</b></p>" if stale else ""
-    mended = (
-        f"<p>{plural(len(mends.mends), 'photo')} corrected; check again to see what is left.</p>" if mends.mends else ""
-    )
-    kinds = ("left_out", "tiny", "odd", "converted")
-    named = [(kind.replace("_", " ").capitalize(), getattr(report, kind)) for kind in kinds]
-    found = "".join(findings_html(title, findings) for title, findings in named if findings)
-    return f'<div class="tl-data">{old}{counts_table(report.classes)}<ul>{advice}</ul>{mended}{found}</div>'

@@ -8,7 +8,7 @@ from tl_engine.base.errors import EngineError
 from tl_engine.base.names import printable
 from tl_engine.base.words import plural
 from tl_engine.base.written import AUTO
-from tl_engine.data.mends import DROP, Mends
+from tl_engine.data.mends import DROP, Located
 from tl_engine.inspection.advice import UNEVEN
 from tl_engine.inspection.findings import Report
 from tl_engine.workspaces.chosen import Chosen
@@ -17,7 +17,7 @@ from ui.parts.photo_grid import Item
 from ui.parts.wording import text
 
 
-def doubtful_items(report: Report, mends: Mends) -> list[Item]:
+def doubtful_items(report: Report, mends: Located) -> list[Item]:
     """Suspicious labels nobody has judged yet."""
     judged = {mend.file for mend in mends.mends}
     return [
@@ -27,7 +27,7 @@ def doubtful_items(report: Report, mends: Mends) -> list[Item]:
     ]
 
 
-def twin_items(report: Report, mends: Mends) -> list[Item]:
+def twin_items(report: Report, mends: Located) -> list[Item]:
     """Duplicates, group by group, where more than one is still in."""
     gone = {mend.file for mend in mends.mends if mend.action == DROP}
     items: list[Item] = []
@@ -38,7 +38,7 @@ def twin_items(report: Report, mends: Mends) -> list[Item]:
     return items
 
 
-def odd_items(report: Report, mends: Mends) -> list[Item]:
+def odd_items(report: Report, mends: Located) -> list[Item]:
     """Odd and tiny pictures that are still in."""
     judged = {mend.file for mend in mends.mends}
     files = {finding["file"]: finding["reason"] for finding in (*report.odd, *report.tiny)}
@@ -62,7 +62,7 @@ def undo_button(chosen: Chosen) -> gr.Button:
     return gr.Button(f"Undo all corrections{number}", visible=bool(own.mends) or own.layout != AUTO)
 
 
-def report_html(report: Report, mends: Mends, stale: bool = False) -> str:
+def report_html(report: Report, mends: Located, stale: bool = False) -> str:
     """Classes by split, the sentences, and the files left out, tiny, odd or converted by name."""
     advice = "".join(f"<li>{text(sentence, 400)}</li>" for sentence in report.advice)
     old = "<p><b>The data set has changed since: check it again.</b></p>" if stale else ""
