@@ -1,5 +1,5 @@
 """Small endpoints for programs: /predict, /start_training, /follow_run, /stop_training. Their inputs are hidden
-components, since files are safe only through components (gradio_facts.md, section 5)."""
+components, since Gradio checks files only where a component takes them."""
 
 import dataclasses
 import functools

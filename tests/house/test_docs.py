@@ -12,7 +12,7 @@ from PIL import Image
 
 import app
 from tests.house import settings_page
-from tests.house.test_layout import PROJECT
+from tests.house.test_layout import FLOORS, HEAVY, PROJECT
 from tl_engine.base.events import KINDS
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import VERSION, Settings
@@ -173,6 +173,33 @@ def test_every_variable_of_ours_is_documented() -> None:
 def test_what_a_page_points_to_is_there(page: str) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", (PROJECT / page).read_text(encoding="utf-8"))
     assert [target for target in targets if not (PROJECT / page).parent.joinpath(target).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/figures.md", "docs/formats.md"]
+)
+def test_files_of_ours_that_a_page_names_are_there(page: str) -> None:
+    """A page may leave out the package's own folder: `data/mends.py`."""
+    named = re.findall(r"`((?:\w+/)+\w+\.py|scripts/\w+)\b", (PROJECT / page).read_text(encoding="utf-8"))
+    roots = (PROJECT, PROJECT / "tl_engine", PROJECT / "ui")
+    assert [name for name in named if not any((root / name).is_file() for root in roots)] == []
+
+
+def test_code_cites_no_page_that_its_reader_does_not_have() -> None:
+    cited = {
+        (path.name, page)
+        for folder in ("tl_engine", "ui", "benchmarks", "examples", "scripts")
+        for path in (PROJECT / folder).rglob("*")
+        if path.suffix in ("", ".py") and path.is_file()
+        for page in re.findall(r"[\w/]+\.md\b", path.read_text(encoding="utf-8"))
+    }
+    assert [cite for cite in cited if not (PROJECT / cite[1]).is_file()] == []
+
+
+def test_contributing_draws_the_floors_as_they_are() -> None:
+    rows = tables(PROJECT / "CONTRIBUTING.md")["The house"][1:]
+    drawn = {row[1].strip("`").removesuffix(".py").replace("/", "."): (int(row[0]), row[3]) for row in rows}
+    assert drawn == {name: (floor, "yes" if name in HEAVY else "no") for name, floor in FLOORS.items()}
 
 
 def test_versions_agree() -> None:

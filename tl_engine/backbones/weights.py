@@ -50,7 +50,7 @@ class WeightsSource:
 
 
 def find_weights(architecture: Architecture, settings: Settings) -> WeightsSource:
-    """The first source that holds, in the order of design.md. Looks at files only."""
+    """The first source that holds: the host's file, a pip package, an earlier download, the network. Loads nothing."""
     if path := _host_file(architecture, settings):
         json = path.with_name(f"{path.name.split('.')[0]}.json")
         return WeightsSource(kind="file", label=path.name, path=path, preprocess=json if json.is_file() else None)
