@@ -202,6 +202,12 @@ def test_contributing_draws_the_floors_as_they_are() -> None:
     assert drawn == {name: (floor, "yes" if name in HEAVY else "no") for name, floor in FLOORS.items()}
 
 
+def test_ci_finds_the_test_command_in_the_readme() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^<!-- test command -->\n```bash\n(.+)\n```$", readme, re.MULTILINE)
+    assert [command.split(" && ")[-1] for command in found] == [".venv/bin/python -m pytest -n 2"]
+
+
 def test_versions_agree() -> None:
     project = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
     changes = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
