@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psutil
 
 from tl_engine.base.errors import ConfigError, EngineError
-from tl_engine.base.settings import SHARED, Settings
+from tl_engine.base.settings import FOLDER_OPTIONS, SHARED, Settings
 from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
 from tl_engine.runs import queue
@@ -35,20 +35,23 @@ QUEUE_SECONDS = 5.0  # how often waiting trainings are looked after when nobody 
 QUEUE_LENGTH = 200  # calls that may wait; more are answered "busy"
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
     """The switches."""
     parser = argparse.ArgumentParser(prog="python app.py", description=__doc__)
     parser.add_argument("--host", help="Address to listen on (default 127.0.0.1: this computer only).")
     parser.add_argument("--port", help=f"Port (default: the first free one from {FIRST}).")
-    for name, text in (("data-dir", "Folder whose data sets are offered."), ("runs", "Folder of the runs."),
-                       ("weights-dir", "Folder with backbone files, such as resnet18.pth."),
-                       ("cache-dir", "Folder for what can be computed again.")):  # fmt: skip
+    for name, text in FOLDER_OPTIONS.items():
         parser.add_argument(f"--{name}", metavar="DIR", help=text)
     parser.add_argument("--share", action="store_true", help="Public link for a week; asks for an access code.")
     parser.add_argument("--lan", action="store_true", help="Reachable in the local network; asks for an access code.")
     parser.add_argument("--access-code", help="The code for --share and --lan; made and printed if left out.")
     parser.add_argument("--no-spare", action="store_true", help="Keep no training process ready (saves 0.4 GB).")
-    return parser.parse_args(argv)
+    return parser
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The switches as given. Ends the program for one that is none."""
+    return make_parser().parse_args(argv)
 
 
 def settings_for(arguments: argparse.Namespace) -> Settings:

@@ -38,6 +38,7 @@ FLOORS = {
 HEAVY = {"tl_engine.networks", "tl_engine.classifiers", "tl_engine.training"}
 TORCH = {"torch", "torchvision", "timm", "accelerate", "sklearn", "datasets", "safetensors"}
 MOST_LINES, MOST_MODULES = 250, 10
+BESIDE = {"house", "browser", "examples"}  # folders of tests that are no package's
 NO_NOUNS = {"utils", "helpers", "core", "common", "misc", "manager"}
 
 
@@ -213,6 +214,6 @@ def test_no_pickle_is_loaded(module: str) -> None:
 
 def test_tests_mirror_the_packages() -> None:
     """A test's folder is the package it tests, so that a module's tests are found by its place."""
-    allowed = {package.removeprefix("tl_engine.").replace(".", "/") for package in FLOORS} | {"house", "browser"}
+    allowed = {package.removeprefix("tl_engine.").replace(".", "/") for package in FLOORS} | BESIDE
     folders = {path.parent.relative_to(PROJECT / "tests").as_posix() for path in (PROJECT / "tests").rglob("test_*.py")}
     assert folders - {"."} <= allowed

@@ -14,6 +14,12 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000_000_000
 CACHE = PROJECT / "weights" / "cache"
+FOLDER_OPTIONS = {  # of page and terminal -> what lies there
+    "runs": "Folder of the runs.",
+    "data-dir": "Folder with the host's data sets, only read.",
+    "weights-dir": "Folder with backbone files, such as resnet18.pth, only read.",
+    "cache-dir": "Folder for what can be had again.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

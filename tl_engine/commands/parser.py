@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import NoReturn
 
+from tl_engine.base.settings import FOLDER_OPTIONS
 from tl_engine.base.written import AUTO
 from tl_engine.commands.inspect import inspect_command, take_command
 from tl_engine.commands.lists import architectures_command, runs_command, stop_command
@@ -33,7 +34,7 @@ def make_parser() -> Parser:
         added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         added.set_defaults(function=function)
         for option in options:
-            added.add_argument(f"--{option}", metavar="DIR")
+            added.add_argument(f"--{option}", metavar="DIR", help=FOLDER_OPTIONS[option])
         return added
 
     train = _train(command)
@@ -43,7 +44,8 @@ def make_parser() -> Parser:
     predict.add_argument("--top", metavar="K", help="Only the K likeliest classes.")
     listing = command("architectures", architectures_command, "List the backbones.", "weights-dir")
     runs_list = command("runs", runs_command, "List the runs.", "runs")
-    command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs").add_argument("run")
+    stop = command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs")
+    stop.add_argument("run", help="Its name, or its folder.")
     spare = command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
     spare.set_defaults(parser=parser)
     for added in (train, predict, listing, runs_list, *_data_commands(command)):
@@ -68,8 +70,8 @@ def _data_commands(command: Callable[..., Parser]) -> tuple[Parser, Parser]:
     inspect.add_argument("--architecture", metavar="X", help="The backbone whose features judge the labels.")
     inspect.add_argument("--out", metavar="DIR", help="Write the data set without duplicates and damaged files there.")
     take = command("take", take_command, "Make a folder of a zip or of hf:OWNER/NAME; the page uses this.")
-    take.add_argument("what")
-    take.add_argument("--into", required=True, metavar="DIR")
+    take.add_argument("what", help="A zip, or hf:OWNER/NAME.")
+    take.add_argument("--into", required=True, metavar="DIR", help="The folder below which it is made.")
     for added in (inspect, take):
         for option in ("layout", "zip-names"):
             added.add_argument(f"--{option}", default=AUTO, metavar="X", help=SETTINGS[option.replace("-", "_")].text)
