@@ -17,7 +17,7 @@ from tl_engine.base.events import KINDS
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import VERSION, Settings
 from tl_engine.data import hashes, manifest
-from tl_engine.data.mends import RELABEL, Mend, Mends
+from tl_engine.data.mends import RELABEL, Located, Mend
 from tl_engine.data.scan import scan
 from tl_engine.inspection import findings, report
 from tl_engine.networks import feature_cache
@@ -66,7 +66,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     watched(manifest.read_manifest(data.root, settings), lambda _event: None)
     manifest.write_listing(run.folder / "manifest.json", data, hashes.content_hashes(data, settings))
     saved_meta().write(place, {})
-    Mends(root=data.root, mends=(Mend(file="a/1.png", action=RELABEL, name="b"),)).write(place / "mends.json")
+    Located(root=data.root, mends=(Mend(file="a/1.png", action=RELABEL, name="b"),)).write(place / "mends.json")
     write_left_out(place, [("a/2.png", "It is cut short.")])
     config, listing, kept = (
         read(run.folder / "config.json"),
@@ -102,7 +102,7 @@ def saved_meta() -> meta.Meta:
     return meta.Meta(
         architecture="resnet18",
         backbone=meta.BackboneMeta(weights="a file", hash=None),
-        learned=meta.HEAD,
+        learned=meta.Learned.HEAD,
         classes=("a", "b"),
         preprocessing=Preprocess(resize=32, crop=32).to_dict(),
         figures=meta.Figures(epoch=1, val_accuracy=1, val_loss=0),
