@@ -109,9 +109,9 @@ def press(page: Page, bench: Bench) -> float:
     config = {"data": bench.data.name, "architecture": bench.architecture, "epochs": 1}
     with httpx.Client(base_url=page.url, timeout=PATIENCE) as client:
         pressed = time.time()
-        token = call(client, "start_training", config)["run"]
-        started = wait_for(RunStarted, Run(page.runs / token))
-        call(client, "stop_training", token)
+        mine = call(client, "start_training", config)
+        started = wait_for(RunStarted, Run(page.runs / mine["run"]))
+        call(client, "stop_training", mine["run"], mine["workspace"])
     if started.at is None:
         raise MeasurementError("run_started carries no time")
     return started.at - pressed

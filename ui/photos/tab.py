@@ -50,11 +50,14 @@ class DataTab:
         # Both tabs speak of the same data set: the one entered takes over what the other has chosen.
         entered = [form.data, self.workspace]
         listed = [self.choice, *self.shown]
-        self.tab.select(self.list_data, entered, listed, **QUIET)
+        # Queued, since only such a call can be called off: its answer must not undo what was chosen before it came.
+        listing = self.tab.select(self.list_data, entered, listed, show_progress="hidden", api_visibility="private",
+                                  concurrency_limit=None)  # fmt: skip
         self.choice.change(self.list_choices, here, form.data, **QUIET)
-        self.choice.input(self.show_data, here, self.shown, **QUIET)
+        self.choice.input(self.show_data, here, self.shown, cancels=[listing], **QUIET)
         self.look_tab.select(self.look.show_photos, entered, self.look.shown, **QUIET)
-        self.new.click(self.create_collection, self.workspace, [*listed, self.views, self.workspace], **QUIET)
+        self.new.click(self.create_collection, self.workspace, [*listed, self.views, self.workspace],
+                       cancels=[listing], **QUIET)  # fmt: skip
         self.collect.rename.click(
             self.rename_collection, [*here, self.collect.title, self.collect.name],
             [self.choice, *self.collect.shown], **QUIET,
