@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tl_engine.base.errors import ImageError
-from tl_engine.photos.opening import open_image, read_header
+from tl_engine.photos.opening import PLUGINS, open_image, read_header
 
 MANY = 60_000
 
@@ -138,3 +138,37 @@ def test_a_large_progressive_jpeg_of_many_scans_is_refused_and_a_plain_one_taken
     scans = (segment(0xDA, b"\1\1\0\1\x3f\0") + b"\0") * 100
     with pytest.raises(ImageError, match="too large for a progressive JPEG"):
         open_image(io.BytesIO(progressive[:-2] + scans + b"\xff\xd9"), short_side=64)
+
+
+def frame_at(content: bytes) -> int:
+    return content.index(b"\xff\xc0")
+
+
+@pytest.mark.parametrize("marker", [0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF])
+def test_a_jpeg_of_a_rare_kind_is_refused_before_it_is_opened(marker: int) -> None:
+    """A lossless one, decoded at a fraction of its size, once ended the process."""
+    content = encoded("JPEG")
+    at = frame_at(content)
+    rare = content[: at + 1] + bytes([marker]) + content[at + 2 :]
+    for door in (read_header, open_image):
+        with pytest.raises(ImageError, match="rare kind"):
+            door(io.BytesIO(rare))
+
+
+def test_a_jpeg_with_two_frames_or_a_frame_of_another_length_is_damaged() -> None:
+    content = encoded("JPEG")
+    at = frame_at(content)
+    frame = content[at : at + 19]
+    twice = content[:at] + frame + content[at:]
+    longer = content[:at] + frame[:2] + (17 + 300).to_bytes(2, "big") + frame[4:] + bytes(300) + content[at + 19 :]
+    for odd in (twice, longer):
+        with pytest.raises(ImageError, match="damaged"):
+            read_header(io.BytesIO(odd))
+
+
+def test_what_a_jpeg_claims_of_further_pictures_is_not_expanded() -> None:
+    claimed = b"MPF\0MM\0*\0\0\0\x08" + b"\0\x01" + b"\xb0\x02\0\x07\xff\xff\xff\xff\0\0\0\0" + bytes(60_000)
+    content = encoded("JPEG")
+    flood = content[:2] + b"\xff\xe2" + (len(claimed) + 2).to_bytes(2, "big") + claimed + content[2:]
+    assert open_image(io.BytesIO(flood)).size == (64, 48)
+    assert type(PLUGINS["JPEG"](io.BytesIO(flood))).__name__ == "JpegImageFile"

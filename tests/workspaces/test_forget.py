@@ -15,7 +15,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import read_manifest
 from tl_engine.sources import collection
 from tl_engine.sources.collection import Collection
-from tl_engine.workspaces.forget import delete_class, delete_collection, delete_everything, delete_photos
+from tl_engine.workspaces.forget import delete_class, delete_collection, delete_everything, delete_photos, rename_class
 from tl_engine.workspaces.scratch import PACKED, new_folder
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.photo_grid import Item, PhotoGrid
@@ -112,3 +112,24 @@ def test_a_photo_that_another_visitor_has_too_stays_with_them(here: Settings, tm
     delete_everything(Workspace(here, OWNER))
     assert theirs[0].is_file()
     assert Path(small).is_file()
+
+
+def test_a_class_that_was_renamed_leaves_no_thumbnail_of_its_old_name(here: Settings, tmp_path: Path) -> None:
+    own = collection.create(here.uploads / OWNER, "Pets")
+    for number, name in enumerate(("cats", "cats", "dogs", "dogs")):
+        if name not in own.classes():
+            own.add_class(name, here.limits)
+        own.add(name, uploaded(tmp_path, number), here.limits)
+    old = used(own, here)
+    rename_class(own, "cats", "big cats", here)
+    new = used(own, here)
+    assert len({*old, *new}) == 6  # the dogs' two have stayed the same
+    delete_collection(own, here)
+    assert [small for small in (*old, *new) if small.exists()] == []
+    assert list(here.cache.rglob("*.jpg")) == []
+
+
+def test_an_upload_that_waits_for_an_answer_goes_with_everything(here: Settings, tmp_path: Path) -> None:
+    waiting = uploaded(tmp_path, 1)
+    delete_everything(Workspace.of(here, OWNER), str(waiting))
+    assert not waiting.exists()

@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile, jpeg_factory
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
@@ -34,7 +34,7 @@ MOST_STORED = 250 * MEGAPIXEL  # in a file that decodes at a fraction; all of it
 MOST_ELONGATED = 50  # long side : short side; resizing a longer strip would take gigabytes
 MOST_SCANNED = 2_000 * MEGAPIXEL  # samples x scans of a progressive JPEG: each scan passes over the whole picture
 PLUGINS: dict[str, Callable[[IO[bytes]], ImageFile]] = {  # called directly: `Image.open` would try all it knows
-    "JPEG": jpeg_factory,
+    "JPEG": JpegImageFile,  # not the factory: it expands what a list of further pictures claims, gigabytes
     "PNG": PngImageFile,
     "WEBP": WebPImageFile,
     "BMP": BmpImageFile,
@@ -64,6 +64,7 @@ def restrict_pillow() -> None:
     for name in set(Image.OPEN) - set(PLUGINS):
         del Image.OPEN[name]
     Image.ID[:] = [name for name in Image.ID if name in PLUGINS]
+    Image.OPEN["JPEG"] = (JpegImageFile, Image.OPEN["JPEG"][1])  # as in PLUGINS
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow raises at twice this
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 

@@ -12,6 +12,7 @@ from typing import IO
 
 from tl_engine.base.errors import ImageError
 from tl_engine.photos.formats import PhotoFormat
+from tl_engine.photos.photo_file import damaged
 
 MOST = 500  # units; phones write up to 200 segments, with depth maps and profiles
 EXIF_SEGMENT = 60.0  # they are joined, and Pillow copies for each entry what it claims: at most 8 of 64 kB
@@ -22,6 +23,11 @@ FRAME_BLOCK = 0.002  # of a GIF's first frame, at most 255 bytes
 RUN_PIXEL, RUN_BYTE = 0.00004, 0.0003  # of a run-length BMP, which Pillow reads in Python
 SOS, EOI, APP1 = 0xDA, 0xD9, 0xE1
 FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+# Baseline, extended and progressive, in Huffman's and in arithmetic code. Decoding a lossless one at a fraction of its
+# size, as the others are, writes past the memory it has and ends the process (libjpeg-turbo 3.1, Pillow 12.3).
+TAKEN_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
+RARE, ODD = "rare frame", "odd frame"  # parts for which a file is refused at once
+DQT, TABLE_BYTE = 0xDB, 0.001  # tables of quantisation have a few hundred bytes
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 BARE = (0, 1, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE))  # markers without a length, as Pillow reads them
 NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # within a scan 0xff is followed by 0, or is a marker
@@ -35,6 +41,10 @@ def count_parts(file: IO[bytes], kind: PhotoFormat, name: str, *, whole: bool) -
     for part, units in WALKS[kind.name](file, whole):
         counted[part] += 1
         cost += units
+        if part == RARE:
+            raise ImageError(f"{name} is a JPEG of a rare kind, lossless or hierarchical: save it as an ordinary one.")
+        if part == ODD:
+            raise damaged(name)
         if cost > MOST:
             raise ImageError(f"{name} is made of too many parts to be a photo: open it elsewhere and save it again.")
     file.seek(0)
@@ -42,12 +52,17 @@ def count_parts(file: IO[bytes], kind: PhotoFormat, name: str, *, whole: bool) -
 
 
 def _jpeg(file: IO[bytes], whole: bool) -> Iterator[Part]:
-    buffered, components, exif = False, 0, b""
+    buffered, framed, components, exif = False, False, 0, b""
     for marker, size in _segments(file):
         start = file.tell()
         yield ("junk", JUNK) if marker is None else ("segment", 1)
         if marker in FRAMES:
-            components, buffered = (file.read(6) + bytes(6))[5], marker in PROGRESSIVE
+            yield (RARE if marker not in TAKEN_FRAMES else ODD if framed else "frame"), 0
+            components, buffered, framed = (file.read(6) + bytes(6))[5], marker in PROGRESSIVE, True
+            if size != 6 + 3 * components:
+                yield ODD, 0
+        elif marker == DQT:
+            yield "table", TABLE_BYTE * size
         elif marker == APP1 and (content := file.read(size)).startswith(b"Exif\0\0"):
             exif += content[6:]
             yield "exif", EXIF_SEGMENT + _entries(exif)

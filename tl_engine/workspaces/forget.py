@@ -24,6 +24,19 @@ def delete_photos(own: Collection, name: str, files: Sequence[str], settings: Se
     own.remove(name, files)
 
 
+def rename_class(own: Collection, name: str, new: str, settings: Settings) -> str:
+    """Give a class another name and return it made plain. Raises DataError.
+
+    Thumbnails are named by a photo's place: those of the old place would be nobody's to delete later.
+    """
+    thumbnails = [place(photo, settings) for photo in own.photos(name) if photo.exists()]
+    plain = own.rename_class(name, new)
+    names = {small.name for small in thumbnails}
+    for small in [*thumbnails, *(copy for copy in handed_folder().rglob("*.jpg") if copy.name in names)]:
+        small.unlink(missing_ok=True)
+    return plain
+
+
 def delete_class(own: Collection, name: str, settings: Settings) -> None:
     """Remove a class with its photos. Raises DataError."""
     _forget(own.photos(name), own.folder, settings)
@@ -36,8 +49,10 @@ def delete_collection(own: Collection, settings: Settings) -> None:
     own.delete()
 
 
-def delete_everything(visitor: Workspace) -> int:
-    """Remove all that a visitor brought; returns how many data sets that were."""
+def delete_everything(visitor: Workspace, waiting: str | None = None) -> int:
+    """Remove all that a visitor brought, also an upload that waits for an answer; how many data sets that were."""
+    if waiting:
+        Path(waiting).unlink(missing_ok=True)
     folders = [f for f in visitor.folder.glob("*") if f.is_dir() and not f.name.startswith(".")]
     for folder in folders:
         _forget(_files_below(folder), folder, visitor.settings)

@@ -49,6 +49,12 @@ def awaited(waiting: Any) -> tuple[str, str]:
     return waiting["path"], options[waiting["option"]]
 
 
+def waiting_file(waiting: Any) -> str | None:
+    """The upload that waits, if one does."""
+    path = waiting.get("path") if isinstance(waiting, dict) else None
+    return path if path and arrived(path) else None
+
+
 @contextmanager
 def used_up(upload: str) -> Iterator[None]:
     """Delete an upload when what is made of it is made or refused; a question it waits for."""
@@ -63,5 +69,5 @@ def used_up(upload: str) -> Iterator[None]:
 
 
 def _forget(upload: str) -> None:
-    if upload.endswith(".zip"):  # a program may name any file of Gradio's cache
-        Path(upload).unlink(missing_ok=True)
+    """Whatever its ending: it has passed the guard, so it is an upload."""
+    Path(upload).unlink(missing_ok=True)

@@ -220,7 +220,7 @@ class CollectView:
     def rename_class(self, choice: str | None, workspace: str, name: str | None, new: str) -> Updates:
         """Call a class something else."""
         own = self.opened(choice, workspace)
-        return self.show(own, own.rename_class(named_class(name), new))
+        return self.show(own, forget.rename_class(own, named_class(name), new, self.settings))
 
     @in_words
     def delete_class(self, choice: str | None, workspace: str, name: str | None, sure: bool) -> Updates:

@@ -21,7 +21,7 @@ from tl_engine.workspaces.workspace import Workspace
 from ui.parts.components import Updates
 from ui.parts.data_dropdown import data_dropdown
 from ui.parts.data_table import counts_table, findings_html
-from ui.parts.question import QuestionBox, Waiting, awaited, used_up
+from ui.parts.question import QuestionBox, Waiting, awaited, used_up, waiting_file
 from ui.parts.refusal import in_words, problem_html
 from ui.parts.wording import PRESETS, QUIET, STRATEGIES, text
 from ui.train.setting_controls import ADVANCED, Component, setting_control
@@ -134,7 +134,9 @@ class TrainForm:
         asked = [*here, self.question.reading, self.question.waiting]
         self.question.go.click(self.answer_question, asked, taken, show_progress_on=self.question.go, **taking)
         forgotten = [self.data, *self.shown, self.sure]
-        self.forget.click(self.delete_everything, [self.workspace, self.sure], forgotten, **QUIET)
+        self.forget.click(
+            self.delete_everything, [self.workspace, self.sure, self.question.waiting], forgotten, **QUIET
+        )
 
     def fill_in(self, strategy: str, preset: str) -> Updates:
         """The values that a strategy and a preset stand for."""
@@ -208,12 +210,12 @@ class TrainForm:
         return {self.data: listed, **self._described(visitor.data(choice))}
 
     @in_words
-    def delete_everything(self, workspace: str, sure: bool) -> Updates:
+    def delete_everything(self, workspace: str, sure: bool, waiting: Any = None) -> Updates:
         """Remove what this visitor brought."""
         visitor = Workspace.of(self.settings, workspace)
         if not sure:
             raise EngineError("Tick “I am sure” first: what is deleted cannot be had back.")
-        number = forget.delete_everything(visitor)
+        number = forget.delete_everything(visitor, waiting_file(waiting))
         gr.Info(f"Deleted: {plural(number, 'data set')}.")
         return {**self._chosen(visitor.present(None), visitor), self.sure: False}
 

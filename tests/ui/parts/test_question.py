@@ -157,3 +157,12 @@ def test_a_question_survives_its_line_and_other_lines_are_none() -> None:
 def test_a_page_does_not_name_the_options_that_answer_a_question(error: EngineError, words: str) -> None:
     assert page_words(error) == words
     assert str(refused(error)) == repr(words)
+
+
+@pytest.mark.parametrize("name", ["photos.ZIP", "photos", "m.json"])
+def test_an_upload_goes_whatever_its_ending(name: str, tmp_path: Path) -> None:
+    upload = tmp_path / name
+    upload.write_bytes(b"PK")
+    with used_up(str(upload)):
+        pass
+    assert not upload.exists()
