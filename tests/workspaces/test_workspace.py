@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,3 +73,9 @@ def test_what_somebody_collects_is_a_collection_for_them_alone(here: Settings) -
     assert Workspace(here, OWNER).data(choice).collection == own
     assert Workspace(here, OTHER).find(choice) is None
     assert Workspace(here, OWNER).data("digits").collection is None
+
+
+@pytest.mark.parametrize("choice", [7, ["digits"], {"path": "digits"}, True])
+def test_a_choice_that_is_no_text_is_refused_in_a_sentence(choice: Any, here: Settings) -> None:
+    with pytest.raises(DataError):
+        Workspace.of(here, OWNER).data(choice)

@@ -58,6 +58,8 @@ class Workspace:
 
     def data(self, choice: str | None) -> Chosen:
         """The data set of a choice, if this visitor may read it. Raises DataError."""
+        if not isinstance(choice, str | None):  # a browser sends anything
+            raise DataError("A data set is named by text: choose one that the page lists.")
         data = data_choices.resolve(choice or "", self.settings, self.folder)
         return Chosen(self.settings, choice or "", data, self.folder / MENDS)
 

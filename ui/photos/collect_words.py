@@ -16,7 +16,7 @@ SHOWN_REFUSALS = 3  # files named in one sentence
 
 def named_class(name: str | None) -> str:
     """The class that is open. Raises EngineError when none is."""
-    if not name:
+    if not name or not isinstance(name, str):  # a browser sends anything
         raise EngineError(NO_CLASS)
     return name
 
