@@ -117,3 +117,8 @@ def test_a_file_cut_short_is_told(file: Path) -> None:
 def test_what_a_file_calls_its_tables_is_shown_without_control_characters(file: Path) -> None:
     torch.save({"\x1b[2Ja\nb": 1}, file)
     assert "?[2Ja?b" in refusal(file)
+
+
+def test_a_tensor_that_claims_more_than_the_file_holds_is_refused_at_once(file: Path) -> None:
+    torch.save({"a": torch.zeros(1).expand(10**12)}, file)
+    assert "claims more numbers" in refusal(file)

@@ -419,7 +419,7 @@ def test_more_images_than_the_limit_are_refused(root: Path) -> None:
 # --- names -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("folders", [("Cat", "cat"), ("train/Cat", "train/dog", "val/cat", "val/dog"), ("ß", "SS")])
+@pytest.mark.parametrize("folders", [("Cat", "cat"), ("train/Cat", "train/dog", "val/cat", "val/dog")])
 def test_names_that_differ_in_case_are_refused(folders: tuple[str, ...], root: Path) -> None:
     assert "differ only in case" in refusal(make(root, (name for f in folders for name in numbered(f, 2))))
 
@@ -465,3 +465,19 @@ def test_a_name_too_long_or_invisible_is_refused(name: str, root: Path) -> None:
     text = refusal(make(root, [*numbered("cats", 2), *numbered(name, 2)]))
     assert f"1 to {CLASS_NAME_LENGTH} visible characters" in text
     assert len(text) < 200
+
+
+def test_folders_that_only_read_the_same_are_not_made_one_class(root: Path) -> None:
+    filled(root, "dogs")
+    for name in (b"caf\xe9", b"caf\xe8"):
+        folder = Path(os.fsdecode(os.fsencode(root) + b"/" + name))
+        folder.mkdir()
+        (folder / "1.png").write_bytes(PICTURE)
+        (folder / "2.png").write_bytes(PICTURE)
+    with pytest.raises(DataError, match="no UTF-8"):
+        scan(root, LIMITS)
+
+
+def test_sharp_s_and_double_s_are_two_classes(root: Path) -> None:
+    filled(root, "Straße", "Strasse")
+    assert scan(root, LIMITS).classes == ("Strasse", "Straße")

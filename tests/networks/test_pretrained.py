@@ -121,3 +121,17 @@ def test_predicting_says_what_a_file_holds_as_well(settings: Settings, state: St
     put(state, settings, "squeezenet1_1.pth")
     with pytest.raises(WeightsError, match=r"squeezenet1_1\.pth holds ResNet-18, not SqueezeNet 1\.1"):
         Predictor.imagenet(settings, SQUEEZENET.name)
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.complex64, torch.bool])
+def test_rounded_or_packed_numbers_are_no_weights(settings: Settings, state: State, kind: torch.dtype) -> None:
+    put({**state, "conv1.weight": state["conv1.weight"].to(kind)}, settings)
+    said = refusal(settings)
+    assert "conv1.weight" in said
+    assert str(kind).removeprefix("torch.") in said
+
+
+def test_quantised_weights_are_told_before_a_run(settings: Settings, state: State) -> None:
+    packed = torch.quantize_per_tensor(state["conv1.weight"], 0.1, 0, torch.qint8)
+    put({**state, "conv1.weight": packed}, settings)
+    assert "conv1.weight" in refusal(settings)

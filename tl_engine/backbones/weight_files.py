@@ -47,6 +47,10 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], str]:
         raise WeightsError(f"{path.name} holds no plain table of tensors, but {_held(content)}: {SAVE}.")
     key, table = found
     for name, tensor in table.items():
+        # One number may stand for as many as a file likes to claim.
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise WeightsError(f"{path.name} is no readable weight file: its tensor {_shown(name)} claims more numbers "
+                               f"than it holds; {SAVE}.")  # fmt: skip
         # As float32, which the network computes in: a larger number becomes infinite there.
         if tensor.is_floating_point() and not tensor.float().isfinite().all():
             raise WeightsError(

@@ -26,6 +26,7 @@ lost+found, .directory, .cache, .stfolder, .stversions, .dropbox, .dropbox.cache
 .ipynb_checkpoints, __pycache__, .git, .gitignore, .gitattributes, .gitkeep, .svn, .hg, .idea, .vscode
 """
 JUNK = frozenset(re.split(r"[,\n] *", LEAVINGS.strip())) | {"icon\r"}
+TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # marks of direction
 JUNK_STARTS = ("._", ".@__", ".trash", ".nfs", ".fuse_hidden", "~$", ".~lock.")
 JUNK_ENDS = ("@synoeastream", "@synoresource")
 
@@ -43,15 +44,25 @@ def slug(name: str, most: int = 60, otherwise: str = "data") -> str:
 
 
 def printable(name: str) -> str:
-    """A file's name with `?` for bytes that are no UTF-8, as old archives have them."""
+    """A file's name as one line: `?` for bytes that are no UTF-8, and for what moves a cursor or turns the writing."""
+    return "".join("?" if c in TURNING or unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in _utf8(name))
+
+
+def _utf8(name: str) -> str:
+    """With `?` for bytes that are no UTF-8, as old archives have them."""
     return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def is_utf8(name: str) -> bool:
+    """Whether the name is text at all, and not bytes in some older encoding."""
+    return _utf8(name) == name
 
 
 def clean_class_name(folder: str) -> str:
     """A folder's name as text: NFC, one line, no control, bidi or zero-width characters."""
     plain = "".join(
         " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c
-        for c in unicodedata.normalize("NFC", printable(folder))
+        for c in unicodedata.normalize("NFC", _utf8(folder))
         if unicodedata.category(c) != "Cf"
     )
     return re.sub(r"\s+", " ", plain).strip()
@@ -67,10 +78,10 @@ def class_folder_names(names: Sequence[str]) -> list[str]:
         if not plain or is_junk(plain):
             plain = f"class {index}"
         folder, number = plain, 2
-        while folder.casefold() in taken:
+        while folder.lower() in taken:
             end = f" {number}"
             folder, number = _short(plain, CLASS_NAME_LENGTH - len(end)) + end, number + 1
-        taken.add(folder.casefold())
+        taken.add(folder.lower())
         folders.append(folder)
     return folders
 

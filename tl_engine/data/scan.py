@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tl_engine.base.errors import DataError, ImageError, Question, not_opened
-from tl_engine.base.names import CLASS_NAME_LENGTH, printable
+from tl_engine.base.names import CLASS_NAME_LENGTH, is_utf8, printable
 from tl_engine.base.settings import Limits
 from tl_engine.base.written import AUTO
 from tl_engine.data.dataset import FEW, ImageFolder, LeftOut, Record, check_trainable, told
@@ -34,6 +34,7 @@ def scan(root: Path, limits: Limits, layout: str = AUTO) -> ImageFolder:
     found = decide(tree, layout)
     problems = (*_told_by_archive(found, limits), *_problems(found))
     _check_classes(found, problems, limits, layout)
+    _check_spellings(found)
     records, unusable = _records(found, limits)
     gone = tuple(sorted((*problems, *_unplaced(found), *unusable), key=lambda entry: entry.file))
     junk = sum(folder.junk for folder in tree.walk())
@@ -65,9 +66,22 @@ def _check_classes(found: Layout, left_out: tuple[LeftOut, ...], limits: Limits,
         raise DataError(f"{name} has {len(classes)} classes: the most taken is {limits.classes}.")
     by_case: dict[str, str] = {}
     for each in classes:
-        other = by_case.setdefault(each.casefold(), each)
+        other = by_case.setdefault(each.lower(), each)
         if other != each:
             raise DataError(f"The classes {other!r} and {each!r} differ only in case: rename or merge the folders.")
+
+
+def _check_spellings(found: Layout) -> None:
+    """Folders whose names are no UTF-8 may read the same and be two classes: nobody guesses."""
+    spelt: dict[str, set[str]] = {}
+    for place in found.places:
+        spelt.setdefault(place.class_name, set()).add(place.folder.path.name)
+    for class_name, names in spelt.items():
+        if len(names) > 1 and not all(map(is_utf8, names)):
+            raise DataError(
+                f"{found.top.name} has {len(names)} folders that read {class_name[:40]!r}, since their names are no "
+                "UTF-8: rename them."
+            )
 
 
 def _nothing(top: Folder, layout: str) -> str:

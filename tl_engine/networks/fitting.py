@@ -52,7 +52,13 @@ def fitted(weights: Tensors, demand: Demand) -> dict[str, Tensor]:
             f"do not fit {demand.name}: they are of a larger network, with {len(more)} more layers, the "
             f"first is {more[0]}: choose the architecture that they are of."
         )
-    return {name: table[name] for name in demand.own if _fits(name, table, demand)}
+    fitting = {name: table[name] for name in demand.own if _fits(name, table, demand)}
+    for name, tensor in fitting.items():
+        if demand.own[name].is_floating_point() and not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise MisfitError(f"hold {name} as {kind}, rounded or packed numbers that are not the weights themselves: "
+                              "use the file they were made from.")  # fmt: skip
+    return fitting
 
 
 def _prefixes(weights: Tensors, first: str) -> Sequence[str]:

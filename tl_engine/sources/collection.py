@@ -142,7 +142,7 @@ class Collection:
             )
         if is_junk(plain) or split_of(plain):
             raise DataError(f"{plain!r} is no name for a class, since folders of that name mean something else.")
-        if any(plain.casefold() == other.casefold() for other in self.classes() if other != besides):
+        if any(plain.lower() == other.lower() for other in self.classes() if other != besides):
             raise DataError(f"There is a class {plain!r} already, capitals aside: choose another name.")
         return plain
 

@@ -166,7 +166,7 @@ def _check_twins(members: Sequence[Member], name: str) -> None:
 
 
 def _key(path: PurePosixPath) -> str:
-    return str(path).casefold()
+    return str(path).lower()
 
 
 # --- one member ------------------------------------------------------------------------------------------------------
