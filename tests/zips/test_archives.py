@@ -313,6 +313,31 @@ def test_a_hundred_thousand_entries_are_refused_within_a_second(limits: Limits, 
     assert sorted(p.name for p in parent.iterdir()) == ["earlier"]
 
 
+def in_zip64(content: bytes) -> bytes:
+    """The same zip with the end record of a large one before its own, which then admits to nothing."""
+    at = content.rfind(b"PK\x05\x06")
+    count, size, start = struct.unpack_from("<HII", content, at + 10)
+    large = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, size, start)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, at, 1)
+    return content[:at] + large + locator + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, count, count, 0, 0, 0)
+
+
+@pytest.mark.parametrize("wrapped", [bytes, in_zip64])
+def test_entries_with_much_beside_their_names_are_refused(wrapped: Callable[[bytes], bytes], parent: Path) -> None:
+    """zipfile reads that in steps of four bytes: 16 ms for an entry."""
+    content = wrapped(with_raw_names((b"a/%03d.jpg" % i for i in range(110)), extra=b"\x99\x99\0\0" * 16_000))
+    assert len(zipfile.ZipFile(io.BytesIO(content)).infolist()) == 110
+    assert "on the names of 110 files" in refusal(content, parent, most_written=0)
+
+
+@pytest.mark.parametrize("wrapped", [bytes, in_zip64])
+def test_what_honest_entries_carry_beside_their_names_is_taken(wrapped: Callable[[bytes], bytes], parent: Path) -> None:
+    names = [("class/" + "n" * 100 + f"{i:03}.jpg").encode() for i in range(150)]
+    content = wrapped(with_raw_names(names, extra=b"\x99\x99\0\0" * 16))
+    unpack(written(parent.parent, content), parent / "new", LIMITS)
+    assert len(list((parent / "new" / "class").iterdir())) == 150
+
+
 def test_one_file_over_the_limit_is_refused(parent: Path) -> None:
     assert "holds 3 files" in refusal(zipped(HONEST.items()), parent, Limits(free_bytes=0, entries=2))
 

@@ -20,9 +20,12 @@ from tl_engine.zips.names import shown
 ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"))
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENTRY, DIRECTORY_ENTRY, END, PART = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"PK\x07\x08"
+END_64, END_64_BYTES, LOCATOR_BYTES = b"PK\x06\x06", 56, 20
 IN_ZIP64 = 0xFFFF  # in place of a count that is told elsewhere
 END_BYTES = 22  # of the record at the end of a zip; zipfile looks for it in the last 64 KB
 PER_PHOTO = 3  # directory entries an honest photo may cost: itself, its shadow in __MACOSX, and folders
+ENTRY_BYTES = 1024  # of the directory for one entry, on average; an honest path and its times take a fifth
+FEWEST = 100  # entries that any zip may spend so much on: small ones cost nothing
 FILE_NAME_BYTES = 255  # what file systems take
 SMALL = 10 * MEGABYTE  # below this in all, ratios say nothing: a drawing on white packs well
 DRIVE = re.compile("[A-Za-z]:")  # at the beginning of a name; 12:30 is a time of day
@@ -92,6 +95,29 @@ def _check_count(archive: Path, name: str, limits: Limits) -> None:
         count = sum(1 for _ in islice(DIRECTORY_ENTRIES.finditer(view), most + 1))
     if count > most:
         raise DataError(f"{name} holds more than {most:,} entries: the most files taken is {limits.entries:,}.")
+    with _viewed(archive) as view:
+        size = _directory_bytes(view)
+    if size > ENTRY_BYTES * max(count, FEWEST):
+        raise DataError(
+            f"{name} spends {size:,} bytes on the names of {count:,} files, far more than names take: "
+            "zip the class folders again."
+        )
+
+
+def _directory_bytes(view: mmap.mmap) -> int:
+    """Bytes of the zip's directory as zipfile reads it: a large zip's second end record overrules the first."""
+    at = _end(view)
+    large = at - LOCATOR_BYTES - END_64_BYTES
+    if large >= 0 and view[large : large + 4] == END_64:
+        (size,) = struct.unpack_from("<Q", view, large + 40)
+    else:
+        (size,) = struct.unpack_from("<I", view, at + 12)
+    return min(int(size), at)
+
+
+def _end(view: mmap.mmap) -> int:
+    """Where the record at the end begins; its own fields may hold the mark once more."""
+    return view.rfind(END, 0, len(view) - END_BYTES + len(END))
 
 
 @contextlib.contextmanager
@@ -104,7 +130,7 @@ def _viewed(archive: Path) -> Iterator[mmap.mmap]:
 def check_whole(opened: zipfile.ZipFile, archive: Path) -> None:
     """Refuse a zip whose directory hides entries: zipfile reads on past damaged lengths. Raises DataError."""
     with _viewed(archive) as view:
-        (told,) = struct.unpack_from("<H", view, view.rfind(END) + 10)
+        (told,) = struct.unpack_from("<H", view, _end(view) + 10)
     found = len(opened.infolist())
     if told not in (found % 0x10000, IN_ZIP64):
         name = shown(archive.name)
