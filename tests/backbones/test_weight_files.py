@@ -39,6 +39,10 @@ def is_state(tensors: dict[str, Tensor]) -> bool:
         ({"state_dict": OTHER, "state_dict_ema": STATE, "arch": "resnet18"}, "state_dict_ema"),
         ({"model": {"state_dict": STATE}}, "model"),
         ({"weights_of_mine": STATE, "epoch": 3}, "weights_of_mine"),
+        ({"weights_of_mine": STATE, "optimizer": OPTIMIZER}, "weights_of_mine"),
+        ({**STATE, "epoch": 3, "arch": "resnet18", "note": None}, ""),
+        ({"checkpoint": {"state_dict": STATE, "optimizer": OPTIMIZER}}, "checkpoint"),
+        ({"checkpoint": STATE, "epoch": 3}, "checkpoint"),
     ],
 )
 def test_the_table_is_found_where_training_scripts_put_it(file: Path, content: Any, table: str, zipped: bool) -> None:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".pth", ".safetensors", ".pt", ".bin", ".ckpt", ".pth.tar")
 # Under which names training scripts keep the network. The averaged ones come first: they are what is published.
-TABLES = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model_state", "model", "network", "net")
+TABLES = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model_state", "model", "network", "net",
+          "checkpoint")  # fmt: skip
 MOST_NESTED = 4  # tables inside one another
+NOTES = (int, float, str, type(None))  # what some write beside the tensors: an epoch, an architecture's name
 TOLD = 5  # names told of what a file holds
 START = 512  # bytes
 SAVE = "save the tensors alone with torch.save(model.state_dict(), file)"
@@ -119,10 +121,11 @@ def _refused(path: Path, error: Exception) -> WeightsError:
 
 def _table(content: object, nested: int = 0) -> tuple[str, Mapping[str, "Tensor"]] | None:
     """The name and the tensors of the one table that must be meant; None if there is none, or no telling which."""
-    if _is_table(content):
-        return "", content
     if not isinstance(content, Mapping) or nested == MOST_NESTED:
         return None
+    bare = {name: value for name, value in content.items() if not isinstance(value, NOTES)}
+    if _is_table(bare):
+        return "", bare
     for key in TABLES:
         if found := _table(content.get(key), nested + 1):
             return key, found[1]
