@@ -40,10 +40,14 @@ def test_a_tilde_is_home_and_what_stands_elsewhere_is_a_letter(home: Path) -> No
     assert written_path("a~b") == Path.cwd() / "a~b"
 
 
-@pytest.mark.parametrize("text", ["~nobody-of-this-name/x", "a\0b", "x" * 5000, "猫" * 90])
+@pytest.mark.parametrize("text", ["", "~nobody-of-this-name/x", "a\0b", "x" * 5000, "猫" * 90])
 def test_what_can_be_no_path_is_one_sentence(text: str) -> None:
     with pytest.raises(ConfigError, match="names no folder"):
         written_path(text)
+
+
+@pytest.mark.parametrize("text", ["~nobody-of-this-name/x", "a\0b"])
+def test_settings_refuse_what_can_be_no_path(text: str) -> None:
     with pytest.raises(ConfigError, match="names no folder"):
         Settings.make(cache_dir=text)
 

@@ -195,8 +195,8 @@ def test_out_keeps_to_what_was_corrected_by_hand(inspect: Inspect, inspected: In
         (["--data", ""], "There is no folder, zip or sample"),
         (["--architecture", "resnet"], "Unknown architecture 'resnet'"),
         (["--architecture", "small_vgg"], "small_vgg has no pretrained weights"),
-        (["--limits", "{"], "limits must be json with some of archive_bytes, image_bytes"),
-        (["--limits", '{"speed": 9}'], "limits must be json with some of archive_bytes"),
+        (["--limits", "{"], "limits must be json with whole numbers for some of archive_bytes, image_bytes"),
+        (["--limits", '{"speed": 9}'], "limits must be json with whole numbers for some of archive_bytes"),
         (["--limits", '{"images": 5}'], "has more than 5 images"),
         (["--out", "."], "is not empty: name a new one with --out"),
     ],
@@ -289,3 +289,21 @@ def test_two_readings_are_refused_with_the_option_that_chooses_one(inspect: Insp
     assert err.count("\n") == 1
     code, out, _ = inspect("--json", "--layout", "splits", data=folder)
     assert (code, set(as_json(out)["classes"])) == (0, {"cats", "dogs"})
+
+
+@pytest.mark.parametrize("limits", ['{"images":"x"}', '{"images":-1}', '{"images":true}', '{"photos":1}', "[1]", "{"])
+def test_limits_that_are_none_are_one_sentence(limits: str, inspect: Inspect) -> None:
+    code, out, err = inspect("--limits", limits)
+    assert (code, out) == (2, "")
+    assert err.startswith("limits must be json with whole numbers for some of ")
+    assert err.count("\n") == 1
+
+
+def test_a_files_name_cannot_forge_a_line_of_the_report(inspect: Inspect, make_images: MakeImages) -> None:
+    folder = make_images(each=4)
+    (folder / "red" / "x\nred: 900 train\x1b[2J.png").write_bytes(b"no picture")
+    code, out, _ = inspect(data=folder)
+    assert code == 0
+    assert "red: 900 train" not in out.splitlines()
+    assert "red/x?red: 900 train?[2J.png" in out
+    assert "\x1b" not in out

@@ -16,7 +16,9 @@ from PIL import Image
 from tests.conftest import MakeImages
 from tl_engine.__main__ import main
 from tl_engine.backbones.architectures import ARCHITECTURES
+from tl_engine.base.errors import ImageError
 from tl_engine.networks.models import blank_model
+from tl_engine.sources.named_pictures import named_pictures
 
 Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).resolve().parents[2]
@@ -117,7 +119,10 @@ WRONG = [
     (["--name", "../out"], "run's name"),
     (["--data", "nowhere"], "There is no folder, zip or sample"),
     (["--data", ""], "data is empty"),
-    (["--config", "nowhere.json"], "is not readable json"),
+    (["--config", "nowhere.json"], "The config file 'nowhere.json' is not there: check the path."),
+    (["--config", "."], "The config file '.' is a folder: name the json file in it."),
+    (["--config", ""], "'' names no folder or file here"),
+    (["--config", __file__], "is not readable json"),
     (["--architecture", "small_vgg"], "small_vgg has no pretrained weights"),
     (["--architecture", "timm:nonsense"], "timm knows no model 'nonsense'"),
 ]
@@ -161,6 +166,30 @@ def test_a_run_that_is_none_is_one_sentence(arguments: list[str], capsys: Captur
     error = capsys.readouterr().err
     assert code == 2
     assert len(error.strip().splitlines()) == 1
+
+
+def test_runs_in_a_file_are_one_sentence(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert main(["runs", "--runs", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr() == ("", "file is no folder: name the folder of the runs.\n")
+
+
+def test_an_empty_name_is_no_classifier_and_no_picture(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8)).save("not asked for.png")
+    assert main(["predict", "", "x.jpg"]) == 2
+    assert capsys.readouterr().err == "'' names no folder or file here: write its whole path.\n"
+    with pytest.raises(ImageError, match="'' is not there: check the path"):
+        named_pictures("")
+
+
+def test_a_refusal_is_one_line_whatever_the_folder_is_called(capsys: Capture, tmp_path: Path) -> None:
+    folder = tmp_path / "a\nfinished\x1b[2J"
+    folder.mkdir()
+    assert main(["train", "--data", str(folder), "--runs", str(tmp_path / "runs")]) == 2
+    assert capsys.readouterr().err.strip().isprintable()
 
 
 def test_unknown_options_are_one_sentence(capsys: Capture) -> None:

@@ -20,7 +20,7 @@ def written_path(text: str) -> Path:
     """
     try:
         path = Path(text).expanduser().absolute()
-        if "\0" in text or max(len(os.fsencode(part)) for part in path.parts) > NAME_BYTES:
+        if not text or "\0" in text or max(len(os.fsencode(part)) for part in path.parts) > NAME_BYTES:
             raise ValueError  # else every system call raises an error of its own
         return path
     except (RuntimeError, ValueError):

@@ -69,9 +69,12 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     folders = {name: given.get(name) for name in ("data_dir", "weights_dir", "cache_dir")}
     try:
         limits = Limits(**json.loads(arguments.limits))
+        if not all(type(number) is int and number >= 0 for number in dataclasses.astuple(limits)):
+            raise ValueError
     except (ValueError, TypeError):
         known = ", ".join(field.name for field in dataclasses.fields(Limits))
-        raise ConfigError(f"limits must be json with some of {known}, got {arguments.limits[:60]!r}.") from None
+        shown = arguments.limits[:60]
+        raise ConfigError(f"limits must be json with whole numbers for some of {known}, got {shown!r}.") from None
     return dataclasses.replace(Settings.make(**folders), limits=limits)
 
 

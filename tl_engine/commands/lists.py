@@ -6,6 +6,8 @@ from typing import Any
 
 from tl_engine.backbones.architectures import ARCHITECTURES, Architecture
 from tl_engine.backbones.weights import WeightsSource, find_weights
+from tl_engine.base.errors import ConfigError
+from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_path
 from tl_engine.commands.printing import FINISHED
@@ -42,13 +44,16 @@ def _show_architecture(row: Architecture, source: WeightsSource) -> None:
 
 def runs_command(arguments: argparse.Namespace) -> int:
     """Every run, the newest first."""
-    for run in list_runs(Settings.make(runs=arguments.runs)):
+    settings = Settings.make(runs=arguments.runs)
+    if settings.runs.exists() and not settings.runs.is_dir():
+        raise ConfigError(f"{settings.runs.name} is no folder: name the folder of the runs.")
+    for run in list_runs(settings):
         facts = _facts(run)
         if arguments.json:
             print(json.dumps(facts, ensure_ascii=False))
         else:
             best = "" if facts["best_val_accuracy"] is None else f"  accuracy {facts['best_val_accuracy']:.3f}"
-            print(f"{run.name}  {facts['state']}  {facts['architecture']} on {facts['data']}{best}")
+            print(printable(f"{run.name}  {facts['state']}  {facts['architecture']} on {facts['data']}{best}"))
     return FINISHED
 
 
@@ -76,5 +81,5 @@ def stop_command(arguments: argparse.Namespace) -> int:
     else:
         run = find_run(arguments.run, settings)
     queue.stop(run, settings)
-    print(f"{run.name} is {run.state()}")
+    print(printable(f"{run.name} is {run.state()}"))
     return FINISHED

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tl_engine.base.errors import ConfigError, ImageError
+from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.commands.printing import FAILED, FINISHED
 from tl_engine.runs.find import classifier_folder
@@ -33,7 +34,11 @@ def predict_command(arguments: argparse.Namespace) -> int:
             show(name, dict(list(probabilities.items())[:top]), top)
         except ImageError as error:
             failed = True
-            print(json.dumps({"file": name, "error": str(error)}, ensure_ascii=False) if arguments.json else error)
+            print(
+                json.dumps({"file": name, "error": str(error)}, ensure_ascii=False)
+                if arguments.json
+                else printable(str(error))
+            )
     return FAILED if failed else FINISHED
 
 
@@ -48,7 +53,7 @@ def _asked(names: Sequence[str]) -> Iterator[tuple[str, Path | ImageError]]:
         if found.others:
             first = f"{name}: left out, since they are no pictures: {found.others[0].name}"
             more = f" and {len(found.others) - 1:,} more" if len(found.others) > 1 else ""
-            print(first + more, file=sys.stderr)
+            print(printable(first + more), file=sys.stderr)
         for path in found.pictures:
             yield name if path.name == Path(name).name else _from_here(path), path
 
@@ -64,7 +69,7 @@ def _show_json(name: str, probabilities: dict[str, float], _top: int | None) -> 
 
 def _show(name: str, probabilities: dict[str, float], top: int | None) -> None:
     likeliest = list(probabilities.items())[: top or SHOWN]
-    print(f"{name}: " + ", ".join(f"{c} {p:.1%}" for c, p in likeliest), flush=True)
+    print(printable(f"{name}: " + ", ".join(f"{c} {p:.1%}" for c, p in likeliest)), flush=True)
 
 
 def _top(text: str | None) -> int | None:

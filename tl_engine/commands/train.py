@@ -72,10 +72,15 @@ def _checked_and_trained(
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options of the file, if one is named, with those of the command line over them."""
     flags = {k: v for k, v in vars(arguments).items() if v is not None and k not in NO_OPTIONS}
-    if not arguments.config:
+    if arguments.config is None:
         return flags
+    path = written_path(arguments.config)
+    if path.is_dir():
+        raise ConfigError(f"The config file {arguments.config!r} is a folder: name the json file in it.")
+    if not path.exists():
+        raise ConfigError(f"The config file {arguments.config!r} is not there: check the path.")
     try:
-        options = written_json(written_path(arguments.config))
+        options = written_json(path)
     except ValueError as error:
         raise ConfigError(f"The config file {arguments.config!r} is not readable json: {error}.") from None
     if not isinstance(options, dict):
