@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from tl_engine.base.errors import EngineError
+from tl_engine.base.names import printable
 from tl_engine.commands.parser import make_parser
 from tl_engine.commands.printing import INTERRUPTED, UNHEARD, WRONG, prepare_streams, settle_streams
 
@@ -27,7 +28,7 @@ def _run(argv: Sequence[str] | None) -> int:
         code: int = arguments.function(arguments)
         return code
     except EngineError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return WRONG
 
 

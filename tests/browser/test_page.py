@@ -272,6 +272,7 @@ def test_a_wrong_zip_is_one_toast_in_the_engines_words(visit: Visit, server: Ser
 
 def test_a_wrong_setting_is_one_toast_naming_the_field(visit: Visit, server: Server) -> None:
     page = visit(server.url)
+    expect(page.locator("#go")).to_be_enabled(timeout=MINUTE)
     page.get_by_role("button", name="Advanced settings").click()
     page.get_by_label("Validation share").fill("1")
     page.get_by_role("button", name="Train", exact=True).click()
