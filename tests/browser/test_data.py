@@ -58,7 +58,7 @@ def test_photos_dropped_class_by_class_survive_a_reload_and_train(collecting: Pa
     expect(page.locator("#class")).to_contain_text("red (4)", timeout=MINUTE)
     page.reload()
     page.locator("#summary table").wait_for()
-    page.get_by_role("tab", name="Data").click()
+    enter(page)
     page.locator("#data-set input").click()
     page.get_by_role("option", name="Yours: My photos").first.click()
     expect(page.locator("#photos-where")).to_contain_text("9 photos", timeout=MINUTE)
@@ -87,7 +87,7 @@ def test_without_a_camera_in_the_page_the_devices_own_takes_its_place(server: Se
     page.add_init_script(NO_CAMERA)
     page.reload()
     page.locator("#summary table").wait_for()
-    page.get_by_role("tab", name="Data").click()
+    enter(page)
     page.get_by_role("tab", name="Collect").click()
     page.get_by_role("button", name="New data set").click()
     expect(page.locator("#snapshot-box")).to_contain_text("your device's own camera", timeout=MINUTE)
@@ -118,7 +118,7 @@ def test_a_check_names_a_duplicate_and_keeps_one_of_each(server: Server, visit: 
 
 def test_a_photo_is_shown_through_the_network(server: Server, visit: Visit) -> None:
     page = visit(server.url)
-    page.get_by_role("tab", name="Data").click()
+    enter(page)
     page.locator("#see").click()
     expect(page.locator("#network-view figure")).to_have_count(11, timeout=MINUTE)
     assert page.locator("#network-view img").first.evaluate("image => image.naturalWidth") > 100
