@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import MakeImages
 from tl_engine.__main__ import main
-from tl_engine.base.events import Note, Progress
+from tl_engine.base.events import FileSkipped, Note, Progress
 from tl_engine.commands.printing import FINISHED, UNHEARD, JsonLines, Printer, ReadableLog, prepare_streams
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -109,3 +109,9 @@ def test_a_training_goes_on_behind_a_closed_pipe_and_in_letters_that_cannot_be_s
     done = piped(f"train {options}", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert '"state": "finished"' in (tmp_path / "runs" / "one" / "events.jsonl").read_text().splitlines()[-1]
+
+
+def test_a_files_name_does_not_move_the_cursor_of_whoever_reads_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    ReadableLog().show(FileSkipped(file="a\x1b[2J\nfinished.png", reason="is empty"))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.isprintable()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from tqdm import tqdm
 
 from tl_engine.base.events import BatchEnd, Event, Progress, RunEnded, describe, to_json
+from tl_engine.base.names import printable
 
 FINISHED, FAILED, WRONG = 0, 1, 2  # exit codes: 2 is something a person can mend, before anything was made
 INTERRUPTED, UNHEARD = 130, 141  # as shells have it: ended from the keyboard, or by a closed pipe
@@ -101,7 +102,7 @@ class ReadableLog:
     def _tell(self, event: Event) -> None:
         self.close()
         if line := describe(event):
-            print(line, flush=True)
+            print(printable(line), flush=True)
         if isinstance(event, RunEnded):
             print(f"run folder: {event.run_folder}", flush=True)
 
