@@ -2,7 +2,6 @@
 
 import csv
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +32,6 @@ from ui.train.run_view import EventReader, RunView, log_html, status_html, view
 
 OWNER, OTHER = "a" * 32, "b" * 32
 MARKUP = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def here(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
-    """Settings with uploads of their own; runs that were started are stopped afterwards."""
-    import dataclasses
-
-    own = dataclasses.replace(settings, uploads=tmp_path / "uploads")
-    yield own
-    for run in list_runs(own):
-        queue.stop(run, own)
 
 
 def a_run(settings: Settings, name: str, workspace: str | None = OWNER, **options: Any) -> Run:

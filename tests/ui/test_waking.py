@@ -1,8 +1,6 @@
 """The first minute: nothing is pressed before the page knows whose it is; a page that never learns still works."""
 
-import dataclasses
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +11,7 @@ import pytest
 from tests.conftest import MakeImages
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
-from tl_engine.runs import queue
-from tl_engine.runs.run import find_run, list_runs
+from tl_engine.runs.run import find_run
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import TOKEN, Workspace, new_token
 from ui.page import build_page
@@ -25,15 +22,6 @@ from ui.waking import PRESSES
 
 Tabs = tuple[TrainTab, DataTab]
 NONE_YET = pytest.mark.parametrize("none", ["", None])
-
-
-@pytest.fixture
-def here(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
-    """Settings with uploads of their own; runs that were started are stopped afterwards."""
-    own = dataclasses.replace(settings, uploads=tmp_path / "uploads")
-    yield own
-    for run in list_runs(own):
-        queue.stop(run, own)
 
 
 @pytest.fixture

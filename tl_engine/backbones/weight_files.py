@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tl_engine.base.errors import WeightsError
+from tl_engine.base.names import visible
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -154,4 +155,4 @@ def _held(content: object) -> str:
 
 def _shown(name: object) -> str:
     """A name out of somebody's file, safe to print."""
-    return "".join(c if c.isprintable() else "?" for c in str(name))[:60]
+    return visible(str(name))[:60]

@@ -4,9 +4,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-NAME_BYTES = 240  # of a class folder's name; file systems take 255
-
-
+FILE_NAME_BYTES = 255  # of one file or folder; no file system takes more
+NAME_BYTES = 240  # of a class folder's name
 CLASS_NAME_LENGTH = 120  # characters
 TITLE = ".title"  # in a collection's folder: what the person calls it
 LEFT_OUT_FILE = ".left-out.json"  # in the folder of a zip: which of its members could not be taken, and why
@@ -46,6 +45,11 @@ def slug(name: str, most: int = 60, otherwise: str = "data") -> str:
 def printable(name: str) -> str:
     """A file's name as one line: `?` for bytes that are no UTF-8, and for what moves a cursor or turns the writing."""
     return "".join("?" if c in TURNING or unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in _utf8(name))
+
+
+def visible(name: str) -> str:
+    """A stranger's name as one line, stricter than `printable`: `?` for whatever cannot be seen."""
+    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def _utf8(name: str) -> str:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tl_engine.base.errors import ConfigError
+from tl_engine.base.names import FILE_NAME_BYTES
 
 AUTO: Final = "auto"  # what a person writes to leave a choice to the program; a doubt then becomes a Question
-
-
-NAME_BYTES = 255  # of one file or folder; no file system takes more
 
 
 def written_path(text: str) -> Path:
@@ -20,7 +18,7 @@ def written_path(text: str) -> Path:
     """
     try:
         path = Path(text).expanduser().absolute()
-        if not text or "\0" in text or max(len(os.fsencode(part)) for part in path.parts) > NAME_BYTES:
+        if not text or "\0" in text or max(len(os.fsencode(part)) for part in path.parts) > FILE_NAME_BYTES:
             raise ValueError  # else every system call raises an error of its own
         return path
     except (RuntimeError, ValueError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from tl_engine.base.errors import WeightsError
+from tl_engine.base.names import visible
 
 COMPILED = "_orig_mod."  # torch.compile puts it anywhere into a name
 Tensors = Mapping[str, Tensor]
@@ -45,12 +46,14 @@ def fitted(weights: Tensors, demand: Demand) -> dict[str, Tensor]:
     if not whole:
         raise _incomplete(min((_missing(table, demand) for table in tables.values()), key=len), plain, demand)
     if "" not in whole and len(whole) > 1:
-        raise MisfitError(f"hold {demand.name} more than once ({', '.join(whole)}): save one of them as its own file.")
+        raise MisfitError(
+            f"hold {demand.name} more than once ({visible(', '.join(whole))}): save one of them as its own file."
+        )
     table = tables["" if "" in whole else whole[0]]
     if more := _more(table, demand):
         raise MisfitError(
             f"do not fit {demand.name}: they are of a larger network, with {len(more)} more layers, the "
-            f"first is {more[0]}: choose the architecture that they are of."
+            f"first is {visible(more[0])}: choose the architecture that they are of."
         )
     fitting = {name: table[name] for name in demand.own if _fits(name, table, demand)}
     for name, tensor in fitting.items():
@@ -92,8 +95,9 @@ def _more(table: Tensors, demand: Demand) -> list[str]:
 
 
 def _incomplete(missing: list[str], weights: Tensors, demand: Demand) -> MisfitError:
+    start = visible(next(iter(weights), "nothing"))[:60]
     return MisfitError(
         f"do not fit {demand.name}: {len(missing)} tensors are missing or of another shape, the first is "
-        f"{missing[0]}, where the file begins with {next(iter(weights), 'nothing')[:60]}: use one of torchvision's or "
+        f"{missing[0]}, where the file begins with {start}: use one of torchvision's or "
         "timm's names for this architecture."
     )

@@ -11,6 +11,7 @@ from typing import IO
 from PIL import Image
 
 from tl_engine.base.errors import ImageError, not_opened
+from tl_engine.base.names import visible
 from tl_engine.base.settings import MEGABYTE
 
 Source = Path | IO[bytes]
@@ -21,7 +22,7 @@ FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 def display_name(source: Source, name: str | None) -> str:
     """The name as one short line: a file's name may hold line breaks and 255 letters."""
     name = name or (source.name if isinstance(source, Path) else "the picture")
-    line = "".join(c if c.isprintable() else "?" for c in name)
+    line = visible(name)
     return line if len(line) <= 80 else f"{line[:60]}...{line[-12:]}"
 
 

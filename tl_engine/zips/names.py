@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from tl_engine.base.errors import DataError, Question
+from tl_engine.base.names import visible
 from tl_engine.base.written import AUTO
 
 OPTION = "zip_names"  # the field of Reading that answers
@@ -40,8 +41,8 @@ SHOWN = 40  # characters of a reading in the sentence
 
 def shown(name: str) -> str:
     """A name as one short line, with ? for what cannot be seen."""
-    printable = "".join(c if c.isprintable() else "?" for c in name)
-    return printable if len(printable) <= 80 else f"{printable[:60]}..."
+    line = visible(name)
+    return line if len(line) <= 80 else f"{line[:60]}..."
 
 
 def encoding_called(name: str) -> str:

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tl_engine.base.errors import DataError
+from tl_engine.base.names import FILE_NAME_BYTES
 from tl_engine.base.settings import GIGABYTE, MEGABYTE, Limits
 from tl_engine.zips.names import shown
 
@@ -26,7 +27,6 @@ END_BYTES = 22  # of the record at the end of a zip; zipfile looks for it in the
 PER_PHOTO = 3  # directory entries an honest photo may cost: itself, its shadow in __MACOSX, and folders
 ENTRY_BYTES = 1024  # of the directory for one entry, on average; an honest path and its times take a fifth
 FEWEST = 100  # entries that any zip may spend so much on: small ones cost nothing
-FILE_NAME_BYTES = 255  # what file systems take
 SMALL = 10 * MEGABYTE  # below this in all, ratios say nothing: a drawing on white packs well
 DRIVE = re.compile("[A-Za-z]:")  # at the beginning of a name; 12:30 is a time of day
 DIRECTORY_ENTRIES = re.compile(re.escape(DIRECTORY_ENTRY))
@@ -93,10 +93,9 @@ def _check_count(archive: Path, name: str, limits: Limits) -> None:
     most = PER_PHOTO * limits.entries
     with _viewed(archive) as view:
         count = sum(1 for _ in islice(DIRECTORY_ENTRIES.finditer(view), most + 1))
+        size = _directory_bytes(view)
     if count > most:
         raise DataError(f"{name} holds more than {most:,} entries: the most files taken is {limits.entries:,}.")
-    with _viewed(archive) as view:
-        size = _directory_bytes(view)
     if size > ENTRY_BYTES * max(count, FEWEST):
         raise DataError(
             f"{name} spends {size:,} bytes on the names of {count:,} files, far more than names take: "
