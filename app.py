@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import logging
 import os
 import secrets
 import signal
@@ -23,9 +24,11 @@ from tl_engine.runs import queue
 from tl_engine.runs.process import Spare, prepare_spare
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
+from tl_engine.workspaces.forget import forget_removed
 from ui.address import FIRST, LAST, check_address, wanted_port
 from ui.http_refusals import HANDLERS
-from ui.page import CSS, THEME, build_page
+from ui.looks import CSS, THEME
+from ui.page import build_page
 
 if TYPE_CHECKING:
     import gradio as gr  # when this runs, ui has to come first
@@ -87,6 +90,7 @@ def look_after_queue(settings: Settings, spare: Spare | None) -> None:
     """Start waiting trainings even when nobody watches them; keep a process ready while none is at work."""
     while True:
         try:
+            forget_removed(settings)
             if not queue.advance(settings, spare) and spare:
                 prepare_spare(spare)
         except Exception:  # whatever it was, those who wait must not wait for ever
@@ -94,11 +98,21 @@ def look_after_queue(settings: Settings, spare: Spare | None) -> None:
         time.sleep(QUEUE_SECONDS)
 
 
+def log_to_host() -> None:
+    """Who hosts reads one line for each training that starts or ends and for each refusal, and no visitor's words."""
+    log = logging.getLogger("tl_engine")
+    lines = logging.StreamHandler(sys.stdout)
+    lines.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%d %b %H:%M:%S"))
+    log.addHandler(lines)
+    log.setLevel(logging.INFO)
+
+
 def serve(arguments: argparse.Namespace) -> None:
     """Serve until asked to end. Trainings live on in their own processes. Raises ConfigError before anything starts."""
     settings, host, port = settings_for(arguments), address(arguments), wanted_port(arguments.port)
     check_address(host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port)
     restrict_pillow()
+    log_to_host()
     for number in ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
     scratch.sweep()

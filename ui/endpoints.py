@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from tl_engine.runs.titles import data_name
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
@@ -56,7 +57,7 @@ def follow_run(settings: Settings, reader: EventReader, run: str) -> dict[str, A
         if "run_folder" in event:
             event["run_folder"] = found.name
         if "config" in event:
-            event["config"] = event["config"] | {"data": start.data_name(event["config"]["data"])}
+            event["config"] = event["config"] | {"data": data_name(event["config"]["data"])}
     return {"state": found.state(), "events": events}
 
 

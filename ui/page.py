@@ -1,93 +1,114 @@
-"""The page: its tabs, a workspace kept in the browser, endpoints for programs."""
+"""The page: its tabs, a workspace kept in the browser, what a visitor finds again, endpoints for programs."""
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
-from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.runs.process import Spare
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
+from ui.current import CurrentLine
 from ui.endpoints import add_endpoints
+from ui.landing import landing, remembered
+from ui.parts.acting import answer_html
 from ui.parts.components import Updates
 from ui.parts.incoming import guard
 from ui.parts.refusal import answer_in_words
-from ui.parts.wording import INTRO, QUIET, TITLE
-from ui.photos.tab import DataTab
-from ui.predict.tab import PredictTab, choices
+from ui.parts.wording import QUIET, TITLE
+from ui.photos.tab import PhotosTab
+from ui.predict.classifiers import choices
+from ui.predict.tab import PredictTab
+from ui.report.tab import ReportTab
+from ui.runs.tab import RunsTab
 from ui.train.run_view import EventReader
 from ui.train.tab import TrainTab
 from ui.waking import awake, put_to_sleep
 
-# The browser keeps the workspace under this key. The secret only has to be the same after a restart:
-# every client gets it, what protects a workspace is that its name cannot be guessed.
-STORAGE_KEY, STORAGE_SECRET = "tl-workspace", "kept the same, so that a restart can read it"
+# The browser keeps these under keys of its own. The secret only has to be the same after a restart: every client gets
+# it, what protects a workspace is that its name cannot be guessed.
+WORKSPACE_KEY, CURRENT_KEY = "tl-workspace", "tl-current"
+SECRET = "kept the same, so that a restart can read it"
 CACHE_SECONDS = (3600, 24 * 3600)  # how often Gradio's file cache is cleaned, and of what age
-# Fonts of the system: the page asks no other host for anything.
-FONTS = ["system-ui", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
-THEME = gr.themes.Default(
-    primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=["ui-monospace", "Consolas", "monospace"]
-)
-SCRIPTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("camera.js", "plots.js")]
-CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-
-
-def remembered(settings: Settings, known: object) -> Workspace:
-    """The workspace that the browser kept; a new one where it kept none, or something else."""
-    try:
-        return Workspace.of(settings, known)
-    except EngineError:
-        return Workspace.of(settings, None)
+SCRIPTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.js", "camera.js", "plots.js")]
 
 
 class Page:
-    """The tabs over one installation, and what a visitor finds again in them. `blocks` is what is served."""
+    """The tabs over one installation. `blocks` is what is served."""
 
     def __init__(self, settings: Settings, pool: ClassifierPool, spare: Spare | None) -> None:
         self.settings = settings
         reader = EventReader()
         self.blocks: gr.Blocks
         with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as self.blocks:
-            gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="intro")
-            self.workspace = gr.BrowserState("", storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
+            gr.Markdown(f"# {TITLE}", elem_id="intro")
+            self.workspace = gr.BrowserState("", storage_key=WORKSPACE_KEY, secret=SECRET)
+            self.kept = gr.BrowserState({}, storage_key=CURRENT_KEY, secret=SECRET)  # data, run and classifier
+            self.current = CurrentLine(settings, self.workspace)
             with gr.Tabs(elem_id="tabs") as self.tabs:
+                self.photos = PhotosTab(settings, self.workspace)
                 self.train = TrainTab(settings, self.workspace, reader, spare)
                 self.predict = PredictTab(settings, pool, self.workspace)
-                self.data = DataTab(settings, self.workspace)
+                self.report = ReportTab(settings, reader)
+                self.runs = RunsTab(settings, self.workspace, reader)
             add_endpoints(settings, pool, reader, spare)
             self._connect()
 
     def _connect(self) -> None:
-        train, form = self.train, self.train.form
-        train.connect(self.tabs, self.predict)
-        self.predict.connect()
-        self.data.connect(self.tabs, form)
-        # What was collected or corrected meanwhile shows in the summary.
-        train.tab.select(form.describe_data, [form.data, self.workspace], form.shown, **QUIET)
+        data, run, classifier = self.photos.choice, self.train.run, self.predict.classifier
+        self.photos.connect(self.train.form)
+        self.train.connect(self.tabs, data, classifier)
+        self.train.wire_start(self.photos.go, self.photos.said)
+        self.train.wire_start(self.photos.doors.example, self.photos.said, example=True)
+        self.predict.connect(self.tabs)
+        self.report.connect(run)
+        self.runs.connect(self.tabs, run, classifier)
+        self.current.connect(self.tabs, data, run, classifier, [self.train.share], self.photos.undo.state)
+        waiting = self.photos.summary.question.waiting
+        self.photos.things.connect(waiting, [data, run], self.list_after)
+        classifier.input(
+            lambda name, token: name if self.current.opened(name) else token, [classifier, run], run, **QUIET
+        )
+        self.train.use.click(self.current.try_current, [run, self.workspace], [self.tabs, classifier], **QUIET)
+        self.train.report.click(lambda: gr.Tabs(selected="report"), None, self.tabs, **QUIET)
+        gr.on([data.change, run.change, classifier.change], None, [data, run, classifier], self.kept,
+              js="(data, run, classifier) => ({data, run, classifier})")  # fmt: skip
+        self._restore_on_load()
+
+    def _restore_on_load(self) -> None:
         self.sleeping = put_to_sleep(self.blocks, self.workspace)
-        lists = [form.data, train.run, self.predict.classifier, self.data.choice]
-        restored = [self.workspace, *lists, *form.shown, *self.sleeping]
-        loaded = self.blocks.load(self.restore, self.workspace, restored, **QUIET)
+        lists = [self.photos.choice, self.train.run, self.predict.classifier]
+        shown = [*self.photos.doors.shown, *self.current.shown, *self.predict.shown]
+        restored = [self.workspace, self.tabs, self.current.said, *lists, *shown, *self.sleeping]
+        loaded = self.blocks.load(self.restore, [self.workspace, self.kept], restored, **QUIET)
         # Nobody is kept from starting by a list.
         loaded.failure(lambda: awake(self.sleeping), None, self.sleeping, **QUIET)
         for script in SCRIPTS:
             self.blocks.load(None, js=script)
-        loaded.then(train.show_run, [train.run, train.others, self.workspace], train.shown, **QUIET)
 
-    def restore(self, known: str, request: gr.Request) -> Updates:
-        """What this visitor had: their workspace, their data, their newest run or the one of the link."""
+    def restore(self, known: str, kept: Any, request: gr.Request) -> Updates:
+        """What this visitor had, or what their link opens, and the tab where they go on."""
         visitor = remembered(self.settings, known)
-        listed, chosen = visitor.choices(), visitor.present(None)
+        found = landing(visitor, kept, request.query_params.get("run"))
+        listed = choices(visitor, found.classifier)
         return {
             self.workspace: visitor.token,
-            self.train.form.data: gr.Dropdown(choices=listed, value=chosen),
-            **self.train.form.describe_data(chosen, visitor.token),
-            **self.train.restore_run(visitor, request.query_params.get("run")),
-            self.predict.classifier: gr.Dropdown(choices=choices(visitor)),
-            self.data.choice: gr.Dropdown(choices=listed),
+            self.tabs: gr.Tabs(selected=found.tab),
+            self.photos.choice: gr.Dropdown(choices=visitor.choices(), value=found.data),
+            self.train.run: found.run,
+            self.predict.classifier: gr.Dropdown(choices=listed, value=found.classifier),
+            **self.photos.doors.show(visitor),
+            **self.current.show(visitor, found.data, found.run),
+            **self.predict.show_classifier(visitor.token, found.classifier),
+            self.current.said: answer_html(found.refusal, alert=True) if found.refusal else "",
             **awake(self.sleeping),
         }
+
+    def list_after(self, visitor: Workspace, choice: str | None, token: str | None) -> Updates:
+        """The page's lists after something was deleted."""
+        listed = gr.Dropdown(choices=visitor.choices(), value=visitor.present(choice))
+        return {self.photos.choice: listed, self.train.run: token if self.current.opened(token) else ""}
 
 
 def build_page(settings: Settings, pool: ClassifierPool, spare: Spare | None = None) -> gr.Blocks:

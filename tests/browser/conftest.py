@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.serving import Server
 
@@ -23,6 +23,7 @@ FLAGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
+MINUTE = 60_000  # milliseconds
 HARMLESS = ("127.0.0.1", "data:", "blob:")
 GRADIOS_OWN = ("warning: Method not implemented.",)  # what Gradio's client says whenever it closes a stream
 
@@ -65,8 +66,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(url)
-        page.locator("#go").wait_for()
-        page.locator("#summary table").wait_for()  # what the page loads with has arrived
+        loaded(page)
         return page
 
     open_page.expected = []  # type: ignore[attr-defined] # patterns of what a test makes the browser say
@@ -76,6 +76,53 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert not foreign
     expected: list[re.Pattern[str]] = open_page.expected  # type: ignore[attr-defined]
     assert not [line for line in said if line not in GRADIOS_OWN and not any(p.search(line) for p in expected)]
+
+
+def loaded(page: Page) -> None:
+    """Wait until the page knows whose it is, as its buttons tell."""
+    page.wait_for_function("document.querySelectorAll('#photos-train:enabled, #go:enabled, #classifier').length")
+    page.wait_for_function("!document.querySelector('#photos-train:disabled, #go:disabled')")
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Go to one of the tabs."""
+    page.get_by_role("tab", name=name, exact=True).click()
+    expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
+
+
+def unfold(page: Page, element: str) -> None:
+    """Open an accordion."""
+    button = page.locator(f"#{element} button.label-wrap").first
+    if "open" not in (button.get_attribute("class") or "").split():
+        button.click()
+
+
+def choose(page: Page, element: str, label: str) -> None:
+    """Pick from a dropdown by the start of a label."""
+    page.locator(f"#{element} input").first.click()
+    page.get_by_role("option").filter(has_text=label).first.click()
+
+
+def write(page: Page, label: str, value: str) -> None:
+    """Type into a field, again where the page was still building it."""
+    field = page.get_by_label(label, exact=True)
+    for _ in range(5):
+        field.fill(value)
+        page.wait_for_timeout(150)
+        if field.input_value() == value:
+            return
+    raise AssertionError(f"{label} does not keep {value}")
+
+
+def start_training(page: Page, epochs: int = 5, data: str = "colours") -> None:
+    """Train as a person does who wants another number of epochs."""
+    open_tab(page, "Photos")
+    choose(page, "data", data)
+    expect(page.locator("#summary")).to_contain_text("classes", timeout=MINUTE)
+    open_tab(page, "Train")
+    unfold(page, "how")
+    write(page, "Epochs", str(epochs))
+    page.locator("#go").click()
 
 
 def make_data(folder: Path, each: int = 6, classes: tuple[str, ...] = ("blue", "red")) -> None:

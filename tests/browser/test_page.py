@@ -12,14 +12,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import make_data
+from tests.browser.conftest import MINUTE, choose, loaded, make_data, open_tab, start_training, unfold, write
 from tests.photo_trees import filled
 from tests.serving import Server
 
 Visit = Callable[..., Page]
-MINUTE = 60_000
 HURRY = """window.pressed = 0; const hurry = setInterval(() => {
-  const go = document.getElementById('go');
+  const go = document.getElementById('photos-train');
   if (go && !go.disabled) { go.click(); window.pressed += 1; clearInterval(hurry); }
 }, 1)"""  # presses Train as soon as it can be pressed
 LOST = re.compile(r"net::ERR_|Failed to fetch")
@@ -34,43 +33,25 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     running.stop()
 
 
-def choose(page: Page, element: str, label: str) -> None:
-    """Pick from a dropdown by the start of a label."""
-    page.locator(f"#{element} input").first.click()
-    page.get_by_role("option").filter(has_text=label).first.click()
-
-
-def start_training(page: Page, epochs: int = 5, data: str = "colours") -> None:
-    choose(page, "data", data)
-    expect(page.locator("#summary")).to_contain_text("2 classes")
-    page.get_by_label("4. Epochs").fill(str(epochs))
-    page.get_by_role("button", name="Train", exact=True).click()
-
-
-def open_tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-
-
-def top_class(page: Page) -> str:
-    return page.locator("#answer .output-class, #answer h2").first.inner_text()
-
-
 def last_epoch(page: Page) -> int:
-    numbers = re.findall(r"epoch (\d+)/", page.locator("#log").inner_text())
+    numbers = re.findall(r"epoch (\d+)/", page.locator("#log").text_content() or "")
     return int(numbers[-1]) if numbers else 0
 
 
 def epochs_in_log(page: Page) -> list[int]:
-    return [int(number) for number in re.findall(r"epoch (\d+)/", page.locator("#log").inner_text())]
+    return [int(number) for number in re.findall(r"epoch (\d+)/", page.locator("#log").text_content() or "")]
 
 
-def test_first_visit_shows_what_to_do_and_one_click_trains(visit: Visit, server: Server) -> None:
+def test_first_visit_shows_three_doors_and_one_click_trains(visit: Visit, server: Server) -> None:
     page = visit(server.url)
-    expect(page.get_by_role("tab")).to_have_text(["Train", "Predict", "Data"])
-    expect(page.locator("#summary")).to_contain_text("1,797 photos in 10 classes")
-    expect(page.get_by_role("button", name="Train", exact=True)).to_be_enabled()
-    expect(page.locator("#status")).to_contain_text("No training yet")
+    expect(page.get_by_role("tab")).to_have_text(["Photos", "Train", "Predict", "Report", "Runs"])
+    expect(page.get_by_role("tab", name="Photos")).to_have_attribute("aria-selected", "true")
+    for door in ("own", "zip", "example"):
+        expect(page.locator(f"#door-{door}")).to_be_enabled()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.locator("#door-example").click()
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
+    expect(page.locator("#status")).to_be_in_viewport()
 
 
 def test_a_press_in_the_very_first_moment_starts_a_run(visit: Visit, server: Server) -> None:
@@ -79,9 +60,11 @@ def test_a_press_in_the_very_first_moment_starts_a_run(visit: Visit, server: Ser
     page.evaluate("localStorage.clear()")  # as on a first visit
     page.goto(server.url)
     expect(page.locator("#status")).to_contain_text(re.compile("Training|Finished"), timeout=MINUTE)
-    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+    expect(page.locator("[role=alert]")).to_have_count(0)
     assert page.evaluate("window.pressed") == 1
     page.reload()  # the run is still this visitor's
+    loaded(page)
+    open_tab(page, "Train")
     expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
 
 
@@ -99,15 +82,14 @@ def test_predict_a_bad_file_says_which_and_why(visit: Visit, server: Server, tmp
     bad = tmp_path / "holiday.jpg"
     bad.write_text("no picture at all")
     page.locator("#photo input[type=file]").first.set_input_files(bad)
-    toast = page.get_by_test_id("toast-body")
-    expect(toast).to_contain_text("holiday.jpg is not a picture", timeout=MINUTE)
+    expect(page.locator("#predict-said")).to_contain_text("holiday.jpg is not a picture", timeout=MINUTE)
     assert "Traceback" not in page.content()
 
 
 def test_predict_ten_files_gives_a_table_and_names_the_bad_one(visit: Visit, server: Server, tmp_path: Path) -> None:
     page = visit(server.url)
     open_tab(page, "Predict")
-    page.get_by_role("button", name="Many photos at once").click()
+    unfold(page, "many")
     files = []
     for number in range(9):
         files.append(tmp_path / f"photo{number}.png")
@@ -126,9 +108,7 @@ def test_predict_ten_files_gives_a_table_and_names_the_bad_one(visit: Visit, ser
 
 def test_train_on_digits_to_the_end_with_curves_growing(visit: Visit, server: Server) -> None:
     page = visit(server.url)
-    choose(page, "data", "Handwritten digits")
-    page.get_by_label("4. Epochs").fill("400")
-    page.get_by_role("button", name="Train", exact=True).click()
+    start_training(page, 400, "Handwritten digits")
     expect(page.locator("#status")).to_contain_text("Training", timeout=MINUTE)
     curve = page.locator("#accuracy .tl-curve-0 polyline")
     curve.wait_for(timeout=5 * MINUTE)
@@ -141,9 +121,9 @@ def test_train_on_digits_to_the_end_with_curves_growing(visit: Visit, server: Se
         page.get_by_role("button", name="Download the classifier").click()
     with zipfile.ZipFile(Path(download.value.path())) as archive:
         assert sorted(archive.namelist()) == ["meta.json", "model.safetensors"]
-    page.get_by_role("button", name="Try it in Predict").click()
+    page.locator("#use").click()
     expect(page.get_by_role("tab", name="Predict")).to_have_attribute("aria-selected", "true")
-    assert "digits" in page.locator("#classifier input").first.input_value()
+    assert "Handwritten digits" in page.locator("#classifier input").first.input_value()
     picture = io.BytesIO()
     Image.new("L", (8, 8), 0).save(picture, "PNG")
     page.locator("#photo input[type=file]").first.set_input_files(
@@ -166,7 +146,7 @@ def test_curves_are_read_at_a_point_in_a_table_that_stays_open_and_saved(visit: 
     saved = {}
     for kind in ("SVG", "PNG", "CSV"):
         with page.expect_download() as download:
-            page.get_by_label(f"Save accuracy as {kind}").click()
+            page.locator("#accuracy").get_by_label(f"Save accuracy as {kind}").click()
         assert re.fullmatch(rf"colours-.*-accuracy\.{kind.lower()}", download.value.suggested_filename)
         saved[kind] = Path(download.value.path())
     with Image.open(saved["PNG"]) as picture:
@@ -184,12 +164,12 @@ def test_reload_in_mid_run_then_stop_keeps_the_best(visit: Visit, server: Server
     expect(page.locator("#log")).to_contain_text("epoch", timeout=MINUTE)
     seen = last_epoch(page)
     expect(page.locator("#status")).to_contain_text("Training")
-    page.get_by_role("button", name="Stop").click()
+    page.locator("#halt").click()
     expect(page.locator("#status")).to_contain_text("Stopped", timeout=10_000)
     assert last_epoch(page) >= seen
     shown = epochs_in_log(page)
     assert shown == list(range(shown[0], shown[0] + len(shown)))  # no gap
-    expect(page.get_by_role("button", name="Try it in Predict")).to_be_visible()
+    expect(page.locator("#use")).to_be_visible()
 
 
 def test_the_server_killed_and_restarted_in_mid_run(visit: Visit, own_server: Server) -> None:
@@ -208,23 +188,31 @@ def test_the_server_killed_and_restarted_in_mid_run(visit: Visit, own_server: Se
     page.goto(own_server.url)
     expect(page.locator("#status")).to_contain_text("Training", timeout=MINUTE)
     expect(page.locator("#log")).to_contain_text("epoch", timeout=MINUTE)
-    page.get_by_role("button", name="Stop").click()
+    page.locator("#halt").click()
     expect(page.locator("#status")).to_contain_text("Stopped", timeout=10_000)
     shown = epochs_in_log(page)
     assert shown == list(range(shown[0], shown[0] + len(shown)))
 
 
-def test_another_visitor_sees_nothing_but_a_link_opens_the_run(visit: Visit, server: Server) -> None:
+def test_another_visitor_sees_nothing_but_a_link_opens_the_classifier(visit: Visit, server: Server) -> None:
     first = visit(server.url)
     start_training(first, epochs=3)
     expect(first.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
+    first.locator("#share-result").click()
+    expect(first.locator("#link")).to_be_visible(timeout=MINUTE)
     link = first.locator("#link textarea, #link input").first.input_value()
     second = visit(server.url)
+    open_tab(second, "Train")
     expect(second.locator("#status")).to_contain_text("No training yet")
-    second.locator("#run input").first.click()
-    expect(second.get_by_role("option")).to_have_count(0)
+    open_tab(second, "Runs")
+    expect(second.locator("#runs-list")).to_be_hidden()
     third = visit(link)
-    expect(third.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
+    expect(third.get_by_role("tab", name="Predict")).to_have_attribute("aria-selected", "true")
+    expect(third.locator("#from-link")).to_contain_text("A classifier of blue and red, from a link", timeout=MINUTE)
+    third.locator("#make-own").click()
+    expect(third.locator("#door-own")).to_be_visible()
+    gone = visit(f"{server.url}/?run={'0' * 32}")
+    expect(gone.locator("#current-said")).to_contain_text("There is no such run here", timeout=MINUTE)
 
 
 def test_a_zip_with_markup_in_its_names_is_text_everywhere(visit: Visit, server: Server, tmp_path: Path) -> None:
@@ -235,16 +223,15 @@ def test_a_zip_with_markup_in_its_names_is_text_everywhere(visit: Visit, server:
     with zipfile.ZipFile(archive, "w") as opened:
         for file in sorted((tmp_path / "in").rglob("*.png")):
             opened.write(file, str(file.relative_to(tmp_path / "in")))
-    page.get_by_role("button", name="Upload a zip of class folders").click()
+    page.locator("#door-zip").click()
     page.locator("#upload input[type=file]").set_input_files(archive)
     expect(page.locator("#summary")).to_contain_text("<img src=x onerror", timeout=MINUTE)
-    page.get_by_label("4. Epochs").fill("3")
-    page.get_by_role("button", name="Train", exact=True).click()
+    page.locator("#photos-train").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
     assert page.locator("img[src=x]").count() == 0
     other = visit(server.url)
     other.locator("#data input").first.click()
-    expect(other.get_by_role("option").filter(has_text="Your upload")).to_have_count(0)
+    expect(other.get_by_role("option").filter(has_text="Yours:")).to_have_count(0)
 
 
 def test_a_zip_with_two_readings_asks_and_is_read_as_answered(visit: Visit, server: Server, tmp_path: Path) -> None:
@@ -252,7 +239,7 @@ def test_a_zip_with_two_readings_asks_and_is_read_as_answered(visit: Visit, serv
     filled(tmp_path / "in", "anna/cats", "anna/dogs", "ben/cats", "ben/dogs")
     archive = shutil.make_archive(str(tmp_path / "pupils"), "zip", tmp_path / "in")
     expect(page.locator("#question-go")).to_be_hidden()
-    page.get_by_role("button", name="Upload a zip of class folders").click()
+    page.locator("#door-zip").click()
     page.locator("#upload input[type=file]").set_input_files(archive)
     expect(page.locator("#summary")).to_contain_text("can be read in two ways.", timeout=MINUTE)
     page.locator("#question").get_by_text("cats, dogs").click()
@@ -261,43 +248,73 @@ def test_a_zip_with_two_readings_asks_and_is_read_as_answered(visit: Visit, serv
     expect(page.locator("#question-go")).to_be_hidden()
 
 
-def test_a_wrong_zip_is_one_toast_in_the_engines_words(visit: Visit, server: Server, tmp_path: Path) -> None:
+def test_a_wrong_zip_is_refused_beside_its_field(visit: Visit, server: Server, tmp_path: Path) -> None:
     page = visit(server.url)
     archive = tmp_path / "photos.zip"
     archive.write_text("<html>not a zip</html>")
-    page.get_by_role("button", name="Upload a zip of class folders").click()
+    page.locator("#door-zip").click()
     page.locator("#upload input[type=file]").set_input_files(archive)
-    expect(page.get_by_test_id("toast-body")).to_contain_text("photos.zip is no zip", timeout=MINUTE)
+    expect(page.locator("#photos-said")).to_contain_text("photos.zip is no zip", timeout=MINUTE)
 
 
-def test_a_wrong_setting_is_one_toast_naming_the_field(visit: Visit, server: Server) -> None:
+def test_a_wrong_setting_is_refused_beside_the_button_naming_the_field(visit: Visit, server: Server) -> None:
     page = visit(server.url)
-    expect(page.locator("#go")).to_be_enabled(timeout=MINUTE)
-    page.get_by_role("button", name="Advanced settings").click()
-    page.get_by_label("Validation share").fill("1")
-    page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text("val-fraction must lie between 0 and 1")
+    open_tab(page, "Train")
+    unfold(page, "how")
+    unfold(page, "advanced")
+    write(page, "Validation share", "1")
+    page.locator("#go").click()
+    expect(page.locator("#train-said")).to_contain_text("val-fraction must lie between 0 and 1", timeout=MINUTE)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_shows_everything_within_its_width(browser: Browser, visit: Visit, server: Server, dark: bool) -> None:
-    scheme = "dark" if dark else "light"
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
-    page = visit(server.url, context)
-    for name in ("Train", "Predict"):
-        open_tab(page, name)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()
-
-
-def test_the_keyboard_reaches_train_and_every_control_has_a_name(visit: Visit, server: Server) -> None:
+def test_a_backbone_that_knows_nothing_learns_from_nothing(visit: Visit, server: Server) -> None:
     page = visit(server.url)
-    page.get_by_role("button", name="Train", exact=True).focus()
-    assert page.evaluate("document.activeElement.innerText") == "Train"
-    nameless = page.evaluate(
-        """() => [...document.querySelectorAll('input, textarea, select')]
-        .filter(e => e.offsetParent && e.type != 'file' && !e.labels?.length
-                && !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') && !e.closest('label'))
-        .map(e => e.outerHTML)"""
-    )
-    assert nameless == []
+    open_tab(page, "Train")
+    unfold(page, "how")
+    choose(page, "architecture", "Small VGG")
+    expect(page.get_by_label("Start from nothing (long)")).to_be_checked(timeout=MINUTE)
+    page.get_by_text("Train the last layer only (seconds)").click()
+    expect(page.locator("#architecture input").first).to_have_value(re.compile("EfficientNet-Lite0"), timeout=MINUTE)
+
+
+def test_the_report_is_a_table_to_copy_and_save(visit: Visit, server: Server) -> None:
+    page = visit(server.url)
+    open_tab(page, "Report")
+    expect(page.locator("#report")).to_contain_text("Train first")
+    start_training(page, epochs=3)
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
+    page.locator("#report-result").click()
+    expect(page.locator("#report-numbers tbody tr")).to_have_count(3, timeout=MINUTE)
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.locator("[data-copied]")).to_contain_text(re.compile("Copied|does not copy"))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save as CSV").click()
+    lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("epoch,training accuracy,validation accuracy")
+
+
+def test_runs_are_told_apart_renamed_laid_over_and_deleted(visit: Visit, server: Server) -> None:
+    page = visit(server.url)
+    for epochs in (3, 5):
+        start_training(page, epochs=epochs)
+        expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
+    open_tab(page, "Runs")
+    rows = page.locator("#runs-list label")
+    expect(rows).to_have_count(2, timeout=MINUTE)
+    expect(page.locator("#runs-list")).to_contain_text("colours, 3 epochs")
+    rows.filter(has_text="3 epochs").click()
+    write(page, "New name", "The short one")
+    page.locator("#rename-run").click()
+    expect(page.locator("#runs-list")).to_contain_text("The short one", timeout=MINUTE)
+    unfold(page, "lay-over")
+    for name in ("The short one", "colours"):
+        page.locator("#others").get_by_text(name).click()
+    expect(page.locator("#accuracy-beside .tl-curve")).to_have_count(
+        4, timeout=MINUTE
+    )  # each in the plot and the legend
+    page.locator("#runs-list label").filter(has_text="The short one").click()
+    page.locator("#delete-run").click()
+    expect(page.locator("#delete-run-question")).to_contain_text("The short one", timeout=MINUTE)
+    page.locator("#delete-run-yes").click()
+    expect(page.locator("#runs-list label")).to_have_count(1, timeout=MINUTE)

@@ -29,9 +29,12 @@ FLOORS = {
     "tl_engine.commands": 7,
     "tl_engine": 8,  # __init__, api and __main__: what a notebook and a terminal name
     "ui.parts": 9,
+    "ui.collection": 10,
     "ui.predict": 10,
     "ui.train": 11,
     "ui.photos": 12,
+    "ui.report": 12,
+    "ui.runs": 12,
     "ui": 13,
     "app": 14,
 }

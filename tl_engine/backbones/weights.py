@@ -116,9 +116,12 @@ def check_weights(architecture: Architecture, settings: Settings) -> WeightsSour
 
 
 def _cannot_be_had(architecture: Architecture, settings: Settings, why: str) -> WeightsError:
+    missing, working = f"The weights of {architecture.name} cannot be had here: {why}.", working_now(settings)
+    labels = ", ".join(ARCHITECTURES[name].label for name in working)
     return WeightsError(
-        f"The weights of {architecture.name} cannot be had here: {why}. Put {architecture.name}.pth into the "
-        f"folder of --weights-dir, or use one that works now: {', '.join(working_now(settings))}."
+        f"{missing} Put {architecture.name}.pth into the folder of --weights-dir, or use one that works now: "
+        f"{', '.join(working)}.",
+        f"{architecture.label} cannot be had here now. Choose one that works: {labels}; or ask the host for it.",
     )
 
 

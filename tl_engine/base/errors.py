@@ -64,7 +64,14 @@ class ImageError(EngineError):
 
 
 class WeightsError(EngineError):
-    """Backbone weights that cannot be had, or do not fit."""
+    """Backbone weights that cannot be had, or do not fit.
+
+    `for_visitors` is the sentence without what only a host can do, where there is such a thing.
+    """
+
+    def __init__(self, text: str, for_visitors: str = "") -> None:
+        super().__init__(text)
+        self.for_visitors = for_visitors
 
 
 class RunError(EngineError):

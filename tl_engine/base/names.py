@@ -7,6 +7,7 @@ from collections.abc import Sequence
 FILE_NAME_BYTES = 255  # of one file or folder; no file system takes more
 NAME_BYTES = 240  # of a class folder's name
 CLASS_NAME_LENGTH = 120  # characters
+TITLE_LENGTH = 60  # characters of what a person calls a data set or a run
 TITLE = ".title"  # in a collection's folder: what the person calls it
 LEFT_OUT_FILE = ".left-out.json"  # in the folder of a zip: which of its members could not be taken, and why
 OWN_FILES = frozenset((TITLE, LEFT_OUT_FILE))  # ours, beside a person's photos
@@ -70,6 +71,12 @@ def clean_class_name(folder: str) -> str:
         if unicodedata.category(c) != "Cf"
     )
     return re.sub(r"\s+", " ", plain).strip()
+
+
+def plain_title(title: str, most: int = TITLE_LENGTH) -> str | None:
+    """What a person calls something, made plain; None where that is nothing, or longer than `most` characters."""
+    plain = clean_class_name(title) if isinstance(title, str) else ""
+    return plain if plain and len(plain) <= most else None
 
 
 def class_folder_names(names: Sequence[str]) -> list[str]:

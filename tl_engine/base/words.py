@@ -2,6 +2,8 @@
 
 import time
 
+FEW = 30  # judged photos; a share of fewer says more than they can
+
 
 def plural(number: int, one: str, many: str | None = None) -> str:
     """`1 photo`, `1,797 photos`."""
@@ -26,6 +28,17 @@ def clock(at: float) -> str:
 def percent(fraction: float) -> str:
     """`94.8 %`."""
     return f"{fraction * 100:.1f} %"
+
+
+def score(fraction: float, judged: int) -> str:
+    """How many were right: `4 of 4 right` of few photos, a percentage of many, or of a number nobody knows (0)."""
+    return f"{round(fraction * judged)} of {judged} right" if 0 < judged < FEW else percent(fraction)
+
+
+def size_words(number: int) -> str:
+    """A number of bytes: `310 kB`, `4.2 MB`."""
+    kilobytes = number / 1000
+    return f"{kilobytes:,.0f} kB" if kilobytes < 1000 else f"{kilobytes / 1000:,.1f} MB"
 
 
 def harmless(cell: object) -> str:

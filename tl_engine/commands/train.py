@@ -31,7 +31,7 @@ from tl_engine.sources.samples import SAMPLES
 
 EXIT_CODES = {"finished": FINISHED, "failed": FAILED, "stopped": INTERRUPTED}
 FOLDERS = ("runs", "data_dir", "weights_dir", "cache_dir")
-RUN_FACTS = ("workspace", "created")  # in a run's config.json, no settings of a training
+RUN_FACTS = ("workspace", "title", "created")  # in a run's config.json, no settings of a training
 NO_OPTIONS = ("function", "json", "config")
 
 

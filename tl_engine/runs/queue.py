@@ -5,6 +5,7 @@ in the order they came. No torch here.
 """
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -24,11 +25,18 @@ from tl_engine.runs.process import ERRORS, PATIENCE, Spare, child_environment, g
 from tl_engine.runs.run import CONFIG, EVENTS, OPEN_STATES, Run, check_name
 from tl_engine.runs.saved_classifier import read_figures
 
+LOG = logging.getLogger("tl_engine")
+SHOWN = 6  # characters of a run's name in the host's log: whoever has all of it may see the run
+
 
 def create(
-    config: TrainConfig, settings: Settings, name: str, *, workspace: str | None = None, process: int | None = None
-) -> Run:
-    """Make the folder of a new run, queued, or already the work of `process`. Raises RunError if the name is taken."""
+    config: TrainConfig, settings: Settings, name: str, *, workspace: str | None = None, process: int | None = None,
+    title: str | None = None,
+) -> Run:  # fmt: skip
+    """Make the folder of a new run, queued, or already the work of `process`; `title` is what its data is called.
+
+    Raises RunError if the name is taken.
+    """
     check_name(name)
     run = Run(settings.runs / name)
     partial = settings.runs / f".{name}.{os.getpid()}"
@@ -39,6 +47,7 @@ def create(
         "cache_dir": str(settings.cache),
         "weights_dir": str(settings.weights_dir) if settings.weights_dir else None,
         "workspace": workspace,
+        "title": title,
         "created": created,
     }
     mark = None
@@ -84,6 +93,7 @@ def advance(settings: Settings, spare: Spare | None = None) -> bool:
             states = [(run, run.state()) for run in open_runs.listed(settings.runs)]
             for run, state in states:
                 if state not in OPEN_STATES:
+                    LOG.info("run %s ended: %s", run.name[:SHOWN], state)
                     open_runs.remove(settings.runs, run.name)
             if any(state == "running" for _, state in states):
                 return True
@@ -120,10 +130,12 @@ def _launch(run: Run, settings: Settings, spare: Spare | None) -> int:
 
 
 def start(
-    config: TrainConfig, settings: Settings, name: str, workspace: str | None = None, spare: Spare | None = None
-) -> Run:
+    config: TrainConfig, settings: Settings, name: str, workspace: str | None = None, spare: Spare | None = None,
+    title: str | None = None,
+) -> Run:  # fmt: skip
     """Queue a run and let the queue move."""
-    run = create(config, settings, name, workspace=workspace)
+    run = create(config, settings, name, workspace=workspace, title=title)
+    LOG.info("run %s asked for: %s, %s, %d epochs", name[:SHOWN], config.architecture, config.strategy, config.epochs)
     advance(settings, spare)
     return run
 

@@ -42,6 +42,11 @@ class RunFacts:
         return str(self.options.get("data", "?"))
 
     @property
+    def title(self) -> str:
+        """What its data was called by who started it; "" where nobody said."""
+        return str(self.options.get("title") or "")
+
+    @property
     def architecture(self) -> str:
         """The name of the backbone's row."""
         return str(self.options.get("architecture", "?"))

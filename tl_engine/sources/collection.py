@@ -5,6 +5,7 @@ adding to one data set lose nothing. No torch here.
 """
 
 import contextlib
+import itertools
 import secrets
 import shutil
 import zipfile
@@ -15,17 +16,17 @@ from typing import Any
 
 from tl_engine.base.errors import DataError
 from tl_engine.base.files import appearing, write_whole
-from tl_engine.base.names import TITLE, clean_class_name, is_junk
+from tl_engine.base.names import TITLE, TITLE_LENGTH, clean_class_name, is_junk, plain_title
 from tl_engine.base.settings import Limits
 from tl_engine.data.split_names import split_of
 from tl_engine.photos.formats import START, format_of
 from tl_engine.photos.opening import open_image
 from tl_engine.sources.room import check_room, room_left
 
-TITLE_LENGTH = 60  # characters
 CLASS_LENGTH = 40  # characters, as many as the page shows
 NOT_IN_NAMES = '/\\:*?"<>|'  # what folders and zips of some system do not take
 PREFIX = "own-"
+REMOVED = ".removed"  # in the data set's folder: what was taken out last, while that can be undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,15 @@ class Collection:
         """Photos of each class."""
         return {name: len(_files(self.folder / name)) for name in self.classes()}
 
+    def added_since(self, name: str, since: int) -> list[Path]:
+        """The photos of a class that came at or after `since`, nanoseconds since 1970."""
+        return [photo for photo in self.photos(name) if _written(photo) >= since]
+
+    def next_class_name(self) -> str:
+        """`Class 3`: the first such name that is free, capitals aside."""
+        taken = {name.lower() for name in self.classes()}
+        return next(name for number in itertools.count(1) if (name := f"Class {number}").lower() not in taken)
+
     def add_class(self, name: str, limits: Limits) -> str:
         """Make an empty class and return its name made plain. Raises DataError."""
         plain = self._new_name(name)
@@ -113,6 +123,41 @@ class Collection:
             if path.name in wanted:
                 path.unlink(missing_ok=True)
 
+    def set_aside(self, name: str, files: Sequence[str]) -> int:
+        """Take photos of a class out by their file names, so that they can be put back; how many those were.
+
+        Only what was taken out last is kept: whoever calls has done away with what was there before.
+        """
+        wanted, place = set(files), self.folder / REMOVED / name
+        number = 0
+        for path in _files(self._class(name)):
+            if path.name in wanted:
+                with _writing():
+                    place.mkdir(parents=True, exist_ok=True)
+                    path.rename(place / path.name)
+                number += 1
+        return number
+
+    def removed(self) -> list[Path]:
+        """The photos that were taken out last."""
+        return [path for path in sorted((self.folder / REMOVED).glob("*/*")) if path.is_file()]
+
+    def put_back(self) -> int:
+        """Bring back what was taken out last, its class too if that is gone; how many photos those were."""
+        number = 0
+        for path in self.removed():
+            with _writing():
+                folder = self.folder / path.parent.name
+                folder.mkdir(exist_ok=True)
+                path.rename(folder / path.name)
+            number += 1
+        self.empty_removed()
+        return number
+
+    def empty_removed(self) -> None:
+        """Do away with what was taken out last."""
+        shutil.rmtree(self.folder / REMOVED, ignore_errors=True)
+
     def delete(self) -> None:
         """Remove the data set for good: out of the way at once, then from the disk."""
         _remove(self.folder, self.folder.parent)
@@ -153,20 +198,22 @@ class Collection:
         room_left(self.folder.parent, limits)
 
 
-def create(parent: Path, title: str) -> Collection:
-    """A new empty data set under `parent`. Raises DataError."""
+def create(parent: Path, title: str, classes: Sequence[str] = ()) -> Collection:
+    """A new data set under `parent` with these classes, empty. Raises DataError."""
     _plain_title(title)  # what is refused leaves nothing behind
     collection = Collection(parent / f"{PREFIX}{secrets.token_hex(8)}")
     with _writing():
         collection.folder.mkdir(parents=True)
+        for name in classes:
+            (collection.folder / name).mkdir()
     collection.rename(title)
     return collection
 
 
 def _plain_title(title: str) -> str:
-    plain = clean_class_name(title)
-    if not plain or len(plain) > TITLE_LENGTH:
-        raise DataError(f"A data set's name must have 1 to {TITLE_LENGTH} visible characters, got {plain[:80]!r}.")
+    plain = plain_title(title)
+    if plain is None:
+        raise DataError(f"A data set's name must have 1 to {TITLE_LENGTH} visible characters, got {str(title)[:80]!r}.")
     return plain
 
 
@@ -175,6 +222,14 @@ def _files(folder: Path) -> list[Path]:
     with contextlib.suppress(FileNotFoundError):
         return [path for path in folder.iterdir() if not path.name.startswith(".")]
     return []
+
+
+def _written(path: Path) -> int:
+    """When the photo came, nanoseconds since 1970; 0 where another tab has removed it."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _remove(folder: Path, parent: Path) -> None:

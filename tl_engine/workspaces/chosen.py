@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from tl_engine.base.errors import DataError
 from tl_engine.base.settings import Limits, Settings
+from tl_engine.base.words import plural
 from tl_engine.base.written import AUTO
 from tl_engine.data.dataset import ImageFolder
 from tl_engine.data.mends import Located
@@ -16,6 +18,8 @@ from tl_engine.sources.collection import PREFIX, Collection
 from tl_engine.sources.intake import locate
 from tl_engine.sources.samples import SAMPLES, present_folder
 
+HASHED = re.compile(r"-[0-9a-f]{16}$")  # what the folder of an upload ends with
+HUB_PREFIX = "hf--"  # how the folder of a data set from the hub begins
 FOLDER, UPLOAD = "folder:", "upload:"  # what a choice begins with that is no sample
 MENDS = ".mends"  # in a workspace
 
@@ -40,6 +44,22 @@ class Chosen:
         """Whether it is a sample that must be downloaded first; training does that."""
         sample = SAMPLES.get(self.data)
         return sample is not None and not sample.offline and present_folder(sample, self.settings) is None
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        if sample := SAMPLES.get(self.data):
+            return sample.title
+        return folder_title(Path(self.data))
+
+    @property
+    def run_title(self) -> str:
+        """What a training on it is called: the same, with how much of it was corrected."""
+        try:
+            number = len(self.located().mends)
+        except DataError:
+            number = 0
+        return f"{self.title}, {plural(number, 'correction')}" if number else self.title
 
     @property
     def collection(self) -> Collection | None:
@@ -69,9 +89,32 @@ class Chosen:
         """
         if self.absent:
             return None
+        if own := self.collection:
+            check_enough(own)
         located = self.located()
         wanted = located.layout if layout == AUTO else layout
         return located.applied(_scanned(located.root, last_change(located.root), self.settings.limits, wanted))
+
+
+def folder_title(folder: Path) -> str:
+    """What to call the data set in that folder."""
+    if (collection := Collection(folder)).titled:
+        return collection.title
+    if folder.name.startswith(HUB_PREFIX):
+        return folder.name.removeprefix(HUB_PREFIX).replace("--", "/")
+    return HASHED.sub("", folder.name)
+
+
+def check_enough(own: Collection) -> None:
+    """Raise DataError, in words for who puts it together, while nothing can be learnt from it."""
+    counts = own.counts()
+    if len(counts) < 2:
+        classes = "no class" if not counts else "one class"
+        raise DataError(f"{own.title} has {classes} yet, and a classifier tells at least two apart: add one in Photos.")
+    for name, number in counts.items():
+        if number < 2:
+            photos = "no photo" if not number else "one photo"
+            raise DataError(f"The class {name} has {photos} yet, and needs at least two: add some in Photos.")
 
 
 @functools.lru_cache(maxsize=32)

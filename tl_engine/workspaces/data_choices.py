@@ -8,11 +8,9 @@ from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.sources.collection import Collection
 from tl_engine.sources.samples import SAMPLES, present_folder
-from tl_engine.workspaces.chosen import FOLDER, UPLOAD
+from tl_engine.workspaces.chosen import FOLDER, HUB_PREFIX, UPLOAD, folder_title
 
-HUB_PREFIX = "hf--"  # how the folder of a data set from the hub begins
 HIDDEN = frozenset(("archives",))  # under the data directory, but nobody's data set
 
 
@@ -20,7 +18,7 @@ def choices(settings: Settings, own: Path) -> list[tuple[str, str]]:
     """(label, value) for all that the visitor can train on whose folder that is; uploads first, the newest first."""
     uploads = sorted(_folders(own), key=lambda f: f.stat().st_mtime, reverse=True)
     sample_folders = {name for sample in SAMPLES.values() for name in sample.folders}
-    listed = [(f"Yours: {_upload_label(folder)}", UPLOAD + folder.name) for folder in uploads]
+    listed = [(f"Yours: {folder_title(folder)}", UPLOAD + folder.name) for folder in uploads]
     for sample in SAMPLES.values():
         here = sample.offline or present_folder(sample, settings)
         listed.append((f"Sample: {sample.present_label if here else sample.label}", sample.name))
@@ -70,11 +68,3 @@ def _folders(parent: Path) -> list[Path]:
     if not is_folder(parent):
         return []
     return sorted(f for f in parent.iterdir() if f.is_dir() and not f.name.startswith("."))
-
-
-def _upload_label(folder: Path) -> str:
-    if (collection := Collection(folder)).titled:
-        return collection.title
-    if folder.name.startswith(HUB_PREFIX):
-        return folder.name.removeprefix(HUB_PREFIX).replace("--", "/")
-    return folder.name.rsplit("-", 1)[0]  # without the hash that content_name added

@@ -1,20 +1,27 @@
-"""The only way to delete a visitor's photos: with every copy, thumbnail and zip that was made of them.
+"""The only way to delete what is a visitor's: photos with every copy, thumbnail and zip made of them, and runs.
 
 Gradio serves whatever lies in its folder to everybody who knows the address, so a copy left there is not deleted.
 """
 
 import contextlib
 import hashlib
+import secrets
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
 from tl_engine.photos.thumbnails import place
-from tl_engine.sources.collection import Collection
-from tl_engine.workspaces.scratch import PACKED, handed_folder, made_folder
-from tl_engine.workspaces.workspace import Workspace
+from tl_engine.runs import open_runs
+from tl_engine.runs.run import OPEN_STATES
+from tl_engine.sources.collection import REMOVED, Collection
+from tl_engine.workspaces import corrections
+from tl_engine.workspaces.chosen import UPLOAD
+from tl_engine.workspaces.scratch import PACKED, ZIP, handed_folder, made_folder
+from tl_engine.workspaces.workspace import Workspace, open_run
 
 
 def delete_photos(own: Collection, name: str, files: Sequence[str], settings: Settings) -> None:
@@ -22,6 +29,36 @@ def delete_photos(own: Collection, name: str, files: Sequence[str], settings: Se
     wanted = set(files)
     _forget([photo for photo in own.photos(name) if photo.name in wanted], own.folder, settings)
     own.remove(name, files)
+
+
+def remove_photos(own: Collection, name: str, files: Sequence[str], settings: Settings) -> int:
+    """Take photos of a class out, so that only they themselves are left, to be brought back; how many those were.
+
+    What was taken out before goes for good. Raises DataError.
+    """
+    wanted = set(files)
+    _forget_removed(own, settings)
+    _forget([photo for photo in own.photos(name) if photo.name in wanted], own.folder, settings)
+    return own.set_aside(name, files)
+
+
+def undo_removal(own: Collection) -> int:
+    """Bring back the photos that were taken out last; how many those were. Raises DataError."""
+    return own.put_back()
+
+
+def forget_removed(settings: Settings, older_than: float = 600.0) -> None:
+    """Whatever was taken out longer ago than so many seconds goes for good."""
+    for folder in settings.uploads.glob(f"*/*/{REMOVED}"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > older_than:
+                _forget_removed(Collection(folder.parent), settings)
+
+
+def _forget_removed(own: Collection, settings: Settings) -> None:
+    if photos := own.removed():
+        _forget(photos, own.folder, settings)
+    own.empty_removed()
 
 
 def rename_class(own: Collection, name: str, new: str, settings: Settings) -> str:
@@ -43,21 +80,55 @@ def delete_class(own: Collection, name: str, settings: Settings) -> None:
     own.delete_class(name)
 
 
-def delete_collection(own: Collection, settings: Settings) -> None:
-    """Remove a data set that was put together by hand."""
-    _forget(_files_below(own.folder), own.folder, settings)
-    own.delete()
+def delete_data(visitor: Workspace, choice: str) -> None:
+    """Remove a data set that the visitor brought, with what they corrected in it. Raises DataError."""
+    chosen = visitor.data(choice)
+    if not choice.startswith(UPLOAD):
+        raise DataError("This data set is not yours: it stays.")
+    corrections.undo(chosen)
+    folder = Path(chosen.data)
+    _forget(_files_below(folder), folder, visitor.settings)
+    Collection(folder).delete()
 
 
-def delete_everything(visitor: Workspace, waiting: str | None = None) -> int:
-    """Remove all that a visitor brought, also an upload that waits for an answer; how many data sets that were."""
+def delete_run(visitor: Workspace, name: str) -> None:
+    """Remove a run that the visitor started, with its classifier. Raises RunError."""
+    run = open_run(name, visitor.settings)
+    if not visitor.owns(run):
+        raise RunError("This training is not yours: only who started it deletes it.")
+    if run.state() in OPEN_STATES:
+        raise RunError("This training is still going on: stop it first.")
+    gone = run.folder.parent / f".deleted-{secrets.token_hex(4)}"
+    with contextlib.suppress(FileNotFoundError):  # deleted by another tab
+        run.folder.rename(gone)
+    open_runs.remove(visitor.settings.runs, run.name)
+    shutil.rmtree(gone, ignore_errors=True)
+    for packed in made_folder(ZIP, run.name).parent.glob(f"{run.name}-*"):
+        shutil.rmtree(packed, ignore_errors=True)
+
+
+def delete_everything(visitor: Workspace, waiting: str | None = None, runs: bool = False) -> tuple[int, int]:
+    """Remove all that a visitor brought, also an upload that waits for an answer, and their runs if asked.
+
+    How many data sets and runs that were; a run that goes on stays.
+    """
     if waiting:
         Path(waiting).unlink(missing_ok=True)
     folders = [f for f in visitor.folder.glob("*") if f.is_dir() and not f.name.startswith(".")]
     for folder in folders:
         _forget(_files_below(folder), folder, visitor.settings)
     shutil.rmtree(visitor.folder, ignore_errors=True)
-    return len(folders)
+    return len(folders), _delete_runs(visitor) if runs else 0
+
+
+def _delete_runs(visitor: Workspace) -> int:
+    number = 0
+    for run in visitor.runs():
+        if visitor.owns(run):
+            with contextlib.suppress(RunError):  # it goes on
+                delete_run(visitor, run.name)
+                number += 1
+    return number
 
 
 def _files_below(folder: Path) -> list[Path]:

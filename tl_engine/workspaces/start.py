@@ -11,15 +11,16 @@ from typing import Any
 from tl_engine.backbones.architectures import get_architecture
 from tl_engine.backbones.weights import check_weights
 from tl_engine.base.errors import ConfigError, RunError
+from tl_engine.base.names import slug
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.find import classifier_of
 from tl_engine.runs.process import Spare
 from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.runs.saved_classifier import saved_at
-from tl_engine.sources.samples import SAMPLES
+from tl_engine.runs.titles import title_of
 from tl_engine.workspaces import corrections
-from tl_engine.workspaces.scratch import new_folder
+from tl_engine.workspaces.scratch import ZIP, new_folder
 from tl_engine.workspaces.workspace import Workspace, new_token
 
 STARTING = threading.Lock()
@@ -41,7 +42,8 @@ def start(options: Mapping[str, Any], visitor: Workspace, spare: Spare | None = 
         waiting = len(open_runs.names(visitor.settings.runs))
         if waiting > MOST_WAITING:
             raise RunError(f"{waiting - 1} trainings are waiting already: try again when some have ended.")
-        return queue.start(config, visitor.settings, new_token(), visitor.token, spare), True
+        title = visitor.data(options.get("data")).run_title
+        return queue.start(config, visitor.settings, new_token(), visitor.token, spare, title), True
 
 
 def _going(visitor: Workspace) -> Run | None:
@@ -64,19 +66,13 @@ def checked_config(options: Mapping[str, Any], visitor: Workspace) -> TrainConfi
     return TrainConfig.from_options(given | {"data": corrections.frozen(chosen)}, preset)
 
 
-def data_name(config_data: str) -> str:
-    """What to call a run's data: a sample's name or the last part of its path."""
-    return config_data if config_data in SAMPLES else Path(config_data).name.removesuffix(".json")
-
-
 def packed(run: Run) -> Path | None:
     """The classifier of a run as a zip, made once, with a name that says what it is; None if the run has none."""
     found = classifier_of(run)
     if found is None:
         return None
-    name = f"{data_name(run.facts.data)[:30]}-{run.facts.architecture}"
-    plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in name)
-    folder = new_folder("zip", f"{run.name}-{saved_at(found)}")
+    plain = slug(f"{title_of(run)[:40]}-{run.facts.architecture}", otherwise="classifier")
+    folder = new_folder(ZIP, f"{run.name}-{saved_at(found)}")
     archive = folder / f"{plain}.zip"
     os.utime(folder)  # in use
     if not archive.is_file():

@@ -10,7 +10,7 @@ from tl_engine.base.errors import DataError, EngineError, RunError
 from tl_engine.base.settings import Settings
 from tl_engine.runs.run import Run, find_run, list_runs
 from tl_engine.workspaces import data_choices
-from tl_engine.workspaces.chosen import MENDS, Chosen
+from tl_engine.workspaces.chosen import MENDS, UPLOAD, Chosen
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -51,10 +51,15 @@ class Workspace:
         """(label, value) for all that this visitor can train on; uploads first, the newest first."""
         return data_choices.choices(self.settings, self.folder)
 
+    def own_data(self) -> list[str]:
+        """The choices that are this visitor's own, the newest first."""
+        return [value for _, value in self.choices() if value.startswith(UPLOAD)]
+
     def present(self, choice: str | None) -> str:
-        """The choice, or the default one where it is gone."""
-        here = choice if choice in [value for _, value in self.choices()] else None
-        return here or data_choices.default_choice(self.settings)
+        """The choice; where it is gone, the visitor's newest data set, or else the default one."""
+        if choice in [value for _, value in self.choices()]:
+            return str(choice)
+        return next(iter(self.own_data()), data_choices.default_choice(self.settings))
 
     def data(self, choice: str | None) -> Chosen:
         """The data set of a choice, if this visitor may read it. Raises DataError."""
@@ -72,7 +77,11 @@ class Workspace:
 
     def runs(self) -> list[Run]:
         """The visitor's own runs and the host's, the newest first."""
-        return [run for run in list_runs(self.settings) if run.facts.workspace in (self.token, None)]
+        return [run for run in list_runs(self.settings) if self.may_list(run)]
+
+    def may_list(self, run: Run) -> bool:
+        """Whether it is the visitor's own or the host's; others they see by a link only."""
+        return run.facts.workspace in (self.token, None)
 
     def owns(self, run: Run) -> bool:
         """Whether the visitor started it."""

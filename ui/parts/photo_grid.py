@@ -17,9 +17,8 @@ from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
 from tl_engine.photos.thumbnails import thumbnail
 from tl_engine.workspaces.scratch import new_folder
+from ui.parts.acting import act
 from ui.parts.components import Updates
-from ui.parts.refusal import in_words
-from ui.parts.wording import QUIET
 
 PER_PAGE = 24
 MARK = "✓ "
@@ -39,8 +38,9 @@ class Item:
 class PhotoGrid:
     """The gallery with its pager. `show` fills it; `marked` holds the names of the marked photos as json."""
 
-    def __init__(self, settings: Settings, label: str, name: str, columns: int = 6) -> None:
+    def __init__(self, settings: Settings, label: str, name: str, *, columns: int = 6, markable: bool = True) -> None:
         self.settings = settings
+        self.markable = markable  # whether marking many at once means anything here
         self.gallery = gr.Gallery(
             label=label,
             columns=columns,
@@ -57,6 +57,7 @@ class PhotoGrid:
             self.back = gr.Button("‹ Back", size="sm", min_width=60, interactive=False, elem_id=f"{name}-back")
             self.where = gr.HTML("", elem_id=f"{name}-where")
             self.on = gr.Button("Next ›", size="sm", min_width=60, interactive=False, elem_id=f"{name}-next")
+            self.all = gr.Button("Mark all here", size="sm", min_width=90, visible=False, elem_id=f"{name}-all")
         self.page = gr.Number(1, visible=False)
         self.marked = gr.Textbox("[]", visible=False)
         # Of the photos shown: a click means one of those, whatever was added or removed since.
@@ -70,7 +71,7 @@ class PhotoGrid:
     @property
     def shown(self) -> list[Any]:
         """What `show` may change."""
-        return [self.gallery, self.back, self.where, self.on, self.page, self.marked, self.files]
+        return [self.gallery, self.back, self.where, self.on, self.all, self.page, self.marked, self.files]
 
     def show(self, items: Sequence[Item], page: float = 1, marked: str = "[]") -> Updates:
         """One page of these photos."""
@@ -83,38 +84,58 @@ class PhotoGrid:
             (picture, (MARK if item.file in known else "") + item.caption[:LONGEST_CAPTION])
             for item, picture in zip(part, small, strict=True)
         ]
-        where = f'<p class="tl-hint">{plural(len(items), "photo")}, page {number} of {pages}</p>' if items else ""
+        several, here = pages > 1, {item.file for item in part}
+        all_words = "Mark none here" if here and here <= known else "Mark all here"
         return {
             self.gallery: value,
-            self.back: gr.Button(interactive=number > 1),
-            self.where: where,
-            self.on: gr.Button(interactive=number < pages),
+            self.back: gr.Button(interactive=number > 1, visible=several),
+            self.where: _where(len(items), len(known), number, pages),
+            self.on: gr.Button(interactive=number < pages, visible=several),
+            self.all: gr.Button(all_words, visible=bool(part) and self.markable),
             self.page: number,
             self.marked: json.dumps(sorted(known)),
             self.files: json.dumps([item.file for item in part]),
         }
 
-    def connect(self, items_of: Callable[..., Sequence[Item]], inputs: Sequence[Any]) -> None:
+    def connect(self, items_of: Callable[..., Sequence[Item]], inputs: Sequence[Any], said: gr.HTML) -> None:
         """Wire pager and marks; `items_of(*inputs)` lists the photos, always in the same order."""
         given = [*inputs, *self.state]
         clicked = [*inputs, *self.state, self.files]
 
-        @in_words
         def turn_back(*values: Any) -> Updates:
             return self.show(items_of(*values[:-2]), values[-2] - 1, values[-1])
 
-        @in_words
         def turn_on(*values: Any) -> Updates:
             return self.show(items_of(*values[:-2]), values[-2] + 1, values[-1])
 
-        @in_words
         def mark_photo(event: gr.SelectData, *values: Any) -> Updates:
             page, marked, files = values[-3:]
             return self.show(items_of(*values[:-3]), page, toggled(marked, files, event.index))
 
-        self.back.click(turn_back, given, self.shown, **QUIET)
-        self.on.click(turn_on, given, self.shown, **QUIET)
-        self.gallery.select(mark_photo, clicked, self.shown, **QUIET)
+        def mark_all(*values: Any) -> Updates:
+            page, marked, files = values[-3:]
+            return self.show(items_of(*values[:-3]), page, all_toggled(marked, files))
+
+        act(self.back.click, turn_back, given, self.shown, said)
+        act(self.on.click, turn_on, given, self.shown, said)
+        act(self.gallery.select, mark_photo, clicked, self.shown, said)
+        act(self.all.click, mark_all, clicked, self.shown, said)
+
+
+def _where(photos: int, marked: int, page: int, pages: int) -> str:
+    """How many there are and are marked, and of several pages which."""
+    if not photos:
+        return ""
+    words = [plural(photos, "photo")]
+    words += [f"page {page} of {pages}"] if pages > 1 else []
+    words += [f"{marked:,} marked"] if marked else []
+    return f'<p class="tl-hint">{", ".join(words)}</p>'
+
+
+def all_toggled(marked: str, files: str) -> str:
+    """The marks after all files shown were marked, or none of them if all were."""
+    here, known = names(files), names(marked)
+    return json.dumps(sorted(known - here if here <= known else known | here))
 
 
 def toggled(marked: str, files: str, index: int) -> str:

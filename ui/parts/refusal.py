@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
-from tl_engine.base.errors import EngineError, Question
+from tl_engine.base.errors import EngineError, Question, WeightsError
 from ui.parts.wording import text
 
 P = ParamSpec("P")
@@ -17,7 +17,9 @@ UNEXPECTED = "Something unexpected went wrong here: try again; the program's log
 
 
 def page_words(error: EngineError) -> str:
-    """The engine's words; of a question only what is asked, since a page lets people pick and has no options."""
+    """The engine's words for a visitor, who has no terminal: of a question only what is asked, to be picked."""
+    if isinstance(error, WeightsError) and error.for_visitors:
+        return error.for_visitors
     return re.sub(r"[:;,] [^:;]*--\w.*$", ".", str(error)) if isinstance(error, Question) else str(error)
 
 

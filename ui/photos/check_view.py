@@ -19,14 +19,15 @@ from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import Chosen, last_change
 from tl_engine.workspaces.worker import run_command, told
 from tl_engine.workspaces.workspace import Workspace
+from ui.parts.acting import act, answer_html, answering, said_line
 from ui.parts.components import Updates
 from ui.parts.photo_grid import Item, PhotoGrid, names
-from ui.parts.refusal import in_words
-from ui.parts.wording import QUIET, text
+from ui.parts.wording import text
 from ui.photos.check_words import doubtful_items, is_uneven, odd_items, report_html, twin_items, undo_button
 
 KEPT = 64  # reports in memory; the engine keeps all of them on disk
 CHECKS = 2  # at once
+LABEL = "Check for mistakes"
 NOT_YET = '<p class="tl-hint">Finds unreadable files, duplicates, doubtful labels and more, with a remedy each.</p>'
 
 
@@ -52,57 +53,61 @@ class Reports:
 
 
 class CheckView:
-    """Lays out the view; `connect` wires it to the list of data sets and to the form of the Train tab."""
+    """Lays out the view, closed until somebody checks; `connect` wires it to the list of data sets."""
 
     def __init__(self, settings: Settings, workspace: gr.BrowserState) -> None:
         self.settings = settings
         self.workspace = workspace
         self.reports = Reports()
-        self.go = gr.Button("Check this data set", variant="primary", elem_id="check")
-        self.summary = gr.HTML(NOT_YET, elem_id="report")
-        with gr.Column(visible=False, elem_id="even") as self.even:
-            self.weigh = gr.Button("Weigh rare classes more in training", elem_id="weigh")
-        with gr.Column(visible=False, elem_id="labels-box") as self.doubts:
-            gr.Markdown("### Labels that look wrong\nA wrong label teaches the wrong thing. Click those you mean.")
-            self.labels = PhotoGrid(
-                settings, "The most suspicious first: its label, and what it looks like", "doubtful"
-            )
-            with gr.Row():
-                self.relabel = gr.Button("Relabel the marked as suggested", size="sm", elem_id="relabel")
-                self.drop = gr.Button("Leave the marked out", size="sm", elem_id="drop")
-                self.keep = gr.Button("The marked are right", size="sm", elem_id="right")
-        with gr.Column(visible=False, elem_id="twins-box") as self.twins:
-            gr.Markdown(
-                "### The same photo twice\nOn both sides of the split it makes a result look better than it is; "
-                "in one class it counts again."
-            )
-            self.pairs = PhotoGrid(settings, "Photos that are there more than once, side by side", "twins")
-            self.one = gr.Button("Keep one of each, on one side", size="sm", elem_id="one-of-each")
-        with gr.Column(visible=False, elem_id="odd-box") as self.odd:
-            gr.Markdown("### Odd and tiny pictures\nA placeholder or a blur says nothing about its class.")
-            self.few = PhotoGrid(settings, "Odd and tiny pictures", "odd")
-            self.out = gr.Button("Leave the marked out, or all if none is", size="sm", elem_id="odd-out")
-        self.undo = gr.Button("Undo all corrections", visible=False, size="sm", elem_id="undo")
+        with gr.Accordion(LABEL, open=False, elem_id="check-box") as self.box:
+            self.go = gr.Button("Check this data set", variant="primary", elem_id="check")
+            self.said = said_line("check-said")
+            self.summary = gr.HTML(NOT_YET, elem_id="check-report")
+            with gr.Column(visible=False, elem_id="even") as self.even:
+                self.weigh = gr.Button("Weigh rare classes more in training", elem_id="weigh")
+            with gr.Column(visible=False, elem_id="labels-box") as self.doubts:
+                gr.Markdown("### Labels that look wrong\nA wrong label teaches the wrong thing. Click those you mean.")
+                self.labels = PhotoGrid(
+                    settings, "The most suspicious first: its label, and what it looks like", "doubtful"
+                )
+                with gr.Row():
+                    self.relabel = gr.Button("Relabel the marked as suggested", size="sm", elem_id="relabel")
+                    self.drop = gr.Button("Leave the marked out", size="sm", elem_id="drop")
+                    self.keep = gr.Button("The marked are right", size="sm", elem_id="right")
+            with gr.Column(visible=False, elem_id="twins-box") as self.twins:
+                gr.Markdown(
+                    "### The same photo twice\nOn both sides of the split it makes a result look better than it is; "
+                    "in one class it counts again."
+                )
+                self.pairs = PhotoGrid(settings, "Photos that are there more than once, side by side", "twins")
+                self.one = gr.Button("Keep one of each, on one side", size="sm", elem_id="one-of-each")
+            with gr.Column(visible=False, elem_id="odd-box") as self.odd:
+                gr.Markdown("### Odd and tiny pictures\nA placeholder or a blur says nothing about its class.")
+                self.few = PhotoGrid(settings, "Odd and tiny pictures", "odd")
+                self.out = gr.Button("Leave the marked out, or all if none is", size="sm", elem_id="odd-out")
+            self.undo = gr.Button("Undo all corrections", visible=False, size="sm", elem_id="undo")
 
     @property
     def shown(self) -> list[Any]:
         """What `show` changes."""
         grids = [*self.labels.shown, *self.pairs.shown, *self.few.shown]
-        return [self.summary, self.even, self.doubts, self.twins, self.odd, self.undo, *grids]
+        return [self.box, self.summary, self.even, self.doubts, self.twins, self.odd, self.undo, *grids]
 
     def connect(self, choice: gr.Dropdown, class_weights: Any) -> None:
-        """Wire the buttons."""
+        """Wire the buttons, and `class_weights`, the setting of training that one of them changes."""
         here = [choice, self.workspace]
-        self.go.click(self.check_data, here, [*self.shown, self.workspace], show_progress_on=self.summary,
-                      api_visibility="private", concurrency_limit=CHECKS, concurrency_id="check")  # fmt: skip
+        self.go.click(answering(self.check_data, self.said), here, [*self.shown, self.workspace, self.said],
+                      show_progress_on=self.said, api_visibility="private", concurrency_limit=CHECKS,
+                      concurrency_id="check")  # fmt: skip
         for grid, items in ((self.labels, doubtful_items), (self.pairs, twin_items), (self.few, odd_items)):
-            grid.connect(self._listing(items), here)
+            grid.connect(self._listing(items), here, self.said)
         for button, action in ((self.relabel, RELABEL), (self.drop, DROP), (self.keep, KEEP)):
-            button.click(functools.partial(self.judge_marked, action), [*here, self.labels.marked], self.shown, **QUIET)
-        self.one.click(self.keep_one_of_each, here, self.shown, **QUIET)
-        self.out.click(self.drop_odd, [*here, self.few.marked], self.shown, **QUIET)
-        self.undo.click(self.undo_corrections, here, self.shown, **QUIET)
-        self.weigh.click(weigh_classes, None, class_weights, **QUIET)
+            act(button.click, functools.partial(self.judge_marked, action), [*here, self.labels.marked], self.shown,
+                self.said)  # fmt: skip
+        act(self.one.click, self.keep_one_of_each, here, self.shown, self.said)
+        act(self.out.click, self.drop_odd, [*here, self.few.marked], self.shown, self.said)
+        act(self.undo.click, self.undo_corrections, here, self.shown, self.said)
+        act(self.weigh.click, functools.partial(self.weigh_classes, class_weights), None, [class_weights], self.said)
 
     def _chosen(self, choice: str | None, workspace: str) -> Chosen:
         return Workspace.of(self.settings, workspace).data(choice)
@@ -110,7 +115,6 @@ class CheckView:
     def _listing(self, items: Callable[[Report, Located], list[Item]]) -> Callable[[str | None, str], list[Item]]:
         return lambda choice, workspace: items(*self.found(self._chosen(choice, workspace)))
 
-    @in_words
     def check_data(self, choice: str | None, workspace: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
         """Make the report, in a process of its own."""
         visitor = Workspace.of(self.settings, workspace)
@@ -138,7 +142,9 @@ class CheckView:
             return self._without_findings(words, undo_button(chosen))
         stale = last_change(mends.root) != self.reports.last(chosen)[1]
         doubts, twins, odd = (items(report, mends) for items in (doubtful_items, twin_items, odd_items))
+        waiting = len(doubts) + len(twins) + len(odd)
         return {
+            self.box: gr.Accordion(f"{LABEL}: {waiting} found" if waiting else f"{LABEL}: none found"),
             self.summary: report_html(report, mends, stale),
             self.even: gr.Column(visible=is_uneven(report)),
             self.doubts: gr.Column(visible=bool(doubts)),
@@ -150,7 +156,13 @@ class CheckView:
 
     def _without_findings(self, words: str, undo: gr.Button) -> Updates:
         hidden = {column: gr.Column(visible=False) for column in (self.even, self.doubts, self.twins, self.odd)}
-        return {self.summary: words, **hidden, self.undo: undo, **self._grids([], [], [])}
+        return {
+            self.box: gr.Accordion(LABEL),
+            self.summary: words,
+            **hidden,
+            self.undo: undo,
+            **self._grids([], [], []),
+        }
 
     def _grids(self, doubts: list[Item], twins: list[Item], odd: list[Item]) -> Updates:
         return {**self.labels.show(doubts), **self.pairs.show(twins), **self.few.show(odd)}
@@ -164,7 +176,6 @@ class CheckView:
             raise EngineError("This data set is not here any more: choose another.")
         return report, chosen.located()
 
-    @in_words
     def judge_marked(self, action: str, choice: str | None, workspace: str, marked: str) -> Updates:
         """Relabel, leave out or approve the marked ones."""
         chosen = self._chosen(choice, workspace)
@@ -178,14 +189,12 @@ class CheckView:
         corrections.correct(chosen, mends)
         return self.show(chosen)
 
-    @in_words
     def keep_one_of_each(self, choice: str | None, workspace: str) -> Updates:
         """Keep one photo of each group of duplicates."""
         chosen = self._chosen(choice, workspace)
         corrections.correct(chosen, keep_one_of_each(*self.found(chosen)))
         return self.show(chosen)
 
-    @in_words
     def drop_odd(self, choice: str | None, workspace: str, marked: str) -> Updates:
         """Leave odd and tiny pictures out: the marked ones, or all."""
         chosen = self._chosen(choice, workspace)
@@ -196,15 +205,12 @@ class CheckView:
         corrections.correct(chosen, [Mend(file=file, action=DROP, reason="odd or tiny") for file in files])
         return self.show(chosen)
 
-    @in_words
     def undo_corrections(self, choice: str | None, workspace: str) -> Updates:
         """Forget all corrections of this data set."""
         chosen = self._chosen(choice, workspace)
         corrections.undo(chosen)
         return self.show(chosen)
 
-
-def weigh_classes() -> bool:
-    """Have the next training weigh rare classes more."""
-    gr.Info("Training will weigh rare classes more.")
-    return True
+    def weigh_classes(self, class_weights: Any) -> Updates:
+        """Have the next training weigh rare classes more."""
+        return {class_weights: True, self.said: answer_html("Training will weigh rare classes more.")}

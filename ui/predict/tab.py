@@ -14,16 +14,16 @@ from PIL import Image
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import harmless
-from tl_engine.runs.find import IMAGENET, classifier_of, shipped
+from tl_engine.runs.find import IMAGENET
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.scratch import new_folder
 from tl_engine.workspaces.workspace import Workspace
-from ui.parts.components import Updates, open_dropdown, photo_input
-from ui.parts.refusal import in_words
-from ui.parts.run_label import label
-from ui.parts.wording import IMAGENET_LABEL, QUIET, SHIPPED_LABELS
+from ui.parts.acting import act, answer_html, answering, said_line
+from ui.parts.components import Updates, open_dropdown, photo_input, photos_button
+from ui.parts.refusal import in_words, page_words
+from ui.parts.wording import IMAGENET_LABEL, QUIET, text
+from ui.predict.classifiers import choices, linked_run, ready_made, run_title
 
-HOST = "The host's"
 TOP = 5
 PARALLEL = 8  # predictions at once; training never waits in this queue, nor they for it
 MOST_FILES = 200
@@ -79,53 +79,47 @@ def write_csv(table: pd.DataFrame) -> str:
     return str(folder / "predictions.csv")
 
 
-def choices(visitor: Workspace, token: str = "") -> list[tuple[str, str]]:
-    """(label, name) of all a visitor may predict with; `token` is a run opened by its link."""
-    listed = [(IMAGENET_LABEL, IMAGENET)]
-    listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(visitor.settings)]
-    for run in visitor.runs():
-        if classifier_of(run):
-            listed.append((f"{'Yours' if visitor.owns(run) else HOST}, {label(run)}", run.name))
-    if token and token not in [name for _, name in listed]:
-        listed.append(("The run of your link", token))
-    return listed
-
-
 class PredictTab:
-    """Lays out the tab; `connect` wires it."""
+    """Lays out the tab, whose list of classifiers is that of the whole page; `connect` wires it."""
 
     def __init__(self, settings: Settings, pool: ClassifierPool, workspace: gr.BrowserState) -> None:
         self.settings = settings
         self.pool = pool
         self.workspace = workspace
         with gr.Tab("Predict", id="predict") as self.tab:
+            with gr.Row(visible=False, elem_classes="tl-named", elem_id="from-link") as self.linked:
+                self.title = gr.HTML("", padding=False)
+                self.own = gr.Button("Make your own", elem_id="make-own", min_width=140, scale=0)
             self.classifier = open_dropdown(
-                [(IMAGENET_LABEL, IMAGENET)],
-                value=IMAGENET,
-                label="Classifier",
-                info="What comes with the program, your finished trainings, and the host's.",
-                elem_id="classifier",
+                [(IMAGENET_LABEL, IMAGENET)], value=IMAGENET, label="Classifier", elem_id="classifier"
             )
             with gr.Row():
-                with gr.Column(min_width=300):
+                with gr.Column(min_width=280):
                     self._photo_side()
-                with gr.Column(min_width=300):
+                with gr.Column(min_width=280):
                     self._answer_side()
+            with gr.Column(elem_id="examples") as self.examples:
+                gr.Examples(example_pictures(), self.photo, label="Or try one of these", examples_per_page=8)
             with gr.Accordion("Many photos at once", open=False, elem_id="many"):
                 self._many()
 
     def _photo_side(self) -> None:
-        self.photo = photo_input(
-            sources=["upload", "webcam", "clipboard"],
-            label="Photo",
-            placeholder="Drop, paste or choose a photo,\nor use the camera",
-            height=320,
-            elem_id="photo",
-            buttons=[],
+        with gr.Column(elem_classes="tl-with-camera"):
+            sources = ["upload", "webcam", "clipboard"]
+            self.photo = self._photo_field(sources, "Drop, paste or choose a photo,\nor use the camera")
+        with gr.Column(elem_classes="tl-without-camera"):
+            self.snapshot = photos_button(
+                "Take or choose a photo", elem_id="predict-snapshot", elem_classes="tl-snapshot"
+            )
+
+    @staticmethod
+    def _photo_field(sources: Any, placeholder: str) -> gr.Image:
+        return photo_input(
+            sources=sources, label="Photo", placeholder=placeholder, height=300, elem_id="photo", buttons=[]
         )
-        gr.Examples(example_pictures(), self.photo, label="Or try one of these", examples_per_page=8)
 
     def _answer_side(self) -> None:
+        self.said = said_line("predict-said")
         self.answer = gr.Label(num_top_classes=TOP, label="Class probabilities", elem_id="answer")
         self.seen = gr.Image(
             label="As the network sees it",
@@ -138,6 +132,7 @@ class PredictTab:
 
     def _many(self) -> None:
         self.files = gr.File(file_count="multiple", label="Photos", height=160, elem_id="files")
+        self.many_said = said_line("many-said")
         self.table = gr.Dataframe(
             headers=COLUMNS,
             datatype=["str", "str", "number", "str"],
@@ -148,27 +143,43 @@ class PredictTab:
         )
         self.download = gr.DownloadButton("Download as CSV", visible=False)
 
-    def connect(self) -> None:
+    @property
+    def shown(self) -> list[Any]:
+        """What another classifier changes."""
+        return [self.linked, self.title, self.examples]
+
+    def connect(self, tabs: gr.Tabs) -> None:
         """Wire photo, photos and the list of classifiers."""
         limits: dict[str, Any] = {
             "concurrency_limit": PARALLEL, "concurrency_id": "predict", "api_visibility": "private",
         }  # fmt: skip
-        gr.on([self.photo.change, self.classifier.change], self.predict_photo, [self.photo, self.classifier],
-              [self.answer, self.seen], **limits)  # fmt: skip
-        gr.on([self.files.upload, self.classifier.change], self.predict_files, [self.files, self.classifier],
-              [self.table, self.download], **limits)  # fmt: skip
-        self.tab.select(self.list_classifiers, [self.workspace, self.classifier], self.classifier, **QUIET)
+        one = gr.on(
+            [self.photo.change, self.classifier.change], answering(self.predict_photo, self.said),
+            [self.photo, self.classifier], [self.answer, self.seen, self.said], show_progress_on=self.answer, **limits,
+        )  # fmt: skip
+        one.then(None, self.photo, js="(photo) => { if (photo) window.tlShow('answer'); }")
+        self.snapshot.upload(lambda files: files[0] if files else None, self.snapshot, self.photo, **QUIET)
+        gr.on([self.files.upload, self.classifier.change], answering(self.predict_files, self.many_said),
+              [self.files, self.classifier], [self.table, self.download, self.many_said],
+              show_progress_on=self.many_said, **limits)  # fmt: skip
+        here = [self.workspace, self.classifier]
+        self.tab.select(self.list_classifiers, here, self.classifier, **QUIET)
+        self.classifier.change(self.show_classifier, here, self.shown, trigger_mode="always_last", **QUIET)
+        act(self.own.click, lambda: {tabs: gr.Tabs(selected="photos")}, None, [tabs], self.said)
 
-    @in_words
     def predict_photo(self, file: str | None, name: str) -> Updates:
         """The answer for the photo that is there; none without one."""
-        answer, seen = predict_one(self.pool, file, name) if file else (None, None)
+        if not file:
+            return {self.answer: None, self.seen: None}
+        try:
+            answer, seen = predict_one(self.pool, file, name)
+        except EngineError as error:  # the answer to another photo must not stay beside this one
+            return {self.answer: None, self.seen: None, self.said: answer_html(page_words(error), alert=True)}
         return {self.answer: answer, self.seen: seen}
 
-    @in_words
     def predict_files(self, files: list[str] | None, name: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
         """The answers for many photos as a table, to be had as a file too."""
-        table = predict_many(self.pool, files or [], name, progress)
+        table = predict_many(self.pool, files, name, progress) if files else pd.DataFrame(columns=COLUMNS)
         file = None if table.empty else write_csv(table)
         return {self.table: table, self.download: gr.DownloadButton(value=file, visible=file is not None)}
 
@@ -176,3 +187,14 @@ class PredictTab:
     def list_classifiers(self, workspace: str, current: str) -> Any:
         """The classifiers of now; the one in use stays, a run opened by its link too."""
         return gr.Dropdown(choices=choices(Workspace.of(self.settings, workspace), current))
+
+    @in_words
+    def show_classifier(self, workspace: str, current: str) -> Updates:
+        """Whose it is, where it came by a link; pictures to try, where any picture will do."""
+        linked = linked_run(Workspace.of(self.settings, workspace), current)
+        title = f"<h2>{text(run_title(linked), 120)}, from a link</h2>" if linked else ""
+        return {
+            self.linked: gr.Row(visible=linked is not None),
+            self.title: title,
+            self.examples: gr.Column(visible=ready_made(self.settings, current)),
+        }

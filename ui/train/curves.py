@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tl_engine.base.events import EpochEnd
-from tl_engine.base.words import clock, percent
+from tl_engine.base.words import percent, score
 from ui.train.run_view import RunView
 
 POINTS = 200  # drawn of a curve, rows of its table; a screen has no more to show
@@ -19,6 +19,7 @@ class Curve:
 
     name: str
     points: Sequence[tuple[int, float]]
+    judged: int = 0  # photos that an accuracy is about, where that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,19 @@ class Plot:
     title: str
     curves: Sequence[Curve]
     span: tuple[float, float]
-    in_words: Callable[[float], str]
+    in_words: Callable[[float], str]  # of a place on the scale
+
+    def value_words(self, value: float, curve: Curve) -> str:
+        """A value of a curve: of few photos as a count."""
+        return score(value, curve.judged) if self.in_words is percent else self.in_words(value)
+
+    def end_words(self, curve: Curve) -> str:
+        """Where a curve ends; of accuracies the best too, since the two are easily taken for each other."""
+        last = self.value_words(curve.points[-1][1], curve)
+        if self.in_words is not percent or len(curve.points) < 2:
+            return last
+        epoch, best = max(curve.points, key=lambda point: (point[1], -point[0]))
+        return f"last {last}, best {self.value_words(best, curve)} in epoch {epoch}"
 
     @property
     def last_epoch(self) -> int:
@@ -41,16 +54,14 @@ class Plot:
         return [(epoch, [values.get(epoch) for values in known]) for epoch in sorted(set().union(*known))]
 
 
-def run_curves(shown: RunView | None, others: list[RunView], quantity: str) -> list[Curve]:
-    """`accuracy` or `loss` of the run, validation and training, and the validation of others laid over."""
+def run_curves(shown: RunView | None, others: Sequence[tuple[str, RunView]], quantity: str) -> list[Curve]:
+    """`accuracy` or `loss` of the run, validation and training, and the validation of named others laid over."""
     curves = []
     if shown and shown.epochs:
-        curves.append(Curve("validation", _points(shown.epochs, f"val_{quantity}")))
-        curves.append(Curve("training", _points(shown.epochs, f"train_{quantity}")))
-    for other in others:
-        facts = other.run.facts
-        name = f"{clock(facts.created)} {facts.architecture}, {facts.strategy}"
-        curves.append(Curve(name, _points(other.epochs, f"val_{quantity}")))
+        curves.append(Curve("validation", _points(shown.epochs, f"val_{quantity}"), shown.judged))
+        curves.append(Curve("training", _points(shown.epochs, f"train_{quantity}"), shown.learnt_from))
+    for name, other in others:
+        curves.append(Curve(name, _points(other.epochs, f"val_{quantity}"), other.judged))
     return [curve for curve in curves if curve.points]
 
 

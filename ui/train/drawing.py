@@ -59,7 +59,7 @@ def _hits(index: int, curve: Curve, plot: Plot, most: int) -> str:
     radius = min(REACH[1], max(REACH[0], (RIGHT - LEFT) / max(1, len(points) - 1) / 2))
     circles = "".join(
         f'<circle cx="{_x(epoch, plot):.1f}" cy="{_y(value, plot):.1f}" r="{radius:.1f}">'
-        f"<title>{name}, epoch {epoch}: {plot.in_words(value)}</title></circle>"
+        f"<title>{name}, epoch {epoch}: {plot.value_words(value, curve)}</title></circle>"
         for epoch, value in points
     )
     return f'<g class="tl-hits tl-curve-{_set(index)}" fill="{_colour(index)}" fill-opacity="0">{circles}</g>'

@@ -6,8 +6,9 @@ import io
 import re
 import time
 
+from tl_engine.runs.titles import title_of
+
 from tl_engine.base.words import harmless
-from tl_engine.workspaces.start import data_name
 from ui.parts.wording import text
 from ui.train.curves import Plot
 from ui.train.drawing import HEIGHT, INK, LEFT, WIDTH, axes, lines, sample
@@ -21,11 +22,9 @@ BOM = "\ufeff"  # without it Excel takes UTF-8 for the alphabet of its country
 
 
 def file_stem(shown: RunView) -> str:
-    """What the files of a run's plots begin with: its data and its name, or what and when if its name is a secret."""
-    facts = shown.run.facts
-    when = time.strftime("%Y-%m-%d-%H%M", time.localtime(facts.created))
-    named = shown.run.name if facts.workspace is None else f"{facts.architecture}-{when}"
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in f"{data_name(facts.data)[:40]}-{named}")
+    """What the files of a run's plots begin with: what it is called, and when it was; never its name, a secret."""
+    when = time.strftime("%Y-%m-%d-%H%M", time.localtime(shown.run.facts.created))
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in f"{title_of(shown.run)[:40]}-{when}")
 
 
 def csv_text(plot: Plot) -> str:
@@ -56,7 +55,7 @@ def svg_text(plot: Plot, heading: str) -> str:
 
 def _legend(index: int, plot: Plot) -> str:
     curve, y = plot.curves[index], HEIGHT + ROW * index
-    last = plot.in_words(curve.points[-1][1])
+    last = plot.value_words(curve.points[-1][1], curve)
     return (
         f'<g transform="translate(4 {y})" font-size="11">{sample(index)}'
         f'<text x="34" y="9">{text(curve.name, 60)} <tspan font-weight="600">{last}</tspan></text></g>'

@@ -24,7 +24,10 @@ def loss_plot(curves: Sequence[Curve], saved_as: str = "") -> str:
 
 
 def _figure(plot: Plot, saved_as: str) -> str:
-    ends = "; ".join(f"{curve.name} {plot.in_words(curve.points[-1][1])}" for curve in plot.curves) or "nothing yet"
+    ends = (
+        "; ".join(f"{curve.name} {plot.value_words(curve.points[-1][1], curve)}" for curve in plot.curves)
+        or "nothing yet"
+    )
     legend = "".join(_legend(index, plot) for index in range(len(plot.curves)))
     most = POINTS if saved_as else LIVE_POINTS
     below = f"{_values(plot, most)}{links(plot, saved_as) if saved_as else ''}" if plot.curves else ""
@@ -40,7 +43,7 @@ def _legend(index: int, plot: Plot) -> str:
     curve = plot.curves[index]
     return (
         f'<li><svg viewBox="0 0 28 10" aria-hidden="true">{sample(index)}</svg> '
-        f"{text(curve.name, 60)} <b>{plot.in_words(curve.points[-1][1])}</b></li>"
+        f"{text(curve.name, 60)} <b>{plot.end_words(curve)}</b></li>"
     )
 
 
@@ -60,4 +63,5 @@ def _values(plot: Plot, most: int) -> str:
 
 
 def _cells(values: Sequence[float | None], plot: Plot) -> str:
-    return "".join(f"<td>{'' if value is None else plot.in_words(value)}</td>" for value in values)
+    cells = zip(values, plot.curves, strict=True)
+    return "".join(f"<td>{'' if value is None else plot.value_words(value, curve)}</td>" for value, curve in cells)

@@ -10,8 +10,8 @@ from ui.parts.wording import FIT_WORDS, STRATEGIES
 
 Component = gr.components.Component
 LABELS = {
-    "strategy": "3. What learns",
-    "epochs": "4. Epochs",
+    "strategy": "What learns",
+    "epochs": "Epochs",
     "learning_rate": "Learning rate",
     "batch_size": "Batch size",
     "optimizer": "Optimizer",

@@ -1,0 +1,197 @@
+"""Every button and field of the page, pressed one by one: a sentence or a change must be seen.
+
+Nothing here names a control: those that a tab shows are found in the page, so a new one falls under this by itself.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import MINUTE, loaded, make_data, open_tab
+from tests.serving import Server
+
+Visit = Callable[..., Page]
+TABS = ("Photos", "Train", "Predict", "Report", "Runs")
+# Each visible control with a key that finds it again in another page of the same state. Left out are thumbnails but
+# the first of each gallery, what is chosen already, and Gradio's own footer.
+FIND = """() => {
+  const seen = {}, found = [];
+  const parts = document.querySelectorAll('main button, main input, main textarea');
+  for (const part of parts) {
+    const box = part.getBoundingClientRect();
+    if (!part.offsetParent || !box.width || part.disabled || part.closest('footer') || part.type === 'file') continue;
+    if (part.readOnly || part.checked && part.type === 'radio' || part.getAttribute('aria-selected') === 'true') continue;
+    if (part.closest('.thumbnail-item, .gallery-item') && part.closest('.grid-container, .gallery')
+        ?.querySelector('button') !== part) continue;
+    const owner = part.closest('[id]:not([id^=component])')?.id || '';
+    const name = part.getAttribute('aria-label') || part.innerText || part.placeholder || part.value || part.type;
+    const key = `${owner} ${part.tagName} ${name.trim().slice(0, 40)}`;
+    seen[key] = (seen[key] || 0) + 1;
+    part.dataset.walk = `${key} ${seen[key]}`;
+    found.push(part.dataset.walk);
+  }
+  return found;
+}"""
+UNFOLD = """() => document.querySelectorAll('main button.label-wrap:not(.open)').forEach(
+  (button) => { if (button.offsetParent) button.click(); })"""
+# What a person can see of the page: its text, its shapes, what is marked, chosen and typed.
+LOOK = """() => {
+  const typed = [...document.querySelectorAll('input, textarea')].map((part) => part.value + part.checked);
+  return document.body.outerHTML.replace(/ data-walk="[^"]*"/g, '') + typed.join('|') + Math.round(window.scrollY);
+}"""
+
+
+@dataclass
+class Prepared:
+    """A server's folders as they were, and the browser they belong to."""
+
+    server: Server
+    kept: Path
+    storage: Any
+
+    def again(self) -> None:
+        """As it was when it was kept."""
+        for name in ("uploads", "runs"):
+            shutil.rmtree(self.server.folder / name, ignore_errors=True)
+            shutil.copytree(self.kept / name, self.server.folder / name)
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A page of its own, whose folders are put back before each press."""
+    running = Server(tmp_path_factory.mktemp("walked"), flags=("--no-spare",))
+    make_data(running.folder / "data" / "colours")
+    yield running.start()
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def owner(browser: Browser, walked: Server, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Somebody with a data set of two classes and a training."""
+    photos = tmp_path_factory.mktemp("photos")
+    make_data(photos / "in", each=3)
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
+    page.goto(walked.url)
+    loaded(page)
+    page.locator("#door-own").click()
+    for number, name in ((1, "blue"), (2, "red")):
+        with page.expect_file_chooser() as chooser:
+            page.locator(f"#add-{number}").click(timeout=MINUTE)
+        chooser.value.set_files(sorted((photos / "in" / name).iterdir()))
+        expect(page.locator(f"#count-{number}")).to_contain_text("3 photos", timeout=MINUTE)
+    page.locator("#photos-train").click()
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=2 * MINUTE)
+    expect(page.locator("#current-words")).to_contain_text("right", timeout=MINUTE)
+    storage = context.storage_state()
+    context.close()
+    kept = tmp_path_factory.mktemp("kept")
+    for name in ("uploads", "runs"):
+        shutil.copytree(walked.folder / name, kept / name)
+    return Prepared(walked, kept, storage)
+
+
+def settled(page: Page) -> str:
+    """The page once it has stopped changing by itself."""
+    before = page.evaluate(LOOK)
+    for _ in range(60):
+        page.wait_for_timeout(150)
+        now: str = page.evaluate(LOOK)
+        if now == before:
+            return now
+        before = now
+    return before
+
+
+def ready(page: Page, url: str, tab: str, *, filled: bool) -> list[str]:
+    """Open a tab with everything unfolded, and filled in if asked; the keys of its controls."""
+    page.goto(url)
+    loaded(page)
+    if page.get_by_role("tab", name=tab, exact=True).get_attribute("aria-selected") != "true":
+        open_tab(page, tab)
+    settled(page)
+    for _ in range(2):  # one may hold another
+        page.evaluate(UNFOLD)
+        settled(page)
+    if filled:
+        fill_in(page)
+    found: list[str] = page.evaluate(FIND)
+    return found
+
+
+def fill_in(page: Page) -> None:
+    """Mark, pick and type, so that what needs it can go on."""
+    for button in page.locator("button:visible", has_text="Mark all here").all():
+        button.click()
+        settled(page)
+    for chosen in ("#runs-list", "#things-list", "#others"):
+        if page.locator(f"{chosen} input").first.is_visible():
+            page.locator(f"{chosen} input").first.check()
+            settled(page)
+    for field in ("#title", "#run-title"):
+        typed = page.locator(f"{field} textarea, {field} input").first
+        if typed.is_visible():
+            typed.fill("Another name")
+    settled(page)
+
+
+def press(page: Page, key: str) -> None:
+    """Press a button, tick a box, choose, or type into a field and leave it."""
+    part = page.locator(f"[data-walk={quoted(key)}]").first
+    kind = part.evaluate("part => part.tagName + ' ' + (part.type || '')")
+    if kind.startswith(("TEXTAREA", "INPUT text", "INPUT number")) and not part.evaluate(
+        "part => Boolean(part.closest('[role=listbox], .wrap-inner'))"
+    ):
+        part.fill("7" if "number" in kind else "zz")
+        part.blur()
+    else:
+        part.evaluate("part => part.scrollIntoView({block: 'center'})")
+        part.click(timeout=5_000)
+
+
+def quoted(key: str) -> str:
+    """A key as a selector's string."""
+    escaped = key.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\a ")
+    return f'"{escaped}"'
+
+
+def answered(page: Page, key: str) -> bool:
+    """Whether a press is followed by a change that stays, a file picker, or a download."""
+    events: list[Any] = []
+    page.on("filechooser", events.append)
+    page.on("download", events.append)
+    before = settled(page)
+    press(page, key)
+    for _ in range(40):
+        page.wait_for_timeout(150)
+        if events or page.evaluate(LOOK) != before:
+            break
+    return bool(events) or settled(page) != before
+
+
+@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize("state", ["nothing yet", "own", "own, filled in"])
+def test_every_press_is_answered(state: str, tab: str, browser: Browser, walked: Server, owner: Prepared) -> None:
+    silent, pressed, said = [], 0, []
+    keys: list[str] = [""]
+    while pressed < len(keys):
+        owner.again()
+        storage = None if state == "nothing yet" else owner.storage
+        context = browser.new_context(viewport={"width": 1280, "height": 1000}, storage_state=storage)
+        page = context.new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        keys = ready(page, walked.url, tab, filled=state.endswith("filled in"))
+        assert keys, "no control found"
+        if pressed < len(keys):
+            key = keys[pressed]
+            if not answered(page, key):
+                silent.append(key)
+        pressed += 1
+        context.close()
+    assert silent == []
+    assert said == []

@@ -1,0 +1,22 @@
+// What the page does in the browser beyond Gradio: bring into view what a press changed, copy a table as text.
+() => {
+  const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+  window.tlShow = (id, tries = 20) => {
+    const part = document.getElementById(id);
+    if (!part || !part.offsetParent) { if (tries) setTimeout(() => window.tlShow(id, tries - 1), 50); return; }
+    const {top, bottom} = part.getBoundingClientRect();
+    if (top < 0 || bottom > window.innerHeight) {
+      part.scrollIntoView({block: bottom - top > window.innerHeight ? 'start' : 'nearest', behavior: calm ? 'auto' : 'smooth'});
+    }
+  };
+  document.addEventListener('click', ({target}) => {
+    const button = target.closest('[data-copy]');
+    if (!button) return;
+    const rows = [...document.getElementById(button.dataset.copy).rows];
+    const words = rows.map((row) => [...row.cells].map((cell) => cell.innerText).join('\t')).join('\n');
+    const told = button.parentElement.querySelector('[data-copied]');
+    navigator.clipboard.writeText(words).then(
+      () => { told.textContent = 'Copied.'; },
+      () => { told.textContent = 'This browser does not copy here: save it as CSV.'; });
+  });
+}

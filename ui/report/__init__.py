@@ -1,0 +1,1 @@
+"""The Report tab: the numbers of the current run."""

@@ -1,0 +1,110 @@
+"""The Report tab: what the current run says of itself, as a table to read, copy and save."""
+
+import base64
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from tl_engine.base.errors import EngineError
+from tl_engine.base.events import EpochEnd
+from tl_engine.base.settings import Settings
+from tl_engine.base.words import duration, score
+from tl_engine.runs import titles
+from tl_engine.runs.saved_classifier import read_figures
+from tl_engine.workspaces.workspace import open_run
+from ui.parts.refusal import in_words, problem_html
+from ui.parts.wording import QUIET, text
+from ui.train.plot_files import BOM, file_stem
+from ui.train.run_view import EventReader, RunView, view
+
+TRAIN_FIRST = '<p class="tl-hint">Train first: then the numbers stand here.</p>'
+COLUMNS = ("epoch", "training accuracy", "validation accuracy", "training loss", "validation loss", "seconds")
+MOST_ROWS = 500  # on the page; the file has all
+
+
+class ReportTab:
+    """Lays out the tab; `connect` wires it to the page's current run."""
+
+    def __init__(self, settings: Settings, reader: EventReader) -> None:
+        self.settings = settings
+        self.reader = reader
+        with gr.Tab("Report", id="report") as self.tab:
+            self.words = gr.HTML(TRAIN_FIRST, elem_id="report", padding=False)
+
+    def connect(self, run: Any) -> None:
+        """Show the run whenever the tab is opened or another run is the page's."""
+        gr.on([self.tab.select, run.change], self.show_report, run, self.words, trigger_mode="always_last", **QUIET)
+
+    @in_words
+    def show_report(self, token: str | None) -> str:
+        """The numbers there are, or what to do first."""
+        if not token:
+            return TRAIN_FIRST
+        try:
+            run = open_run(token, self.settings)
+        except EngineError as error:
+            return problem_html(error)
+        return report_html(view(run, self.settings, self.reader))
+
+
+def report_html(shown: RunView) -> str:
+    """A sentence, and a row for each epoch."""
+    epochs = shown.epochs
+    if not epochs:
+        return TRAIN_FIRST
+    rows = [_row(event, shown) for event in epochs]
+    titles_row = "".join(f'<th scope="col">{title}</th>' for title in COLUMNS)
+    body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{c}</td>" for c in row[1:])}</tr>'
+                   for row in rows[-MOST_ROWS:])  # fmt: skip
+    address = base64.b64encode((BOM + csv_text(epochs)).encode()).decode()
+    name = text(f"{file_stem(shown)}-numbers.csv", 200)
+    return (
+        f'<div class="tl-report"><h2>{text(titles.title_of(shown.run), 80)}</h2><p>{_sentence(shown)}</p>'
+        f'<p class="tl-save"><button type="button" data-copy="report-numbers">Copy</button> '
+        f'<a download="{name}" href="data:text/csv;charset=utf-8;base64,{address}">Save as CSV</a> '
+        '<span role="status" data-copied></span></p>'
+        '<div tabindex="0" role="region" aria-label="numbers by epoch" class="tl-numbers">'
+        f'<table id="report-numbers"><thead><tr>{titles_row}</tr></thead><tbody>{body}</tbody></table></div></div>'
+    )
+
+
+def _sentence(shown: RunView) -> str:
+    kept = read_figures(shown.run.best)
+    last, facts = shown.epochs[-1], shown.run.facts
+    learnt = duration(sum(event.seconds for event in shown.epochs))
+    how = f"{text(facts.architecture)}, {text(facts.strategy)}, {learnt} of learning."
+    if kept is None:
+        return how
+    judged = shown.judged
+    return (
+        f"Best and kept: epoch {kept.epoch}, {score(kept.val_accuracy, judged)}. "
+        f"Last: epoch {last.epoch}, {score(last.val_accuracy, judged)}. Judged on {judged:,} validation photos. {how}"
+    )
+
+
+def _row(event: EpochEnd, shown: RunView) -> list[str]:
+    return [
+        str(event.epoch),
+        score(event.train_accuracy, shown.learnt_from),
+        score(event.val_accuracy, shown.judged),
+        _loss(event.train_loss),
+        _loss(event.val_loss),
+        f"{event.seconds:.2f}",
+    ]
+
+
+def _loss(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def csv_text(epochs: Sequence[EpochEnd]) -> str:
+    """All numbers as they were logged; accuracies are fractions."""
+    written = io.StringIO(newline="")
+    writer = csv.writer(written)
+    writer.writerow(COLUMNS)
+    for e in epochs:
+        writer.writerow([e.epoch, e.train_accuracy, e.val_accuracy, e.train_loss, e.val_loss, e.seconds])
+    return written.getvalue()

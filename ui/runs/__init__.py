@@ -1,0 +1,1 @@
+"""The Runs tab: all runs a visitor may see, side by side."""

@@ -1,0 +1,101 @@
+"""How a run stands, in a headline and a sentence, with a progress bar while it goes on."""
+
+import time
+
+from tl_engine.base.errors import without_paths
+from tl_engine.base.events import BatchEnd, EpochEnd, FinalTest, Progress, RunEnded, RunStarted
+from tl_engine.base.words import FEW, duration, percent, plural, score
+from tl_engine.runs.process import ERRORS
+from ui.parts.wording import NO_RUN, STATE_MARKS, STATE_WORDS, text
+from ui.train.run_view import RunView
+
+FEW_WORDS = "Those are too few photos to say how good it is: more photos tell more."
+
+
+def status_html(shown: RunView | None) -> str:
+    """The headline, a sentence, and while it runs a progress bar."""
+    if shown is None:
+        return f'<div class="tl-status"><p>{NO_RUN}</p></div>'
+    headline, sentence = _words(shown)
+    bar = _progress(shown) if shown.live else ""
+    mark = STATE_MARKS[shown.state]
+    return (
+        f'<div class="tl-status tl-{shown.state}" role="status"><h3><span aria-hidden="true">{mark}</span> '
+        f"{headline}</h3><p>{sentence}</p>{bar}</div>"
+    )
+
+
+def _words(shown: RunView) -> tuple[str, str]:
+    best = shown.best
+    sofar = f"Best so far: {score(best.val_accuracy, shown.judged)} in epoch {best.epoch}." if best else ""
+    match shown.state:
+        case "queued":
+            return "Waiting", f"{plural(shown.place, 'training')} before this one; it starts by itself."
+        case "running":
+            return "Training", sofar or "Getting ready: starting the training process."
+        case "interrupted":
+            return "Interrupted", f"{text(_death(shown), 300)} {_kept(shown)}"
+    ended = next((event for event in reversed(shown.events) if isinstance(event, RunEnded)), None)
+    if ended is None:
+        return STATE_WORDS[shown.state], "Stopped before it began."
+    if shown.state == "failed":
+        return "Failed", f"{text(ended.reason, 400)} {_kept(shown) if best else ''}"
+    return _result(shown, ended)
+
+
+def _result(shown: RunView, ended: RunEnded) -> tuple[str, str]:
+    """How a finished or stopped run went, in words a person would use."""
+    best, photos = shown.best, shown.judged
+    if best is None:
+        return STATE_WORDS[shown.state], "No epoch had ended, so there is no classifier from this run."
+    right = f"{round(best.val_accuracy * photos)} of {photos} validation photos right."
+    judged = FEW_WORDS if photos < FEW else right
+    tested = next((event for event in shown.events if isinstance(event, FinalTest)), None)
+    test = f" On the test folder it reached {percent(tested.test_accuracy)}." if tested else ""
+    epochs = shown.epochs[-1].epochs if shown.epochs else shown.run.facts.options.get("epochs")
+    last = (
+        f", the last one {score(shown.last.val_accuracy, photos)}"
+        if shown.last and shown.last.epoch != best.epoch
+        else ""
+    )
+    kept = f"Kept is the best epoch, {best.epoch} of {epochs}{last}; it took {duration(ended.seconds)}."
+    return f"{STATE_WORDS[shown.state]}: {score(best.val_accuracy, photos)}", f"{judged}{test} {kept}"
+
+
+def _kept(shown: RunView) -> str:
+    if shown.best is None:
+        return "No epoch had ended."
+    return f"What epoch {shown.best.epoch} had learned is kept ({score(shown.best.val_accuracy, shown.judged)})."
+
+
+def _death(shown: RunView) -> str:
+    """Why a process may have ended without a word: the last line it left on stderr, or a guess."""
+    try:
+        lines = (shown.run.folder / ERRORS).read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        lines = []
+    epochs = f" at epoch {shown.epochs[-1].epoch}" if shown.epochs else ""
+    cause = (
+        without_paths(lines[-1])
+        if lines and "Error" in lines[-1]
+        else "it was ended from outside, or the memory was full"
+    )
+    return f"The training process died{epochs}: {cause}."
+
+
+def _progress(shown: RunView) -> str:
+    """How far, and how long still. A process that is starting has no number yet: the bar moves by itself."""
+    last = next((e for e in reversed(shown.events) if isinstance(e, Progress | BatchEnd | EpochEnd | RunStarted)), None)
+    left = getattr(last, "seconds_left", None)
+    match last:
+        case Progress(stage=stage, done=done, total=total):
+            share, what = (done / total if total else None), f"{stage}: {done:,} of {total:,}"
+        case BatchEnd(epoch=epoch, batch=batch, batches=batches):
+            share, what = batch / batches, f"epoch {epoch}, batch {batch} of {batches}"
+        case EpochEnd(epoch=epoch, epochs=epochs):
+            share, what = epoch / epochs, f"epoch {epoch} of {epochs}"
+        case _:
+            share, what = None, f"started {duration(time.time() - shown.run.facts.created)} ago"
+    value = "" if share is None else f' value="{share:.3f}" max="1"'
+    rest = f", about {duration(left)} left" if left is not None else ""
+    return f'<progress aria-label="progress"{value}></progress><small>{text(what, 90)}{rest}</small>'
