@@ -101,7 +101,7 @@ class CurrentLine:
 
 
 def current_words(visitor: Workspace, choice: str | None, run: Run | None) -> str:
-    """`My photos: cats 8, dogs 8 → 4 of 4 right`, as HTML."""
+    """`My photos: cats (8), dogs (8) → 4 of 4 right`, as HTML."""
     chosen = visitor.find(choice)
     data = _data_words(chosen) if chosen else "No photos"
     if run is None:
@@ -119,6 +119,6 @@ def _data_words(chosen: Any) -> str:
     if own is None:
         return title
     counts = list(own.counts().items())
-    named = ", ".join(f"{text(name, 30)} {number:,}" for name, number in counts[:MOST_COUNTED])
+    named = ", ".join(f"{text(name, 30)} ({number:,})" for name, number in counts[:MOST_COUNTED])
     more = f" and {len(counts) - MOST_COUNTED} more" if len(counts) > MOST_COUNTED else ""
     return f"{title}: {named}{more}" if counts else title

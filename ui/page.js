@@ -1,4 +1,5 @@
-// What the page does in the browser beyond Gradio: bring into view what a press changed, copy a table as text.
+// What the page does in the browser beyond Gradio: bring into view what a press changed, have pickers offer pictures,
+// copy a table as text.
 () => {
   const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
   window.tlShow = (id, tries = 20) => {
@@ -9,6 +10,12 @@
       part.scrollIntoView({block: bottom - top > window.innerHeight ? 'start' : 'nearest', behavior: calm ? 'auto' : 'smooth'});
     }
   };
+  // What a picker offers where photos are wanted; formats that some systems do not know as pictures are named.
+  const pictures = 'image/*,.heic,.heif,.avif';
+  const offer = () => document.querySelectorAll('input[type=file]').forEach((input) => {
+    if (!input.closest('#upload') && input.accept !== pictures) input.accept = pictures;
+  });
+  offer(); new MutationObserver(offer).observe(document.body, {childList: true, subtree: true});
   document.addEventListener('click', ({target}) => {
     const button = target.closest('[data-copy]');
     if (!button) return;

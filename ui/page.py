@@ -7,6 +7,7 @@ import gradio as gr
 
 from tl_engine.base.settings import Settings
 from tl_engine.runs.process import Spare
+from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
 from ui.current import CurrentLine
@@ -83,7 +84,7 @@ class Page:
         restored = [self.workspace, self.tabs, self.current.said, *lists, *shown, *self.sleeping]
         loaded = self.blocks.load(self.restore, [self.workspace, self.kept], restored, **QUIET)
         # Nobody is kept from starting by a list.
-        loaded.failure(lambda: awake(self.sleeping), None, self.sleeping, **QUIET)
+        loaded.failure(self.go_on_without, None, [self.photos.choice, *self.sleeping], **QUIET)
         for script in SCRIPTS:
             self.blocks.load(None, js=script)
 
@@ -104,6 +105,10 @@ class Page:
             self.current.said: answer_html(found.refusal, alert=True) if found.refusal else "",
             **awake(self.sleeping),
         }
+
+    def go_on_without(self) -> Updates:
+        """A page that could not learn whose it is: it offers what everybody has."""
+        return {self.photos.choice: data_choices.default_choice(self.settings), **awake(self.sleeping)}
 
     def list_after(self, visitor: Workspace, choice: str | None, token: str | None) -> Updates:
         """The page's lists after something was deleted."""

@@ -123,6 +123,7 @@ def start_training(page: Page, epochs: int = 5, data: str = "colours") -> None:
     unfold(page, "how")
     write(page, "Epochs", str(epochs))
     page.locator("#go").click()
+    expect(page.locator("#status")).to_contain_text(re.compile("Waiting|Training"), timeout=MINUTE)
 
 
 def make_data(folder: Path, each: int = 6, classes: tuple[str, ...] = ("blue", "red")) -> None:

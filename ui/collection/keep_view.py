@@ -27,9 +27,7 @@ class KeepView:
         self.workspace = workspace
         with gr.Accordion("Rename, download, delete", open=False, visible=False, elem_id="keep") as self.box:
             with gr.Row(elem_classes="tl-named"):
-                self.title = gr.Textbox(
-                    label="Name of the data set", max_length=TITLE_LENGTH, elem_id="title", scale=3
-                )
+                self.title = gr.Textbox(label="Name of the data set", max_length=TITLE_LENGTH, elem_id="title", scale=3)
                 self.rename = gr.Button("Rename", size="sm", elem_id="rename", scale=1, min_width=90)
             with gr.Row(elem_classes="tl-buttons"):
                 self.pack = gr.Button("Make a zip of class folders", size="sm", elem_id="pack")

@@ -21,16 +21,13 @@ def photo_input(**options: Any) -> gr.Image:
     return image
 
 
-# What a phone's picker offers; formats that some systems do not know as pictures are named.
-PICTURES = ["image", ".heic", ".heif", ".avif"]
-
-
 def photos_button(label: str, **options: Any) -> gr.UploadButton:
     """A button that takes photos; files of another kind reach the handler too, which names them.
 
-    Gradio itself would refuse all for one of another kind, and leave an empty file behind for each.
+    Gradio's own `file_types` would drop those without a word; page.js has the picker offer pictures. Gradio's reading
+    would leave an empty file behind for each.
     """
-    button = gr.UploadButton(label, file_count="multiple", file_types=PICTURES, **options)
+    button = gr.UploadButton(label, file_count="multiple", **options)
     button.preprocess = lambda payload: [file.path for file in payload.root] if payload else []  # type: ignore[method-assign, union-attr]
     return button
 

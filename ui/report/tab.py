@@ -74,7 +74,8 @@ def report_html(shown: RunView) -> str:
 def _sentence(shown: RunView) -> str:
     kept = read_figures(shown.run.best)
     last, facts = shown.epochs[-1], shown.run.facts
-    learnt = duration(sum(event.seconds for event in shown.epochs))
+    seconds = sum(event.seconds for event in shown.epochs)
+    learnt = duration(seconds) if seconds >= 1 else "under a second"
     how = f"{text(facts.architecture)}, {text(facts.strategy)}, {learnt} of learning."
     if kept is None:
         return how
@@ -88,12 +89,17 @@ def _sentence(shown: RunView) -> str:
 def _row(event: EpochEnd, shown: RunView) -> list[str]:
     return [
         str(event.epoch),
-        score(event.train_accuracy, shown.learnt_from),
-        score(event.val_accuracy, shown.judged),
+        _share(event.train_accuracy, shown.learnt_from),
+        _share(event.val_accuracy, shown.judged),
         _loss(event.train_loss),
         _loss(event.val_loss),
         f"{event.seconds:.2f}",
     ]
+
+
+def _share(fraction: float, photos: int) -> str:
+    """In a column that is headed by what it is."""
+    return score(fraction, photos).removesuffix(" right")
 
 
 def _loss(value: float | None) -> str:

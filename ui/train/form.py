@@ -66,9 +66,10 @@ class TrainForm:
     def _connect(self) -> None:
         tuned = [self.epochs, *self.advanced.values()]
         chosen = [self.architecture, self.strategy, self.preset]
+        # First: Gradio's client takes the page's first function for the first endpoint, and warns of its third input.
+        self.strategy.change(explanation, self.strategy, self.explained, **QUIET)
         gr.on([self.strategy.input, self.preset.input], self.fill_in, chosen, [*tuned, self.architecture], **QUIET)
         self.architecture.input(self.suit_strategy, chosen, [*tuned, self.strategy], **QUIET)
-        self.strategy.change(explanation, self.strategy, self.explained, **QUIET)
 
     def fill_in(self, architecture: str, strategy: str, preset: str) -> Updates:
         """The values that a strategy and a preset stand for, and a backbone that has something to give to it."""

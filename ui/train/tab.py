@@ -47,7 +47,7 @@ class TrainTab:
                 self.change = gr.Button("Other photos", size="sm", elem_id="other-photos", min_width=110, scale=0)
             with gr.Row(elem_classes="tl-buttons"):
                 self.go = gr.Button("Train", variant="primary", elem_id="go", scale=3)
-                self.halt = gr.Button("Stop", variant="stop", elem_id="halt", interactive=False, scale=1)
+                self.halt = gr.Button("Stop", variant="stop", elem_id="halt", visible=False, scale=1)
             self.said = said_line("train-said")
             self._result()
             with gr.Accordion("How it learns", open=False, elem_id="how"):
@@ -172,7 +172,7 @@ class TrainTab:
         return {
             self.result: gr.Row(visible=archive is not None),
             self.download: gr.DownloadButton(value=str(archive) if archive else None),
-            self.halt: gr.Button(interactive=bool(shown and live and visitor.owns(shown.run))),
+            self.halt: gr.Button(visible=bool(shown and live and visitor.owns(shown.run))),
             self.timer: gr.Timer(FIRST_POLL if first else POLL, active=live),
         }
 
