@@ -25,7 +25,8 @@ FIND = """() => {
   for (const part of parts) {
     const box = part.getBoundingClientRect();
     if (!part.offsetParent || !box.width || part.disabled || part.closest('footer') || part.type === 'file') continue;
-    if (part.readOnly || part.checked && part.type === 'radio' || part.getAttribute('aria-selected') === 'true') continue;
+    if (part.readOnly || part.getAttribute('aria-selected') === 'true') continue;
+    if (part.checked && part.type === 'radio') continue;
     if (part.closest('.thumbnail-item, .gallery-item') && part.closest('.grid-container, .gallery')
         ?.querySelector('button') !== part) continue;
     const owner = part.closest('[id]:not([id^=component])')?.id || '';

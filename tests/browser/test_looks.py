@@ -25,7 +25,7 @@ SMALL = """() => [...document.querySelectorAll('main button')]
   .filter(([, height]) => height < 44)"""
 
 
-def trained(page: Page, server: Server, tmp_path: Path) -> None:
+def trained(page: Page, tmp_path: Path) -> None:
     """A visitor with a data set of their own and a training."""
     make_data(tmp_path / "in", each=4)
     page.locator("#door-own").click()
@@ -57,7 +57,7 @@ def test_axe_finds_nothing_on_any_tab(
     )
     page = visit(server.url, context)
     found = {"doors": violations(page)}
-    trained(page, server, tmp_path)
+    trained(page, tmp_path)
     for tab in TABS:
         open_tab(page, tab)
         settled(page)
@@ -75,7 +75,7 @@ def test_a_phone_shows_everything_within_its_width_and_large_enough_to_tap(
 ) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme, has_touch=True)
     page = visit(server.url, context)
-    trained(page, server, tmp_path)
+    trained(page, tmp_path)
     for tab in TABS:
         open_tab(page, tab)
         settled(page)

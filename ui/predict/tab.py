@@ -18,7 +18,7 @@ from tl_engine.runs.find import IMAGENET
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.scratch import new_folder
 from tl_engine.workspaces.workspace import Workspace
-from ui.parts.acting import act, answer_html, answering, said_line
+from ui.parts.acting import act, answer_html, answering, log_refusal, said_line
 from ui.parts.components import Updates, open_dropdown, photo_input, photos_button
 from ui.parts.refusal import in_words, page_words
 from ui.parts.wording import IMAGENET_LABEL, QUIET, text
@@ -120,10 +120,11 @@ class PredictTab:
 
     def _answer_side(self) -> None:
         self.said = said_line("predict-said")
-        self.answer = gr.Label(num_top_classes=TOP, label="Class probabilities", elem_id="answer")
+        self.answer = gr.Label(num_top_classes=TOP, label="Class probabilities", elem_id="answer", visible=False)
         self.seen = gr.Image(
             label="As the network sees it",
             interactive=False,
+            visible=False,
             height=224,
             buttons=["fullscreen"],
             elem_id="seen",
@@ -170,12 +171,16 @@ class PredictTab:
     def predict_photo(self, file: str | None, name: str) -> Updates:
         """The answer for the photo that is there; none without one."""
         if not file:
-            return {self.answer: None, self.seen: None}
+            return self._answered(None, None)
         try:
-            answer, seen = predict_one(self.pool, file, name)
+            return self._answered(*predict_one(self.pool, file, name))
         except EngineError as error:  # the answer to another photo must not stay beside this one
-            return {self.answer: None, self.seen: None, self.said: answer_html(page_words(error), alert=True)}
-        return {self.answer: answer, self.seen: seen}
+            log_refusal(self.predict_photo, error)
+            return {**self._answered(None, None), self.said: answer_html(page_words(error), alert=True)}
+
+    def _answered(self, answer: dict[str, float] | None, seen: Image.Image | None) -> Updates:
+        there = answer is not None
+        return {self.answer: gr.Label(value=answer, visible=there), self.seen: gr.Image(value=seen, visible=there)}
 
     def predict_files(self, files: list[str] | None, name: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
         """The answers for many photos as a table, to be had as a file too."""
