@@ -16,8 +16,9 @@ from PIL import Image
 
 from tests.inspection.test_remedies import contents
 from tl_engine.base.errors import DataError, EngineError, ImageError
+from tl_engine.base.names import TITLE_LENGTH
 from tl_engine.base.settings import Limits, Settings
-from tl_engine.sources.collection import CLASS_LENGTH, NOT_IN_NAMES, TITLE_LENGTH, Collection, create
+from tl_engine.sources.collection import CLASS_LENGTH, NOT_IN_NAMES, Collection, create
 from tl_engine.sources.intake import load_data
 from tl_engine.sources.room import room_left, used_bytes
 
@@ -482,3 +483,33 @@ def test_a_kept_photo_can_be_read_by_whom_the_server_lets(own: Collection, photo
     source.chmod(0o600)  # as upload folders have them
     own.add("cats", source, LIMITS)
     assert stat.S_IMODE(own.photos("cats")[0].stat().st_mode) & 0o444
+
+
+def test_a_new_data_set_begins_with_the_classes_it_is_given_and_names_the_next(tmp_path: Path) -> None:
+    own = create(tmp_path, "Mine", ("Class 1", "class 2"))
+    assert own.counts() == {"Class 1": 0, "class 2": 0}
+    assert own.next_class_name() == "Class 3"
+
+
+def test_what_is_set_aside_is_nowhere_until_it_is_put_back(tmp_path: Path) -> None:
+    own = create(tmp_path, "Mine", ("cats", "dogs"))
+    for name in ("a.png", "b.png"):
+        (own.folder / "cats" / name).write_bytes(b"x")
+    assert own.set_aside("cats", ["a.png", "../dogs/x", "gone.png"]) == 1
+    assert own.counts() == {"cats": 1, "dogs": 0}
+    assert [path.name for path in own.removed()] == ["a.png"]
+    own.pack(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as packed:
+        assert packed.namelist() == ["cats/b.png"]
+    own.delete_class("cats")
+    assert own.put_back() == 1
+    assert own.counts() == {"cats": 1, "dogs": 0}
+    assert own.put_back() == 0
+
+
+def test_what_came_since_a_moment_is_known(tmp_path: Path) -> None:
+    own = create(tmp_path, "Mine", ("cats",))
+    for name, seconds in (("old.png", 100), ("new.png", 200)):
+        (own.folder / "cats" / name).write_bytes(b"x")
+        os.utime(own.folder / "cats" / name, (seconds, seconds))
+    assert [path.name for path in own.added_since("cats", 150 * 10**9)] == ["new.png"]

@@ -1,6 +1,7 @@
 """The page's handlers as plain functions: what is shown, what is refused, who sees what."""
 
 import csv
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,15 @@ from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.forget import delete_everything
 from tl_engine.workspaces.worker import run_command
 from tl_engine.workspaces.workspace import Workspace, new_token, open_run, stoppable
+from ui.photos.summary import summary_html
+from ui.predict.classifiers import choices as classifier_choices
 from ui.predict.tab import PredictTab, write_csv
-from ui.predict.tab import choices as classifier_choices
 from ui.train.curves import Curve
-from ui.train.form import backbone_choices, summary_html
+from ui.train.form import backbone_choices
 from ui.train.form import settings_for as form_settings
 from ui.train.plots import accuracy_plot
-from ui.train.run_view import EventReader, RunView, log_html, status_html, view
+from ui.train.run_view import EventReader, RunView, log_html, view
+from ui.train.status import status_html
 
 OWNER, OTHER = "a" * 32, "b" * 32
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -93,9 +96,16 @@ class FakePool:
 def test_status_says_how_it_went_in_words(here: Settings) -> None:
     data = DataRead(classes=["a"], counts={"a": {"train": 80, "val": 20}})
     words = status_html(shown(a_run(here, "one"), "finished", data, epoch(1), epoch(2, 0.9), ended("finished")))
-    assert "Finished: 90.0 %" in words
-    assert "18 of 20 validation photos right, in epoch 2 of 9, after 1 min 5 s" in words
+    assert "Finished: 18 of 20 right" in words  # so few are counted
+    assert "%" not in words
     assert str(here.runs.parent) not in words
+    worse = dataclasses.replace(epoch(3, 0.85), best=False)
+    many = DataRead(classes=["a"], counts={"a": {"train": 80, "val": 200}})
+    words = status_html(shown(a_run(here, "two"), "finished", many, epoch(2, 0.9), worse, ended("finished")))
+    assert "Finished: 90.0 %" in words
+    assert "180 of 200 validation photos right" in words
+    assert "best epoch, 2 of 9, the last one 85.0 %" in words
+    assert "1 min 5 s" in words
 
 
 @pytest.mark.parametrize(
@@ -227,7 +237,7 @@ def test_an_upload_is_its_visitors_alone_and_can_be_deleted(
     assert choice not in [value for _, value in Workspace(here, OTHER).choices()]
     with pytest.raises(DataError):
         Workspace(here, OTHER).data(choice)
-    assert delete_everything(Workspace(here, OWNER)) == 1
+    assert delete_everything(Workspace(here, OWNER)) == (1, 0)
     assert not list(here.uploads.rglob("*.png"))
 
 
@@ -258,12 +268,15 @@ def predict(here: Settings) -> PredictTab:
 
 def test_one_picture_or_its_sentence(predict: PredictTab) -> None:
     answer, picture = predict.predict_photo("photo.png", "imagenet").values()
-    assert answer == {"=cats": 0.75, "dogs": 0.25}
-    assert picture is not None
-    with pytest.raises(gr.Error, match=r"bad\.png is damaged"):
-        predict.predict_photo("/server/path/bad.png", "imagenet")
-    with pytest.raises(gr.Error, match="There is no run"):
-        predict.predict_photo("photo.png", "gone")
+    assert answer.visible
+    assert [row["label"] for row in answer.value["confidences"]] == ["=cats", "dogs"]
+    assert picture.visible
+    refusals = (("/path/bad.png", "imagenet", "bad.png is damaged"), ("a.png", "gone", "There is no run"))
+    for file, name, sentence in refusals:
+        refused = predict.predict_photo(file, name)
+        assert sentence in refused[predict.said]
+        assert "/path" not in refused[predict.said]
+        assert not refused[predict.answer].visible  # that of another photo does not stay beside it
 
 
 def test_many_pictures_are_a_table_whose_cells_are_no_formulas(predict: PredictTab) -> None:

@@ -10,13 +10,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import read_manifest
+from tl_engine.runs import open_runs, queue
+from tl_engine.runs.config import TrainConfig
+from tl_engine.runs.run import Run
 from tl_engine.sources import collection
 from tl_engine.sources.collection import Collection
-from tl_engine.workspaces.forget import delete_class, delete_collection, delete_everything, delete_photos, rename_class
-from tl_engine.workspaces.scratch import PACKED, new_folder
+from tl_engine.workspaces.chosen import UPLOAD
+from tl_engine.workspaces.forget import (
+    delete_class,
+    delete_data,
+    delete_everything,
+    delete_photos,
+    delete_run,
+    forget_removed,
+    remove_photos,
+    rename_class,
+    undo_removal,
+)
+from tl_engine.workspaces.scratch import PACKED, ZIP, new_folder
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.photo_grid import Item, PhotoGrid
 
@@ -25,7 +40,15 @@ Delete = Callable[[Collection, Settings], object]
 WAYS: dict[str, Delete] = {
     "photos": lambda own, here: delete_photos(own, "cats", [p.name for p in own.photos("cats")], here),
     "class": lambda own, here: delete_class(own, "cats", here),
-    "collection": delete_collection,
+    "collection": lambda own, here: delete_data(Workspace(here, OWNER), UPLOAD + own.folder.name),
+    "removed, ten minutes ago": lambda own, here: (
+        remove_photos(own, "cats", [p.name for p in own.photos("cats")], here),
+        forget_removed(here, older_than=-1),
+    ),
+    "removed, and another after it": lambda own, here: (
+        remove_photos(own, "cats", [p.name for p in own.photos("cats")], here),
+        remove_photos(own, "dogs", [], here),
+    ),
     "everything": lambda _own, here: delete_everything(Workspace(here, OWNER)),
 }
 
@@ -96,7 +119,7 @@ def test_a_zip_that_was_taken_goes_with_everything(here: Settings, tmp_path: Pat
         (folder / name / f"{number}.png").write_bytes(uploaded(tmp_path, number).read_bytes())
     contents = [file.read_bytes() for file in folder.rglob("*.png")]
     assert len(Workspace(here, OWNER).choices()) > len(Workspace.of(here, "").choices())
-    assert delete_everything(Workspace(here, OWNER)) == 1
+    assert delete_everything(Workspace(here, OWNER)) == (1, 0)
     assert [left_of(content, tmp_path) for content in contents] == [[]] * 4
 
 
@@ -124,7 +147,7 @@ def test_a_class_that_was_renamed_leaves_no_thumbnail_of_its_old_name(here: Sett
     rename_class(own, "cats", "big cats", here)
     new = used(own, here)
     assert len({*old, *new}) == 6  # the dogs' two have stayed the same
-    delete_collection(own, here)
+    delete_data(Workspace(here, OWNER), UPLOAD + own.folder.name)
     assert [small for small in (*old, *new) if small.exists()] == []
     assert list(here.cache.rglob("*.jpg")) == []
 
@@ -133,3 +156,60 @@ def test_an_upload_that_waits_for_an_answer_goes_with_everything(here: Settings,
     waiting = uploaded(tmp_path, 1)
     delete_everything(Workspace.of(here, OWNER), str(waiting))
     assert not waiting.exists()
+
+
+def test_what_was_removed_is_left_once_and_comes_back(here: Settings, tmp_path: Path) -> None:
+    own = collection.create(here.uploads / OWNER, "Pets", ("cats", "dogs"))
+    contents = {}
+    for number, name in enumerate(("cats", "cats", "dogs", "dogs")):
+        kept = uploaded(tmp_path, number)
+        contents[own.add(name, kept, here.limits)] = kept.read_bytes()
+    used(own, here)
+    photo = own.photos("cats")[0]
+    assert remove_photos(own, "cats", [photo.name, "gone.png"], here) == 1
+    assert left_of(contents[photo], tmp_path) == own.removed()
+    forget_removed(here)  # not yet
+    assert undo_removal(own) == 1
+    assert left_of(contents[photo], tmp_path) == [photo]
+    assert undo_removal(own) == 0
+
+
+def a_run(here: Settings, name: str, workspace: str | None, *, over: bool = True) -> Run:
+    run = queue.create(TrainConfig(data="digits"), here, name, workspace=workspace)
+    if over:
+        run.ask_to_stop()
+    return run
+
+
+def test_a_run_is_deleted_by_who_started_it_once_it_has_ended(here: Settings) -> None:
+    visitor = Workspace(here, OWNER)
+    mine, theirs, hosts, going = (
+        a_run(here, "1" * 32, OWNER), a_run(here, "2" * 32, "b" * 32), a_run(here, "host", None),
+        a_run(here, "3" * 32, OWNER, over=False),
+    )  # fmt: skip
+    packed = new_folder(ZIP, f"{mine.name}-1")
+    for name in (theirs.name, hosts.name, going.name, "gone", "../x", ""):
+        with pytest.raises(RunError):
+            delete_run(visitor, name)
+    delete_run(visitor, mine.name)
+    assert not mine.folder.exists()
+    assert not packed.exists()
+    assert mine.name not in open_runs.names(here.runs)
+    assert {run.name for run in (theirs, hosts, going) if run.folder.is_dir()} == {theirs.name, hosts.name, going.name}
+
+
+def test_everything_reaches_runs_only_when_asked_and_never_one_that_goes_on(here: Settings) -> None:
+    visitor = Workspace(here, OWNER)
+    ended, going = a_run(here, "1" * 32, OWNER), a_run(here, "2" * 32, OWNER, over=False)
+    assert delete_everything(visitor) == (0, 0)
+    assert delete_everything(visitor, runs=True) == (0, 1)
+    assert not ended.folder.exists()
+    assert going.folder.is_dir()
+
+
+def test_only_what_a_visitor_brought_is_deleted_as_theirs(here: Settings) -> None:
+    (here.data_dir / "photos" / "a").mkdir(parents=True)
+    for choice in ("digits", "folder:photos", "photos", "upload:../x", "", "upload:"):
+        with pytest.raises(DataError):
+            delete_data(Workspace(here, OWNER), choice)
+    assert (here.data_dir / "photos" / "a").is_dir()

@@ -82,7 +82,7 @@ class LookView:
         """Put away: another data set is chosen, whose photos are listed when somebody looks."""
         return {
             self.box: gr.Accordion(open=False),
-            self.name: gr.Dropdown(value=ALL),
+            self.name: gr.Dropdown(choices=[("All classes", ALL)], value=ALL),
             self.seen: "",
             self.said: "",
             **self.grid.show([]),

@@ -17,10 +17,12 @@ from tl_engine.workspaces import corrections, start
 from tl_engine.workspaces.chosen import UPLOAD
 from tl_engine.workspaces.worker import run_command
 from tl_engine.workspaces.workspace import Workspace
+from ui.parts.acting import said_line
 from ui.parts.components import Updates
 from ui.parts.question import used_up
 from ui.parts.refusal import page_words, refused
-from ui.train.form import TrainForm
+from ui.photos.doors import Doors
+from ui.photos.summary import Summary
 
 OWNER, OTHER = "a" * 32, "b" * 32
 PUPILS = ("anna/cats", "anna/dogs", "ben/cats", "ben/dogs")
@@ -29,74 +31,80 @@ ASKED = Question("The names of a.zip are odd: choose --zip-names gbk (猫) or --
 
 
 @pytest.fixture
-def form(settings: Settings, tmp_path: Path) -> TrainForm:
-    """The form of a page whose host has a folder of two pupils."""
+def doors(settings: Settings, tmp_path: Path) -> Doors:
+    """The ways in of a page whose host has a folder of two pupils."""
     here = dataclasses.replace(settings, uploads=tmp_path / "uploads")
     filled(here.data_dir / "pupils", *PUPILS)
     with gr.Blocks(analytics_enabled=False):
-        return TrainForm(here, gr.BrowserState("", storage_key="k", secret="s"))
+        made = Doors(here, gr.BrowserState("", storage_key="k", secret="s"))
+        made.connect(gr.Dropdown(), Summary(), said_line("said"))
+    return made
 
 
-def visitor(form: TrainForm) -> Workspace:
-    return Workspace(form.settings, OWNER)
+def visitor(doors: Doors) -> Workspace:
+    return Workspace(doors.settings, OWNER)
 
 
-def asked(form: TrainForm, shown: Updates) -> dict[str, str]:
+def described(doors: Doors, token: str = OWNER) -> Updates:
+    return doors.summary.show(Workspace(doors.settings, token).data("folder:pupils"))
+
+
+def asked(doors: Doors, shown: Updates) -> dict[str, str]:
     """The readings that are offered, by value; none where the box is hidden."""
-    box, radio = shown[form.question.box], shown[form.question.reading]
+    box, radio = shown[doors.summary.question.box], shown[doors.summary.question.reading]
     assert box.visible == bool(radio.choices)
     return {value: words for words, value in radio.choices}
 
 
-def test_a_question_is_shown_in_place_of_the_summary_with_its_readings_and_no_option(form: TrainForm) -> None:
-    shown = form.describe_data("folder:pupils", OWNER)
-    assert "pupils can be read in two ways" in shown[form.summary]
-    assert "--layout" not in shown[form.summary]
-    assert "2 classes: cats, dogs" in asked(form, shown)[SPLITS]
-    assert set(shown) == set(form.shown)
+def test_a_question_is_shown_in_place_of_the_summary_with_its_readings_and_no_option(doors: Doors) -> None:
+    shown = described(doors)
+    assert "pupils can be read in two ways" in shown[doors.summary.words]
+    assert "--layout" not in shown[doors.summary.words]
+    assert "2 classes: cats, dogs" in asked(doors, shown)[SPLITS]
+    assert set(shown) == set(doors.summary.shown)
 
 
-def test_the_answer_holds_for_its_visitor_in_summary_training_and_terminal(form: TrainForm) -> None:
-    shown = form.answer_question("folder:pupils", OWNER, SPLITS, None)
-    assert "12 photos in 2 classes" in shown[form.summary]
-    assert asked(form, shown) == asked(form, form.describe_data("folder:pupils", OWNER)) == {}
-    assert set(asked(form, form.describe_data("folder:pupils", OTHER))) == {CLASSES, SPLITS}
-    config = start.checked_config({"data": "folder:pupils"}, visitor(form))
-    assert load_data(config.data, form.settings).classes == ("cats", "dogs")
-    corrections.undo(visitor(form).data("folder:pupils"))
-    assert set(asked(form, form.describe_data("folder:pupils", OWNER))) == {CLASSES, SPLITS}
+def test_the_answer_holds_for_its_visitor_in_summary_training_and_terminal(doors: Doors) -> None:
+    shown = doors.answer_question("folder:pupils", OWNER, SPLITS, None)
+    assert "12 photos in 2 classes" in shown[doors.summary.words]
+    assert asked(doors, shown) == asked(doors, described(doors)) == {}
+    assert set(asked(doors, described(doors, OTHER))) == {CLASSES, SPLITS}
+    config = start.checked_config({"data": "folder:pupils"}, visitor(doors))
+    assert load_data(config.data, doors.settings).classes == ("cats", "dogs")
+    corrections.undo(visitor(doors).data("folder:pupils"))
+    assert set(asked(doors, described(doors))) == {CLASSES, SPLITS}
 
 
-def test_a_program_names_the_layout_itself(form: TrainForm) -> None:
+def test_a_program_names_the_layout_itself(doors: Doors) -> None:
     with pytest.raises(Question):
-        start.checked_config({"data": "pupils"}, visitor(form))
-    config = start.checked_config({"data": "pupils", "layout": CLASSES}, visitor(form))
-    assert load_data(config.data, form.settings, reading=config.reading).classes == ("anna", "ben")
+        start.checked_config({"data": "pupils"}, visitor(doors))
+    config = start.checked_config({"data": "pupils", "layout": CLASSES}, visitor(doors))
+    assert load_data(config.data, doors.settings, reading=config.reading).classes == ("anna", "ben")
 
 
-def test_an_answer_that_is_none_of_the_readings_is_refused(form: TrainForm) -> None:
-    with pytest.raises(gr.Error, match="Pick one"):
-        form.answer_question("folder:pupils", OWNER, None, None)
+def test_an_answer_that_is_none_of_the_readings_is_refused(doors: Doors) -> None:
+    with pytest.raises(EngineError, match="Pick one"):
+        doors.answer_question("folder:pupils", OWNER, None, None)
     with pytest.raises(ConfigError):
-        corrections.choose_layout(visitor(form).data("folder:pupils"), "anything")
-    with pytest.raises(gr.Error):
-        form.answer_question("folder:pupils", "../x", SPLITS, None)
+        corrections.choose_layout(visitor(doors).data("folder:pupils"), "anything")
+    with pytest.raises(EngineError):
+        doors.answer_question("folder:pupils", "../x", SPLITS, None)
 
 
-def test_a_zip_with_two_readings_stays_until_it_is_read_as_chosen(form: TrainForm, tmp_path: Path) -> None:
+def test_a_zip_with_two_readings_stays_until_it_is_read_as_chosen(doors: Doors, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "class"), "zip", filled(tmp_path / "in", *PUPILS))
-    shown = form.take_upload(archive, OWNER, lambda *_, **__: None)
-    assert set(asked(form, shown)) == {CLASSES, SPLITS}
+    shown = doors.take_upload(archive, OWNER, lambda *_, **__: None)
+    assert set(asked(doors, shown)) == {CLASSES, SPLITS}
     assert not Path(archive).exists()
-    choice = shown[form.data].value
-    form.answer_question(choice, OWNER, SPLITS, None)
-    data = visitor(form).data(choice).described()
+    choice = shown[doors.choice].value
+    doors.answer_question(choice, OWNER, SPLITS, None)
+    data = visitor(doors).data(choice).described()
     assert data is not None
     assert data.classes == ("cats", "dogs")
 
 
 def test_an_upload_waits_for_the_answer_to_a_question_about_its_names(
-    form: TrainForm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    doors: Doors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     place = tmp_path / "gradio" / ("a" * 64)
@@ -104,21 +112,21 @@ def test_an_upload_waits_for_the_answer_to_a_question_about_its_names(
     archive = shutil.make_archive(str(place / "named"), "zip", filled(tmp_path / "in", "cats", "dogs"))
     with pytest.raises(Question), used_up(archive):
         raise ASKED
-    box, radio, waiting = form.question.show(ASKED, archive).values()
+    box, radio, waiting = doors.summary.question.show(ASKED, archive).values()
     assert box.visible
     assert [value for _, value in radio.choices] == ["gbk", "cp866"]
-    shown = form.answer_question(None, OWNER, "gbk", waiting, lambda *_, **__: None)
-    assert "6 photos in 2 classes" in shown[form.summary]
-    assert shown[form.data].value.startswith(UPLOAD)
+    shown = doors.answer_question(None, OWNER, "gbk", waiting, lambda *_, **__: None)
+    assert "6 photos in 2 classes" in shown[doors.summary.words]
+    assert shown[doors.choice].value.startswith(UPLOAD)
     assert not Path(archive).exists()
 
 
 @pytest.mark.parametrize(
     "waiting", [{"path": "/etc/hostname", "option": "layout"}, {"path": 7, "option": "zip_names"}, ["x"], {}, "x"]
 )
-def test_whatever_else_a_browser_says_to_be_waiting_is_refused(form: TrainForm, waiting: Any) -> None:
-    with pytest.raises(gr.Error):
-        form.answer_question(None, OWNER, "gbk", waiting or {"path": ""}, lambda *_, **__: None)
+def test_whatever_else_a_browser_says_to_be_waiting_is_refused(doors: Doors, waiting: Any) -> None:
+    with pytest.raises(EngineError):
+        doors.answer_question(None, OWNER, "gbk", waiting or {"path": ""}, lambda *_, **__: None)
 
 
 def test_an_upload_that_is_refused_is_not_kept(tmp_path: Path) -> None:
@@ -129,12 +137,12 @@ def test_an_upload_that_is_refused_is_not_kept(tmp_path: Path) -> None:
     assert not archive.exists()
 
 
-def test_a_process_passes_its_question_on_whole(form: TrainForm) -> None:
+def test_a_process_passes_its_question_on_whole(doors: Doors) -> None:
     with pytest.raises(Question) as caught:
-        run_command("inspect", ["--data", str(form.settings.data_dir / "pupils")], form.settings, print)
+        run_command("inspect", ["--data", str(doors.settings.data_dir / "pupils")], doors.settings, print)
     assert caught.value.option == "layout"
     assert set(caught.value.readings) == {CLASSES, SPLITS}
-    assert str(form.settings.data_dir) not in str(caught.value)
+    assert str(doors.settings.data_dir) not in str(caught.value)
 
 
 def test_a_question_survives_its_line_and_other_lines_are_none() -> None:

@@ -9,13 +9,13 @@ from ui.parts.wording import STRATEGIES
 from ui.train.form import TrainForm
 from ui.train.setting_controls import LABELS
 
-PICKED = {"data", "architecture"}  # from lists of what is here; the terminal's sentence speaks of names one types
+PICKED = {"architecture"}  # from lists of what is here; the terminal's sentence speaks of names one types
 
 
 @pytest.fixture
 def form(settings: Settings) -> TrainForm:
     with gr.Blocks(analytics_enabled=False):
-        return TrainForm(settings, gr.BrowserState("", storage_key="k", secret="s"))
+        return TrainForm(settings)
 
 
 def test_every_control_but_the_lists_is_made_of_a_setting(form: TrainForm) -> None:
