@@ -118,8 +118,9 @@ def test_an_epoch_is_told_with_its_figures() -> None:
     event = example(EpochEnd, epoch=2, epochs=9, train_loss=0.5, train_accuracy=0.75, val_loss=0.25, val_accuracy=0.9)
     told = describe(event)
     assert told.startswith("epoch 2/9 ")
-    figures = [figure for figure in told.split() if figure in ("0.5000", "75.0%", "0.2500", "90.0%")]
-    assert figures == ["75.0%", "0.5000", "90.0%", "0.2500"]
+    figures = [figure for figure in told.split() if figure in ("0.5000", "75.0", "0.2500", "90.0")]
+    assert figures == ["75.0", "0.5000", "90.0", "0.2500"]
+    assert "val 9 of 10 right" in describe(event, {"train": 400, "val": 10})
     assert told.endswith("saved")
     assert "saved" not in describe(dataclasses.replace(event, best=False))
 
@@ -132,7 +133,7 @@ def test_a_loss_that_was_not_a_number_can_still_be_told() -> None:
 
 def test_an_end_is_told_with_the_best_epoch_or_without() -> None:
     event = example(RunEnded, state="finished", reason="done", run_folder="r", seconds=2.0, best_val_accuracy=0.5)
-    assert describe(event) == "finished after 2.0 s: done (best validation accuracy 0.500 in epoch 2)"
+    assert describe(event) == "finished after 2.0 s: done (best: 50.0 % in epoch 2)"
     without = dataclasses.replace(event, best_val_accuracy=None, best_epoch=None)
     assert describe(without) == "finished after 2.0 s: done (no epoch ended)"
 

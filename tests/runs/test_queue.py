@@ -217,3 +217,18 @@ def test_a_spare_process_ends_with_whoever_kept_it() -> None:
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(60) == 0
+
+
+def test_the_host_reads_one_line_for_a_start_and_one_for_an_end_and_no_whole_name(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tl_engine")
+    run = queue.start(TrainConfig(data="digits", epochs=1), settings, "f" * 32, title="Secret photos")
+    queue.stop(run, settings)
+    queue.advance(settings)
+    queue.advance(settings)
+    lines = [record.message for record in caplog.records if "ffffff" in record.message]
+    assert len([line for line in lines if "asked for" in line]) == 1
+    assert len([line for line in lines if "ended" in line]) == 1
+    assert run.name not in caplog.text
+    assert "Secret" not in caplog.text

@@ -23,8 +23,9 @@ from tl_engine.runs.run import PROCESS, Run
 from tl_engine.runs.saved_classifier import TENSORS, saved_folder
 from tl_engine.workspaces import start
 from tl_engine.workspaces.workspace import Workspace
-from ui.predict.tab import choices
-from ui.train.run_view import EventReader, status_html, view
+from ui.predict.classifiers import choices
+from ui.train.run_view import EventReader, view
+from ui.train.status import status_html
 
 OWNER = "a" * 32
 
@@ -91,7 +92,7 @@ def test_the_page_names_the_epoch_that_is_there_not_the_last_one_told(settings: 
 def test_so_does_the_page_of_a_stopped_run(settings: Settings) -> None:
     run = killed(living(settings))
     run.log(RunEnded(state="stopped", reason="", run_folder="", best_val_accuracy=0.5, best_epoch=2, seconds=1.0))
-    assert "in epoch 3 of 9" in status_html(view(run, settings, EventReader()))
+    assert "best epoch, 3 of 9" in status_html(view(run, settings, EventReader()))
 
 
 def test_nothing_is_swept_from_under_a_living_training(settings: Settings) -> None:

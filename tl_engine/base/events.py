@@ -5,8 +5,11 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from tl_engine.base.words import score
 
 LOGGED_EPOCHS = 200  # about as many lines of epochs does a log have; beside them, every epoch that was saved
 
@@ -159,12 +162,16 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def describe(event: Event) -> str:
-    """One plain line for a log; empty for events that only move a progress bar, and for most of very many epochs."""
-    return " ".join(_described(event).splitlines())  # a file's name or a library's message may break lines
+def describe(event: Event, photos: Mapping[str, int] | None = None) -> str:
+    """One plain line for a log; empty for events that only move a progress bar, and for most of very many epochs.
+
+    Accuracies are counts where `photos` says of a split that it has few.
+    """
+    told = _described(event, photos or {})
+    return " ".join(told.splitlines())  # a file's name or a library's message may break lines
 
 
-def _described(event: Event) -> str:
+def _described(event: Event, photos: Mapping[str, int]) -> str:
     match event:
         case RunStarted():
             return f"{event.config['architecture']}, {event.config['strategy']}, {event.config['epochs']} epochs"
@@ -187,15 +194,16 @@ def _described(event: Event) -> str:
         case EpochEnd() if event.best or event.epoch == event.epochs or event.epoch % _log_every(event.epochs) == 0:
             return (
                 f"epoch {event.epoch}/{event.epochs}  "
-                f"train {event.train_accuracy:.1%} loss {_number(event.train_loss)}  "
-                f"val {event.val_accuracy:.1%} loss {_number(event.val_loss)}{'  best, saved' if event.best else ''}"
+                f"train {score(event.train_accuracy, photos.get('train', 0))} loss {_number(event.train_loss)}  "
+                f"val {score(event.val_accuracy, photos.get('val', 0))} loss {_number(event.val_loss)}"
+                f"{'  best, saved' if event.best else ''}"
             )
         case FinalTest():
-            return f"test loss {_number(event.test_loss)} accuracy {event.test_accuracy:.3f}"
+            return f"test loss {_number(event.test_loss)} {score(event.test_accuracy, photos.get('test', 0))}"
         case RunEnded():
             best = "no epoch ended"
             if event.best_val_accuracy is not None:
-                best = f"best validation accuracy {event.best_val_accuracy:.3f} in epoch {event.best_epoch}"
+                best = f"best: {score(event.best_val_accuracy, photos.get('val', 0))} in epoch {event.best_epoch}"
             return f"{event.state} after {event.seconds:.1f} s: {event.reason} ({best})"
     return ""
 

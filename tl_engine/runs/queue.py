@@ -4,6 +4,7 @@ Training lives in a process of its own, started with a command a person could ty
 in the order they came. No torch here.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -26,6 +27,7 @@ from tl_engine.runs.run import CONFIG, EVENTS, OPEN_STATES, Run, check_name
 from tl_engine.runs.saved_classifier import read_figures
 
 LOG = logging.getLogger("tl_engine")
+_FOLLOWED: set[Run] = set()  # open when this process last looked
 SHOWN = 6  # characters of a run's name in the host's log: whoever has all of it may see the run
 
 
@@ -88,12 +90,14 @@ def advance(settings: Settings, spare: Spare | None = None) -> bool:
     """
     if not settings.runs.is_dir():
         return False
+    _tell_ended()
     try:
         with FileLock(settings.runs / ".lock", timeout=10):
             states = [(run, run.state()) for run in open_runs.listed(settings.runs)]
             for run, state in states:
-                if state not in OPEN_STATES:
-                    LOG.info("run %s ended: %s", run.name[:SHOWN], state)
+                if state in OPEN_STATES:
+                    _FOLLOWED.add(run)
+                else:
                     open_runs.remove(settings.runs, run.name)
             if any(state == "running" for _, state in states):
                 return True
@@ -104,6 +108,15 @@ def advance(settings: Settings, spare: Spare | None = None) -> bool:
     except (Timeout, OSError, psutil.Error) as error:
         print(f"the queue could not move: {error}", file=sys.stderr)
         return False
+
+
+def _tell_ended() -> None:
+    """Log the ends of runs that this process saw open: the training's own process may have moved the queue on."""
+    for run in list(_FOLLOWED):
+        if (state := run.state()) not in OPEN_STATES:
+            with contextlib.suppress(KeyError):  # another thread was faster
+                _FOLLOWED.remove(run)
+                LOG.info("run %s ended: %s", run.name[:SHOWN], state)
 
 
 def _launch(run: Run, settings: Settings, spare: Spare | None) -> int:
@@ -135,6 +148,7 @@ def start(
 ) -> Run:  # fmt: skip
     """Queue a run and let the queue move."""
     run = create(config, settings, name, workspace=workspace, title=title)
+    _FOLLOWED.add(run)
     LOG.info("run %s asked for: %s, %s, %d epochs", name[:SHOWN], config.architecture, config.strategy, config.epochs)
     advance(settings, spare)
     return run

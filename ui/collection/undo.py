@@ -20,7 +20,7 @@ class Undo:
     """The button, which is there while something can be taken back, and what it would take back, as json."""
 
     def __init__(self) -> None:
-        self.button = gr.Button("Undo", size="sm", visible=False, elem_id="undo-last", min_width=90, scale=0)
+        self.button = gr.Button("Undo", size="sm", visible=False, elem_id="undo-last", min_width=190, scale=0)
         self.state = gr.Textbox("", visible=False)
 
     @property

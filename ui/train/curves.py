@@ -20,6 +20,7 @@ class Curve:
     name: str
     points: Sequence[tuple[int, float]]
     judged: int = 0  # photos that an accuracy is about, where that is known
+    kept: int | None = None  # the epoch whose classifier is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,12 @@ class Plot:
         return score(value, curve.judged) if self.in_words is percent else self.in_words(value)
 
     def end_words(self, curve: Curve) -> str:
-        """Where a curve ends; of accuracies the best too, since the two are easily taken for each other."""
+        """Where a curve ends; of a validation accuracy the kept one too: the two are easily confused."""
         last = self.value_words(curve.points[-1][1], curve)
-        if self.in_words is not percent or len(curve.points) < 2:
+        best = dict(curve.points).get(curve.kept or 0)
+        if self.in_words is not percent or best is None:
             return last
-        epoch, best = max(curve.points, key=lambda point: (point[1], -point[0]))
-        return f"last {last}, best {self.value_words(best, curve)} in epoch {epoch}"
+        return f"last {last}, best {self.value_words(best, curve)} in epoch {curve.kept}"
 
     @property
     def last_epoch(self) -> int:
@@ -58,11 +59,15 @@ def run_curves(shown: RunView | None, others: Sequence[tuple[str, RunView]], qua
     """`accuracy` or `loss` of the run, validation and training, and the validation of named others laid over."""
     curves = []
     if shown and shown.epochs:
-        curves.append(Curve("validation", _points(shown.epochs, f"val_{quantity}"), shown.judged))
+        curves.append(Curve("validation", _points(shown.epochs, f"val_{quantity}"), shown.judged, _kept(shown)))
         curves.append(Curve("training", _points(shown.epochs, f"train_{quantity}"), shown.learnt_from))
     for name, other in others:
-        curves.append(Curve(name, _points(other.epochs, f"val_{quantity}"), other.judged))
+        curves.append(Curve(name, _points(other.epochs, f"val_{quantity}"), other.judged, _kept(other)))
     return [curve for curve in curves if curve.points]
+
+
+def _kept(shown: RunView) -> int | None:
+    return shown.best.epoch if shown.best else None
 
 
 def _points(epochs: Iterable[EpochEnd], field: str) -> list[tuple[int, float]]:

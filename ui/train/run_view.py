@@ -78,6 +78,11 @@ class RunView:
         """How many photos it learns from."""
         return self._photos("train")
 
+    @property
+    def tested(self) -> int:
+        """How many test photos it was measured on at its end."""
+        return self._photos("test")
+
     def _photos(self, split: str) -> int:
         data = next((event for event in self.events if isinstance(event, DataRead)), None)
         return sum(splits.get(split, 0) for splits in data.counts.values()) if data else 0
@@ -101,7 +106,8 @@ def view(run: Run, settings: Settings, reader: EventReader) -> RunView:
 
 def log_html(shown: RunView | None) -> str:
     """The last lines of the log as text, never as HTML."""
-    lines = [line for event in (shown.events if shown else []) if (line := describe(event))]
+    photos = {"train": shown.learnt_from, "val": shown.judged, "test": shown.tested} if shown else {}
+    lines = [line for event in (shown.events if shown else []) if (line := describe(event, photos))]
     hidden = [f"… {len(lines) - LOG_LINES} earlier lines are in the run's folder"] if len(lines) > LOG_LINES else []
     body = "\n".join(text(line, 400) for line in hidden + lines[-LOG_LINES:])
     box = '<div class="tl-log-box" tabindex="0" role="log" aria-label="log of the training">'

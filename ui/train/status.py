@@ -4,7 +4,7 @@ import time
 
 from tl_engine.base.errors import without_paths
 from tl_engine.base.events import BatchEnd, EpochEnd, FinalTest, Progress, RunEnded, RunStarted
-from tl_engine.base.words import FEW, duration, percent, plural, score
+from tl_engine.base.words import FEW, duration, plural, score
 from tl_engine.runs.process import ERRORS
 from ui.parts.wording import NO_RUN, STATE_MARKS, STATE_WORDS, text
 from ui.train.run_view import RunView
@@ -49,9 +49,9 @@ def _result(shown: RunView, ended: RunEnded) -> tuple[str, str]:
     if best is None:
         return STATE_WORDS[shown.state], "No epoch had ended, so there is no classifier from this run."
     right = f"{round(best.val_accuracy * photos)} of {photos} validation photos right."
-    judged = FEW_WORDS if photos < FEW else right
+    judged = "" if not photos else FEW_WORDS if photos < FEW else right
     tested = next((event for event in shown.events if isinstance(event, FinalTest)), None)
-    test = f" On the test folder it reached {percent(tested.test_accuracy)}." if tested else ""
+    test = f" On the test folder it reached {score(tested.test_accuracy, shown.tested)}." if tested else ""
     epochs = shown.epochs[-1].epochs if shown.epochs else shown.run.facts.options.get("epochs")
     last = (
         f", the last one {score(shown.last.val_accuracy, photos)}"
@@ -59,7 +59,7 @@ def _result(shown: RunView, ended: RunEnded) -> tuple[str, str]:
         else ""
     )
     kept = f"Kept is the best epoch, {best.epoch} of {epochs}{last}; it took {duration(ended.seconds)}."
-    return f"{STATE_WORDS[shown.state]}: {score(best.val_accuracy, photos)}", f"{judged}{test} {kept}"
+    return f"{STATE_WORDS[shown.state]}: {score(best.val_accuracy, photos)}", f"{judged}{test} {kept}".strip()
 
 
 def _kept(shown: RunView) -> str:
