@@ -348,6 +348,14 @@ def test_without_a_network_one_line_names_what_works(settings: Settings, name: s
         check_weights(row, settings)
 
 
+def test_a_visitor_reads_nothing_that_only_a_host_can_do(settings: Settings) -> None:
+    with pytest.raises(WeightsError) as refused:
+        check_weights(ARCHITECTURES["resnet18"], settings)
+    assert "--weights-dir" in str(refused.value)
+    assert "--" not in refused.value.for_visitors
+    assert all(ARCHITECTURES[name].label in refused.value.for_visitors for name in ["resnet18", *working_now(settings)])
+
+
 def test_a_timm_model_that_the_hub_client_has_needs_no_network(settings: Settings, tmp_path: Path) -> None:
     row = get_architecture("timm:resnet10t")
     repository = tmp_path / "hub" / "models--timm--resnet10t.c3_in1k"

@@ -30,7 +30,7 @@ FIND = """() => {
     if (part.checked && part.type === 'radio') continue;
     if (part.closest('.thumbnail-item, .gallery-item') && part.closest('.grid-container, .gallery')
         ?.querySelector('button') !== part) continue;
-    const owner = part.closest('[id]:not([id^=component])')?.id || '';
+    const owner = part.closest('[id]:not([id^=component]):not([id^=html-])')?.id || '';
     const name = part.getAttribute('aria-label') || part.innerText || part.placeholder || part.value || part.type;
     const key = `${owner} ${part.tagName} ${name.trim().slice(0, 40)}`;
     seen[key] = (seen[key] || 0) + 1;
@@ -152,7 +152,6 @@ def press(page: Page, key: str) -> None:
         part.fill("7" if "number" in kind else "zz")
         part.blur()
     else:
-        part.evaluate("part => part.scrollIntoView({block: 'center'})")
         part.click(timeout=5_000)
 
 
@@ -167,6 +166,7 @@ def answered(page: Page, key: str) -> bool:
     events: list[Any] = []
     page.on("filechooser", lambda chooser: events.append(chooser))
     page.on("download", lambda download: events.append(download))
+    page.locator(f"[data-walk={quoted(key)}]").first.evaluate("part => part.scrollIntoView({block: 'center'})")
     before = settled(page)
     try:
         press(page, key)

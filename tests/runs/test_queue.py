@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -232,3 +233,16 @@ def test_the_host_reads_one_line_for_a_start_and_one_for_an_end_and_no_whole_nam
     assert len([line for line in lines if "ended" in line]) == 1
     assert run.name not in caplog.text
     assert "Secret" not in caplog.text
+
+
+def test_a_run_that_is_deleted_before_anybody_looked_is_not_followed_for_ever(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tl_engine")
+    run = queue.start(TrainConfig(data="digits", epochs=1), settings, "d" * 32)
+    run.ask_to_stop()
+    run.process().wait(60)  # type: ignore[union-attr]
+    shutil.rmtree(run.folder)
+    for _ in range(2):
+        queue.advance(settings)
+    assert len([r for r in caplog.records if "dddddd ended" in r.message]) == 1

@@ -62,6 +62,30 @@ def test_runs_of_one_title_are_told_apart_by_what_differs_else_by_time_else_by_n
     assert titles.names(runs[:1]) == {"r0": "Pets"}
 
 
+def test_a_switch_is_told_by_its_name_and_what_an_old_run_does_not_know_is_left_out(settings: Settings) -> None:
+    runs = [a_run(settings, name, "Pets", class_weights=name == "on", views=3) for name in ("on", "off", "old")]
+    file = runs[2].folder / "config.json"
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps({key: known[key] for key in known if key != "views"}))
+    assert titles.names(runs[:2]) == {"on": "Pets, class weights", "off": "Pets, no class weights"}
+    assert titles.names(runs[1:]) == {"off": "Pets, views 3", "old": "Pets"}
+
+
+def test_a_run_whose_later_name_was_emptied_has_its_title_again(settings: Settings) -> None:
+    run = a_run(settings, "one", "Before")
+    (run.folder / titles.TITLE_FILE).write_text(" \n")
+    assert titles.title_of(run) == "Before"
+
+
+def test_photos_are_known_after_any_number_of_skipped_files(settings: Settings) -> None:
+    run = a_run(settings, "one")
+    told(run, 0.5, 4)
+    log = run.folder / "events.jsonl"
+    skipped = json.dumps({"kind": "file_skipped", "file": "x" * 200, "reason": "y" * 200, "at": 1.0}) + "\n"
+    log.write_text(skipped * 3000 + log.read_text())
+    assert titles.judged(run) == 4
+
+
 def test_few_judged_photos_are_counted_and_many_measured(settings: Settings) -> None:
     few, many, none = (a_run(settings, name) for name in ("few", "many", "none"))
     told(few, 0.75, 4)

@@ -38,6 +38,19 @@ def test_data_sets_and_runs_are_listed_with_their_bytes(here: Settings, make_ima
     assert [thing.kind for thing in things(Workspace(here, OTHER))] == [RUN]
 
 
+def test_what_another_tab_deletes_meanwhile_is_left_out(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = collection.create(here.uploads / OWNER, "Gone")
+    listed = Workspace.own_data
+
+    def slowly(visitor: Workspace) -> list[str]:
+        found = listed(visitor)
+        gone.delete()
+        return found
+
+    monkeypatch.setattr(Workspace, "own_data", slowly)
+    assert things(Workspace(here, OWNER)) == []
+
+
 def test_a_data_set_that_cannot_be_learnt_from_is_listed_too(here: Settings) -> None:
     (here.uploads / OWNER / "odd-photos").mkdir(parents=True)
     (thing,) = things(Workspace(here, OWNER))

@@ -198,6 +198,20 @@ def test_a_run_is_deleted_by_who_started_it_once_it_has_ended(here: Settings) ->
     assert {run.name for run in (theirs, hosts, going) if run.folder.is_dir()} == {theirs.name, hosts.name, going.name}
 
 
+def test_a_run_that_cannot_be_moved_away_stays_and_says_so(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = a_run(here, "1" * 32, OWNER)
+
+    def refused(_path: Path, _target: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(RunError):
+        delete_run(Workspace(here, OWNER), mine.name)
+    assert mine.folder.is_dir()
+    assert mine.name in open_runs.names(here.runs)
+    assert delete_everything(Workspace(here, OWNER), runs=True) == (0, 0)
+
+
 def test_everything_reaches_runs_only_when_asked_and_never_one_that_goes_on(here: Settings) -> None:
     visitor = Workspace(here, OWNER)
     ended, going = a_run(here, "1" * 32, OWNER), a_run(here, "2" * 32, OWNER, over=False)

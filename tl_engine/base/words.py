@@ -37,8 +37,8 @@ def score(fraction: float, judged: int) -> str:
 
 def size_words(number: int) -> str:
     """A number of bytes: `310 kB`, `4.2 MB`."""
-    kilobytes = number / 1000
-    return f"{kilobytes:,.0f} kB" if kilobytes < 1000 else f"{kilobytes / 1000:,.1f} MB"
+    kilobytes = round(number / 1000)
+    return f"{kilobytes} kB" if kilobytes < 1000 else f"{number / 1e6:,.1f} MB"
 
 
 def harmless(cell: object) -> str:

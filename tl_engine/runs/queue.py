@@ -113,7 +113,8 @@ def advance(settings: Settings, spare: Spare | None = None) -> bool:
 def _tell_ended() -> None:
     """Log the ends of runs that this process saw open: the training's own process may have moved the queue on."""
     for run in list(_FOLLOWED):
-        if (state := run.state()) not in OPEN_STATES:
+        state = run.state() if (run.folder / CONFIG).is_file() else "deleted"
+        if state not in OPEN_STATES:
             with contextlib.suppress(KeyError):  # another thread was faster
                 _FOLLOWED.remove(run)
                 LOG.info("run %s ended: %s", run.name[:SHOWN], state)

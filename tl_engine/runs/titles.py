@@ -1,5 +1,6 @@
 """What a run is called and how well it did, in words: for lists, legends and files. No torch."""
 
+import contextlib
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tl_engine.base.errors import RunError
-from tl_engine.base.events import DataRead, from_json
+from tl_engine.base.events import DataRead, EpochEnd, from_json
 from tl_engine.base.files import write_whole
 from tl_engine.base.names import TITLE_LENGTH, plain_title
 from tl_engine.base.words import clock, plural, score
@@ -16,7 +17,6 @@ from tl_engine.runs.run import CONFIG, EVENTS, Run
 from tl_engine.runs.saved_classifier import read_figures
 
 TITLE_FILE = "title.txt"
-HEAD = 1 << 20  # bytes at a log's beginning, in which the data is told
 KNOWN = 20_000  # runs of which it is remembered how many photos they judged
 
 
@@ -27,10 +27,10 @@ def data_name(config_data: str) -> str:
 
 def title_of(run: Run) -> str:
     """What somebody called it later, else what its data was called when it started."""
-    try:
-        return (run.folder / TITLE_FILE).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return run.facts.title or data_name(run.facts.data)
+    with contextlib.suppress(OSError, ValueError):
+        if title := (run.folder / TITLE_FILE).read_text(encoding="utf-8").strip():
+            return title
+    return run.facts.title or data_name(run.facts.data)
 
 
 def rename(run: Run, title: str) -> None:
@@ -58,10 +58,12 @@ def judged(run: Run) -> int:
 def _judged(log: Path, _made: int) -> int:
     """The number in that log, which is written once. Raises LookupError, so that a run which goes on is asked again."""
     with log.open("rb") as opened:
-        for line in opened.read(HEAD).splitlines():
+        for line in opened:
             event = from_json(line.decode("utf-8", "replace"))
             if isinstance(event, DataRead):
                 return sum(splits.get("val", 0) for splits in event.counts.values())
+            if isinstance(event, EpochEnd):  # the data is told before, after every file that was skipped
+                break
     raise LookupError
 
 
@@ -75,10 +77,10 @@ def result_words(run: Run) -> str:
 
 def names(runs: Sequence[Run]) -> dict[str, str]:
     """What each is called among the others: its title, and for those of one title in what they differ, or when."""
-    found = {run.name: title_of(run) for run in runs}
-    told = {name: settings for title in set(found.values())
-            for name, settings in _differences([run for run in runs if found[run.name] == title]).items()}  # fmt: skip
-    found = {name: ", ".join([title, *told[name]]) for name, title in found.items()}
+    alike: dict[str, list[Run]] = {}
+    for run in runs:
+        alike.setdefault(title_of(run), []).append(run)
+    found = {name: ", ".join([title, *told]) for title in alike for name, told in _differences(alike[title]).items()}
     found = _told_apart(found, runs, lambda run, _number: clock(run.facts.created))
     return _told_apart(found, runs, lambda _run, number: f"({number})")
 
@@ -98,7 +100,12 @@ def _differences(runs: Sequence[Run]) -> dict[str, list[str]]:
     """Of each the settings in which not all are alike, in words."""
     options = [run.facts.options for run in runs]
     differing = [name for name in SETTINGS if name != "data" and len({repr(o.get(name)) for o in options}) > 1]
-    return {run.name: [_setting_words(name, run.facts.options.get(name)) for name in differing] for run in runs}
+    return {
+        run.name: [
+            _setting_words(name, value) for name in differing if (value := run.facts.options.get(name)) is not None
+        ]
+        for run in runs
+    }
 
 
 def _setting_words(name: str, value: Any) -> str:
@@ -106,4 +113,7 @@ def _setting_words(name: str, value: Any) -> str:
         return plural(value, "epoch")
     if name in ("architecture", "strategy"):
         return str(value)
-    return f"{name.replace('_', ' ')} {value}"
+    words = name.replace("_", " ")
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    return f"{words} {value}"

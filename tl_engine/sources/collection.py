@@ -6,8 +6,10 @@ adding to one data set lose nothing. No torch here.
 
 import contextlib
 import itertools
+import os
 import secrets
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,11 +24,11 @@ from tl_engine.data.split_names import split_of
 from tl_engine.photos.formats import START, format_of
 from tl_engine.photos.opening import open_image
 from tl_engine.sources.room import check_room, room_left
+from tl_engine.sources.set_aside import bring_back, forget_taken_out, take_out, taken_out
 
 CLASS_LENGTH = 40  # characters, as many as the page shows
 NOT_IN_NAMES = '/\\:*?"<>|'  # what folders and zips of some system do not take
 PREFIX = "own-"
-REMOVED = ".removed"  # in the data set's folder: what was taken out last, while that can be undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ class Collection:
             kind = format_of(content[:START])
             path = folder / f"{secrets.token_hex(8)}{kind.suffix if kind else ''}"
             write_whole(path, content)
+            now = time.time_ns()  # a file system's own clock may stand for some milliseconds
+            os.utime(path, ns=(now, now))
         return path
 
     def remove(self, name: str, files: Sequence[str]) -> None:
@@ -126,37 +130,25 @@ class Collection:
     def set_aside(self, name: str, files: Sequence[str]) -> int:
         """Take photos of a class out by their file names, so that they can be put back; how many those were.
 
-        Only what was taken out last is kept: whoever calls has done away with what was there before.
+        What was taken out before goes for good. Raises DataError.
         """
-        wanted, place = set(files), self.folder / REMOVED / name
-        number = 0
-        for path in _files(self._class(name)):
-            if path.name in wanted:
-                with _writing():
-                    place.mkdir(parents=True, exist_ok=True)
-                    path.rename(place / path.name)
-                number += 1
-        return number
+        wanted, photos = set(files), _files(self._class(name))
+        self.empty_removed()
+        with _writing():
+            return take_out([photo for photo in photos if photo.name in wanted], self.folder)
 
     def removed(self) -> list[Path]:
         """The photos that were taken out last."""
-        return [path for path in sorted((self.folder / REMOVED).glob("*/*")) if path.is_file()]
+        return taken_out(self.folder)
 
     def put_back(self) -> int:
-        """Bring back what was taken out last, its class too if that is gone; how many photos those were."""
-        number = 0
-        for path in self.removed():
-            with _writing():
-                folder = self.folder / path.parent.name
-                folder.mkdir(exist_ok=True)
-                path.rename(folder / path.name)
-            number += 1
-        self.empty_removed()
-        return number
+        """Bring back what was taken out last, its class too if that is gone; how many photos. Raises DataError."""
+        with _writing():
+            return bring_back(self.folder, self.classes())
 
     def empty_removed(self) -> None:
         """Do away with what was taken out last."""
-        shutil.rmtree(self.folder / REMOVED, ignore_errors=True)
+        forget_taken_out(self.folder)
 
     def delete(self) -> None:
         """Remove the data set for good: out of the way at once, then from the disk."""

@@ -9,6 +9,7 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.words import clock, plural
 from tl_engine.runs import titles
 from tl_engine.runs.run import Run
+from tl_engine.workspaces.chosen import Chosen
 from tl_engine.workspaces.workspace import Workspace
 
 DATA, RUN = "data", "run"
@@ -29,18 +30,18 @@ def things(visitor: Workspace) -> list[Thing]:
     """All that the visitor brought and started: data sets, then runs, the newest first."""
     runs = [run for run in visitor.runs() if visitor.owns(run)]
     named = titles.names(runs)
-    return [*(_data(visitor, choice) for choice in visitor.own_data()), *(_run(run, named[run.name]) for run in runs)]
+    data = [visitor.find(choice) for choice in visitor.own_data()]  # None: deleted by another tab this moment
+    return [*(_data(chosen) for chosen in data if chosen), *(_run(run, named[run.name]) for run in runs)]
 
 
-def _data(visitor: Workspace, choice: str) -> Thing:
-    chosen = visitor.data(choice)
+def _data(chosen: Chosen) -> Thing:
     try:
         own = chosen.collection
         number = sum(own.counts().values()) if own else len(data.records) if (data := chosen.described()) else 0
         detail = plural(number, "photo")
-    except DataError:  # nothing can be learnt from it, which is no reason to keep it
+    except (DataError, OSError):  # nothing can be learnt from it, which is no reason to keep it
         detail = "unread"
-    return Thing(DATA, choice, chosen.title, detail, _size(Path(chosen.data)))
+    return Thing(DATA, chosen.choice, chosen.title, detail, _size(Path(chosen.data)))
 
 
 def _run(run: Run, title: str) -> Thing:

@@ -16,7 +16,7 @@ HIDDEN = frozenset(("archives",))  # under the data directory, but nobody's data
 
 def choices(settings: Settings, own: Path) -> list[tuple[str, str]]:
     """(label, value) for all that the visitor can train on whose folder that is; uploads first, the newest first."""
-    uploads = sorted(_folders(own), key=lambda f: f.stat().st_mtime, reverse=True)
+    uploads = sorted(_folders(own), key=_changed, reverse=True)
     sample_folders = {name for sample in SAMPLES.values() for name in sample.folders}
     listed = [(f"Yours: {folder_title(folder)}", UPLOAD + folder.name) for folder in uploads]
     for sample in SAMPLES.values():
@@ -62,6 +62,14 @@ def _host_folders(settings: Settings) -> list[Path]:
     """The host's data sets, and what the host took from the hub in the terminal."""
     taken = [folder for folder in _folders(settings.samples) if folder.name.startswith(HUB_PREFIX)]
     return [*taken, *_folders(settings.data_dir)]
+
+
+def _changed(folder: Path) -> float:
+    """When it last gained or lost something, seconds since 1970; 0 once another tab has deleted it."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tl_engine.base.errors import DataError, RunError
+from tl_engine.base.names import REMOVED
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
 from tl_engine.photos.thumbnails import place
 from tl_engine.runs import open_runs
 from tl_engine.runs.run import OPEN_STATES
-from tl_engine.sources.collection import REMOVED, Collection
+from tl_engine.sources.collection import PREFIX, Collection
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import UPLOAD
 from tl_engine.workspaces.scratch import PACKED, ZIP, handed_folder, made_folder
@@ -49,7 +50,7 @@ def undo_removal(own: Collection) -> int:
 
 def forget_removed(settings: Settings, older_than: float = 600.0) -> None:
     """Whatever was taken out longer ago than so many seconds goes for good."""
-    for folder in settings.uploads.glob(f"*/*/{REMOVED}"):
+    for folder in settings.uploads.glob(f"*/{PREFIX}*/{REMOVED}"):
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > older_than:
                 _forget_removed(Collection(folder.parent), settings)
@@ -99,8 +100,12 @@ def delete_run(visitor: Workspace, name: str) -> None:
     if run.state() in OPEN_STATES:
         raise RunError("This training is still going on: stop it first.")
     gone = run.folder.parent / f".deleted-{secrets.token_hex(4)}"
-    with contextlib.suppress(FileNotFoundError):  # deleted by another tab
+    try:
         run.folder.rename(gone)
+    except FileNotFoundError:  # deleted by another tab
+        pass
+    except OSError as error:
+        raise RunError(f"This training could not be deleted ({error.strerror}): ask the host.") from None
     open_runs.remove(visitor.settings.runs, run.name)
     shutil.rmtree(gone, ignore_errors=True)
     for packed in made_folder(ZIP, run.name).parent.glob(f"{run.name}-*"):
