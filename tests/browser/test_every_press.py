@@ -41,10 +41,12 @@ FIND = """() => {
 }"""
 UNFOLD = """() => document.querySelectorAll('main button.label-wrap:not(.open)').forEach(
   (button) => { if (button.offsetParent) button.click(); })"""
-# What a person can see of the page: its text, its shapes, what is marked, chosen and typed.
+# What a person can see of the page: its text, its shapes, what is marked, chosen and typed; not that Gradio tells
+# screen readers "complete" after every event, with or without an effect.
 LOOK = """() => {
   const typed = [...document.querySelectorAll('input, textarea')].map((part) => part.value + part.checked);
-  return document.body.outerHTML.replace(/ data-walk="[^"]*"/g, '') + typed.join('|') + Math.round(window.scrollY);
+  const shapes = document.body.outerHTML.replace(/ data-walk="[^"]*"|common\\.\\w+/g, '');
+  return shapes + typed.join('|') + Math.round(window.scrollY);
 }"""
 
 

@@ -75,3 +75,22 @@ def test_a_runs_facts_are_typed_and_tolerate_damage(settings: Settings, tmp_path
     (run.folder / CONFIG).write_text("[]")
     assert run.facts == RunFacts()
     assert Run(tmp_path / "nothing").facts == RunFacts()
+
+
+def test_a_run_that_is_finished_being_made_while_somebody_looks_keeps_its_mark(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = queue.create(TrainConfig(data="digits"), settings, "made")
+    aside = settings.runs / f".{run.name}.1"
+    run.folder.rename(aside)
+    looked = Path.is_file
+
+    def made_meanwhile(path: Path) -> bool:
+        there = looked(path)
+        if path.name == "config.json" and aside.exists():
+            aside.rename(run.folder)  # just after somebody saw that it is not there
+        return there
+
+    monkeypatch.setattr(Path, "is_file", made_meanwhile)
+    open_runs.listed(settings.runs)
+    assert open_runs.names(settings.runs) == [run.name]

@@ -35,11 +35,19 @@ def listed(runs: Path) -> list[Run]:
     """The open runs in that order; marks of runs that are not there are left by a crash and go."""
     found = []
     for name in names(runs):
-        if (runs / name / CONFIG).is_file():
+        if _whole(runs / name):
             found.append(Run(runs / name))
-        elif not list(runs.glob(f".{name}.*")):  # else it is being made right now
+        elif any(runs.glob(f".{name}.*")):
+            continue  # it is being made right now
+        elif _whole(runs / name):  # it was made between the two looks
+            found.append(Run(runs / name))
+        else:
             remove(runs, name)
     return found
+
+
+def _whole(run: Path) -> bool:
+    return (run / CONFIG).is_file()
 
 
 def _marks(runs: Path) -> list[str]:

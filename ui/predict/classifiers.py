@@ -1,5 +1,7 @@
 """Which classifiers a visitor may use, and what each is called."""
 
+import itertools
+
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.runs import titles
@@ -9,45 +11,56 @@ from tl_engine.runs.saved_classifier import read_meta
 from tl_engine.workspaces.workspace import Workspace, open_run
 from ui.parts.wording import IMAGENET_LABEL, SHIPPED_LABELS
 
+MOST_LISTED = 100  # runs, the newest; nobody reads a longer list
 NAMED = 3  # classes in a classifier's title; more are counted
 
 
 def choices(visitor: Workspace, token: str = "") -> list[tuple[str, str]]:
-    """(label, name) of all a visitor may predict with, their own first; `token` is a run opened by its link."""
-    runs = [run for run in visitor.runs() if classifier_of(run)]
-    linked = linked_run(visitor, token)
-    listed = [(_label(run, name, visitor), run.name) for run, name in zip(runs, _names(runs), strict=True)]
-    if linked:
-        listed.insert(0, (f"From a link: {run_title(linked)}", linked.name))
+    """(label, name) of all a visitor may predict with, their newest first; `token` is the run that is current.
+
+    A run opened by its link is listed only while it is that.
+    """
+    runs = list(itertools.islice((run for run in visitor.runs() if classifier_of(run)), MOST_LISTED))
+    current = _with_classifier(visitor, token)
+    if current and current not in runs:
+        runs.insert(0, current)
+    named = titles.names(runs)
+    listed = [(_label(run, named[run.name], visitor), run.name) for run in runs]
     listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(visitor.settings)]
     return [*listed, (IMAGENET_LABEL, IMAGENET)]
 
 
-def _names(runs: list[Run]) -> list[str]:
-    named = titles.names(runs)
-    return [named[run.name] for run in runs]
+def _with_classifier(visitor: Workspace, token: str) -> Run | None:
+    """The run of that name, if it is one and has a classifier."""
+    if not token or ready_made(visitor.settings, token):
+        return None
+    try:
+        run = open_run(token, visitor.settings)
+    except EngineError:
+        return None
+    return run if classifier_of(run) else None
 
 
 def _label(run: Run, name: str, visitor: Workspace) -> str:
+    if not visitor.may_list(run):
+        return f"From a link: {run_title(run)}"
     result = titles.result_words(run)
     whose = "" if visitor.owns(run) else "The host's: "
     return f"{whose}{name}{f' ({result})' if result else ''}"
 
 
 def linked_run(visitor: Workspace, token: str) -> Run | None:
-    """The run of that name with a classifier, if it is nobody's whose list it is on."""
-    if not token or token == IMAGENET or token in shipped(visitor.settings):
-        return None
-    try:
-        run = open_run(token, visitor.settings)
-    except EngineError:
-        return None
-    return None if visitor.may_list(run) or classifier_of(run) is None else run
+    """The run of that name with a classifier, if the visitor has it by a link only."""
+    run = _with_classifier(visitor, token)
+    return None if run is None or visitor.may_list(run) else run
 
 
 def run_title(run: Run) -> str:
     """`A classifier of cats and dogs`."""
-    return f"A classifier of {classes_words(read_meta(run.best).classes)}"
+    try:
+        return f"A classifier of {classes_words(read_meta(run.best).classes)}"
+    except EngineError:  # this moment it is being replaced, or it is damaged, which trying it tells
+        return "A classifier"
 
 
 def classes_words(classes: tuple[str, ...] | list[str]) -> str:
