@@ -9,7 +9,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.runs import titles
 from tl_engine.runs.run import Run
 from tl_engine.workspaces.workspace import Workspace, open_run
-from ui.parts.acting import act, said_line
+from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates
 from ui.parts.refusal import in_words
 from ui.parts.wording import INTRO, QUIET, text
@@ -90,7 +90,11 @@ class CurrentLine:
         """Go where it is tried, with the page's run as the classifier if it has one."""
         listed = choices(Workspace.of(self.settings, workspace), token)
         chosen = gr.Dropdown(choices=listed, value=token) if token in [v for _, v in listed] else gr.skip()
-        return {self.tabs: gr.Tabs(selected="predict"), self.classifier: chosen}
+        return {
+            self.tabs: gr.Tabs(selected="predict"),
+            self.classifier: chosen,
+            self.said: answer_html("Choose a photo, and see what the classifier says."),
+        }
 
     def open_share(self, token: str, request: gr.Request) -> Updates:
         """The link of the page's run."""

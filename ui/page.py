@@ -13,7 +13,7 @@ from tl_engine.workspaces.workspace import Workspace
 from ui.current import CurrentLine
 from ui.endpoints import add_endpoints
 from ui.landing import landing, remembered
-from ui.parts.acting import answer_html
+from ui.parts.acting import act, answer_html
 from ui.parts.components import Updates
 from ui.parts.incoming import guard
 from ui.parts.refusal import answer_in_words
@@ -71,7 +71,8 @@ class Page:
         classifier.input(
             lambda name, token: name if self.current.opened(name) else token, [classifier, run], run, **QUIET
         )
-        self.train.use.click(self.current.try_current, [run, self.workspace], [self.tabs, classifier], **QUIET)
+        act(self.train.use.click, self.current.try_current, [run, self.workspace], [self.tabs, classifier],
+            self.current.said)  # fmt: skip
         self.train.report.click(lambda: gr.Tabs(selected="report"), None, self.tabs, **QUIET)
         gr.on([data.change, run.change, classifier.change], None, [data, run, classifier], self.kept,
               js="(data, run, classifier) => ({data, run, classifier})")  # fmt: skip

@@ -281,8 +281,10 @@ def test_one_picture_or_its_sentence(predict: PredictTab) -> None:
 
 def test_many_pictures_are_a_table_whose_cells_are_no_formulas(predict: PredictTab) -> None:
     table, download = predict.predict_files(["/tmp/one.png", "/tmp/bad.png"], "imagenet", None).values()
-    assert list(table["file"]) == ["one.png", "bad.png"]
-    assert table["note"][1].startswith("bad.png is damaged")
+    assert table.visible
+    files, notes = ([row[column] for row in table.value["data"]] for column in (0, 3))
+    assert files == ["one.png", "bad.png"]
+    assert notes[1].startswith("bad.png is damaged")
     with Path(download.value["path"] if isinstance(download.value, dict) else download.value).open() as file:
         rows = list(csv.reader(file))
     assert rows[1] == ["one.png", "'=cats", "0.75", ""]

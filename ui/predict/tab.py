@@ -141,6 +141,7 @@ class PredictTab:
             interactive=False,
             wrap=True,
             label="Answers",
+            visible=False,
         )
         self.download = gr.DownloadButton("Download as CSV", visible=False)
 
@@ -186,7 +187,11 @@ class PredictTab:
         """The answers for many photos as a table, to be had as a file too."""
         table = predict_many(self.pool, files, name, progress) if files else pd.DataFrame(columns=COLUMNS)
         file = None if table.empty else write_csv(table)
-        return {self.table: table, self.download: gr.DownloadButton(value=file, visible=file is not None)}
+        there = file is not None
+        return {
+            self.table: gr.Dataframe(value=table, visible=there),
+            self.download: gr.DownloadButton(value=file, visible=there),
+        }
 
     @in_words
     def list_classifiers(self, workspace: str, current: str) -> Any:
