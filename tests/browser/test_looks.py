@@ -56,6 +56,7 @@ def test_axe_finds_nothing_on_any_tab(
         viewport={"width": 1280, "height": 1000}, color_scheme=scheme, reduced_motion="reduce"
     )
     page = visit(server.url, context)
+    settled(page)
     found = {"doors": violations(page)}
     trained(page, tmp_path)
     for tab in TABS:

@@ -56,7 +56,6 @@ def test_first_visit_shows_three_doors_and_one_click_trains(visit: Visit, server
 
 def test_a_press_in_the_very_first_moment_starts_a_run(visit: Visit, server: Server) -> None:
     page = visit(server.url)
-    visit.expected.append(re.compile("AbortError"))  # type: ignore[attr-defined] # it is left while it loads
     page.add_init_script(HURRY)
     page.evaluate("localStorage.clear()")  # as on a first visit
     page.goto(server.url)

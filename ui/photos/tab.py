@@ -44,6 +44,7 @@ class PhotosTab:
             self.things = ThingsView(settings, workspace)
             with gr.Row(elem_id="photos-bar"):
                 self.said = said_line("photos-said")
+                self.seen = gr.Textbox("", visible=False)  # the choice that is shown
                 self.undo = Undo()
                 self.go = gr.Button("Train", variant="primary", elem_id="photos-train", min_width=120, scale=0)
 
@@ -58,7 +59,7 @@ class PhotosTab:
         act(self.new.click, self.doors.toggle, None, [self.doors.box], self.said)
         # Reading a large folder takes a moment; of several choices in a row the last one is shown.
         self.choice.change(
-            self.show_data, here, self.shown, api_visibility="private", trigger_mode="always_last",
+            self.show_data, [*here, self.seen], self.shown, api_visibility="private", trigger_mode="always_last",
             concurrency_limit=READERS, concurrency_id="read", show_progress="minimal",
             show_progress_on=self.summary.words,
         )  # fmt: skip
@@ -69,7 +70,7 @@ class PhotosTab:
     def shown(self) -> list[Any]:
         """What `show` changes."""
         parts = (self.summary, self.cards, self.look, self.check, self.keep, self.undo)
-        return [self.said, *(component for part in parts for component in part.shown)]
+        return [self.said, self.seen, *(component for part in parts for component in part.shown)]
 
     def show(self, chosen: Chosen | None, *, ask: bool = True) -> Updates:
         """A data set in all parts."""
@@ -85,9 +86,15 @@ class PhotosTab:
         }
 
     @in_words
-    def show_data(self, choice: str | None, workspace: str) -> Updates:
-        """The data set that was chosen."""
-        return self.show(Workspace.of(self.settings, workspace).find(choice), ask=bool(workspace))
+    def show_data(self, choice: str | None, workspace: str, seen: str = "") -> Updates:
+        """The data set that was chosen; nothing if it is shown already.
+
+        A list that is sent anew counts as a change to the browser, and must not undo what was marked meanwhile.
+        """
+        if choice and choice == seen:
+            return {self.seen: gr.skip()}
+        chosen = Workspace.of(self.settings, workspace).find(choice)
+        return {**self.show(chosen, ask=bool(workspace)), self.seen: choice or ""}
 
     @in_words
     def list_data(self, workspace: str) -> Any:

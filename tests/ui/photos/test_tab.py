@@ -265,6 +265,12 @@ def test_a_data_set_changes_all_that_the_views_show_and_nothing_else(
     assert tab.show_data(mine, OWNER)[tab.cards.cards[0].name] == "cats"
 
 
+def test_a_data_set_that_is_shown_is_not_shown_again(tab: PhotosTab) -> None:
+    shown = tab.show_data("digits", OWNER)
+    assert shown[tab.seen] == "digits"
+    assert set(tab.show_data("digits", OWNER, "digits")) == {tab.seen}
+
+
 def test_a_list_that_comes_late_changes_no_choice(tab: PhotosTab) -> None:
     listed = tab.list_data(OWNER)
     assert "value" not in listed._constructor_args[0]
