@@ -21,7 +21,7 @@ HURRY = """window.pressed = 0; const hurry = setInterval(() => {
   const go = document.getElementById('photos-train');
   if (go && !go.disabled) { go.click(); window.pressed += 1; clearInterval(hurry); }
 }, 1)"""  # presses Train as soon as it can be pressed
-LOST = re.compile(r"net::ERR_|Failed to fetch")
+LOST = re.compile(r"net::ERR_|Failed to fetch|network error")
 
 
 @pytest.fixture
