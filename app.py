@@ -90,9 +90,9 @@ def look_after_queue(settings: Settings, spare: Spare | None) -> None:
     """Start waiting trainings even when nobody watches them; keep a process ready while none is at work."""
     while True:
         try:
-            forget_removed(settings)
             if not queue.advance(settings, spare) and spare:
                 prepare_spare(spare)
+            forget_removed(settings)
         except Exception:  # whatever it was, those who wait must not wait for ever
             traceback.print_exc()
         time.sleep(QUEUE_SECONDS)

@@ -127,6 +127,19 @@ def start_training(page: Page, epochs: int = 5, data: str = "colours") -> None:
     expect(page.locator("#status")).to_contain_text(re.compile("Waiting|Training"), timeout=MINUTE)
 
 
+def train_own_photos(page: Page, folder: Path, each: int) -> None:
+    """Bring so many photos of two classes and train on them, as somebody who has nothing yet."""
+    make_data(folder, each=each)
+    page.locator("#door-own").click()
+    for number, name in ((1, "blue"), (2, "red")):
+        with page.expect_file_chooser() as chooser:
+            page.locator(f"#add-{number}").click(timeout=MINUTE)
+        chooser.value.set_files(sorted((folder / name).iterdir()))
+        expect(page.locator(f"#count-{number}")).to_contain_text(f"{each} photos", timeout=MINUTE)
+    page.locator("#photos-train").click()
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=2 * MINUTE)
+
+
 def make_data(folder: Path, each: int = 6, classes: tuple[str, ...] = ("blue", "red")) -> None:
     """Pictures of one colour in class folders."""
     import numpy as np

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, expect
 
-from tests.browser.conftest import MINUTE, loaded, make_data, open_tab
+from tests.browser.conftest import MINUTE, loaded, make_data, open_tab, train_own_photos
 from tests.serving import Server
 
 Visit = Callable[..., Page]
@@ -78,20 +78,11 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def owner(browser: Browser, walked: Server, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """Somebody with a data set of two classes and a training."""
-    photos = tmp_path_factory.mktemp("photos")
-    make_data(photos / "in", each=3)
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
     page.goto(walked.url)
     loaded(page)
-    page.locator("#door-own").click()
-    for number, name in ((1, "blue"), (2, "red")):
-        with page.expect_file_chooser() as chooser:
-            page.locator(f"#add-{number}").click(timeout=MINUTE)
-        chooser.value.set_files(sorted((photos / "in" / name).iterdir()))
-        expect(page.locator(f"#count-{number}")).to_contain_text("3 photos", timeout=MINUTE)
-    page.locator("#photos-train").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=2 * MINUTE)
+    train_own_photos(page, tmp_path_factory.mktemp("photos") / "in", 3)
     expect(page.locator("#current-words")).to_contain_text("right", timeout=MINUTE)
     storage = context.storage_state()
     context.close()

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import MINUTE, loaded, make_data, open_tab
+from tests.browser.conftest import MINUTE, loaded, open_tab, train_own_photos
 from tests.browser.test_every_press import TABS, UNFOLD, settled
 from tests.serving import Server
 
@@ -23,19 +23,6 @@ SMALL = """() => [...document.querySelectorAll('main button')]
   .filter((part) => part.offsetParent && !part.closest('.tl-plot, .grid-container, table, .icon-button-wrapper'))
   .map((part) => [part.innerText || part.getAttribute('aria-label'), part.getBoundingClientRect().height])
   .filter(([, height]) => height < 44)"""
-
-
-def trained(page: Page, tmp_path: Path) -> None:
-    """A visitor with a data set of their own and a training."""
-    make_data(tmp_path / "in", each=4)
-    page.locator("#door-own").click()
-    for number, name in ((1, "blue"), (2, "red")):
-        with page.expect_file_chooser() as chooser:
-            page.locator(f"#add-{number}").click(timeout=MINUTE)
-        chooser.value.set_files(sorted((tmp_path / "in" / name).iterdir()))
-        expect(page.locator(f"#count-{number}")).to_contain_text("4 photos", timeout=MINUTE)
-    page.locator("#photos-train").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=2 * MINUTE)
 
 
 def violations(page: Page) -> list[Any]:
@@ -58,7 +45,7 @@ def test_axe_finds_nothing_on_any_tab(
     page = visit(server.url, context)
     settled(page)
     found = {"doors": violations(page)}
-    trained(page, tmp_path)
+    train_own_photos(page, tmp_path / "in", 4)
     for tab in TABS:
         open_tab(page, tab)
         settled(page)
@@ -76,7 +63,7 @@ def test_a_phone_shows_everything_within_its_width_and_large_enough_to_tap(
 ) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme, has_touch=True)
     page = visit(server.url, context)
-    trained(page, tmp_path)
+    train_own_photos(page, tmp_path / "in", 4)
     for tab in TABS:
         open_tab(page, tab)
         settled(page)

@@ -9,6 +9,7 @@ from typing import Any, Self
 from tl_engine.base.errors import DataError, EngineError, RunError
 from tl_engine.base.settings import Settings
 from tl_engine.runs.run import Run, find_run, list_runs
+from tl_engine.sources.collection import Collection
 from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.chosen import MENDS, UPLOAD, Chosen
 
@@ -57,9 +58,11 @@ class Workspace:
 
     def present(self, choice: str | None) -> str:
         """The choice; where it is gone, the visitor's newest data set, or else the default one."""
-        if choice in [value for _, value in self.choices()]:
+        listed = [value for _, value in self.choices()]
+        if choice in listed:
             return str(choice)
-        return next(iter(self.own_data()), data_choices.default_choice(self.settings))
+        own = (value for value in listed if value.startswith(UPLOAD))
+        return next(own, data_choices.default_choice(self.settings))
 
     def data(self, choice: str | None) -> Chosen:
         """The data set of a choice, if this visitor may read it. Raises DataError."""
@@ -74,6 +77,15 @@ class Workspace:
             return self.data(choice)
         except DataError:
             return None
+
+    def collection(self, choice: str | None) -> Collection:
+        """The data set of a choice that this visitor puts together by hand. Raises DataError."""
+        chosen = self.find(choice)
+        if chosen is None or chosen.collection is None:
+            raise DataError(
+                "This data set is not one of those you put together here: press New, or choose one of yours."
+            )
+        return chosen.collection
 
     def runs(self) -> list[Run]:
         """The visitor's own runs and the host's, the newest first."""

@@ -78,13 +78,14 @@ class Camera:
             own = self.opened(choice, workspace)
             number = own.counts().get(name, 0)
             moving = str(number) != seen
-            came = len(own.added_since(name, int(since))) if since.isdecimal() and name in own.classes() else 0
+            began = int(since) if since.isdecimal() else 0
+            came = len(own.added_since(name, began)) if began and name in own.classes() else 0
             return {
                 self.said: answer_html(f"{plural(number, 'photo')} in {name}."),
                 self.seen: str(number),
                 self.timer: gr.Timer(active=moving),
                 self.since: since if moving else "",
-                **self.undo.after_adding(name, int(since) if since.isdecimal() else 0, came),
+                **self.undo.after_adding(name, began, came),
                 **show_class(own, name, slots),
             }
 

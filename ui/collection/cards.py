@@ -22,7 +22,6 @@ from ui.parts.components import Updates
 from ui.parts.photo_grid import names
 
 CARDS = 6  # classes side by side
-NO_COLLECTION = "This data set is not one of those you put together here: press New, or choose one of yours."
 TAKERS = 4  # uploads of photos being looked at and kept at once
 
 
@@ -101,10 +100,7 @@ class Cards:
 
     def opened(self, choice: str | None, workspace: str) -> Collection:
         """The visitor's data set. Raises EngineError."""
-        chosen = Workspace.of(self.settings, workspace).find(choice)
-        if chosen is None or chosen.collection is None:
-            raise EngineError(NO_COLLECTION)
-        return chosen.collection
+        return Workspace.of(self.settings, workspace).collection(choice)
 
     def show(self, own: Collection | None, page: float = 1) -> Updates:
         """Some classes of a data set; no card where it is none of the visitor's own."""
@@ -141,8 +137,9 @@ class Cards:
         """One more class, in the first free place: nothing that is shown moves."""
         own = self.opened(choice, workspace)
         name = own.add_class(own.next_class_name(), self.settings.limits)
-        free = [card for card, slot in zip(self.cards, slots, strict=True) if slot not in own.classes() or slot == name]
-        shown = free[0].show(own, name) if free else self.show(own, -(-len(own.classes()) // CARDS))
+        known = own.classes()
+        free = [card for card, slot in zip(self.cards, slots, strict=True) if slot not in known or slot == name]
+        shown = free[0].show(own, name) if free else self.show(own, -(-len(known) // CARDS))
         return {**shown, **self.undo.nothing()}
 
     def take_photos(

@@ -4,7 +4,6 @@ from typing import Any
 
 import gradio as gr
 
-from tl_engine.base.errors import EngineError
 from tl_engine.base.names import TITLE_LENGTH
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
@@ -15,8 +14,6 @@ from tl_engine.workspaces.workspace import Workspace
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates
 from ui.parts.confirm import Confirm
-
-NO_COLLECTION = "This data set is not one of those you put together here."
 
 
 class KeepView:
@@ -62,10 +59,7 @@ class KeepView:
 
     def opened(self, choice: str | None, workspace: str) -> Collection:
         """The visitor's data set. Raises EngineError."""
-        chosen = Workspace.of(self.settings, workspace).find(choice)
-        if chosen is None or chosen.collection is None:
-            raise EngineError(NO_COLLECTION)
-        return chosen.collection
+        return Workspace.of(self.settings, workspace).collection(choice)
 
     def rename_collection(self, choice: str | None, workspace: str, title: str) -> Updates:
         """Call the data set something else."""
