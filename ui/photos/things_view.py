@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from tl_engine.workspaces.belongings import Thing, things
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural, size_words
 from tl_engine.workspaces import forget
+from tl_engine.workspaces.belongings import Thing, things
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates, open_radio

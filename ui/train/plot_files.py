@@ -6,9 +6,8 @@ import io
 import re
 import time
 
-from tl_engine.runs.titles import title_of
-
 from tl_engine.base.words import harmless
+from tl_engine.runs.titles import title_of
 from ui.parts.wording import text
 from ui.train.curves import Plot
 from ui.train.drawing import HEIGHT, INK, LEFT, WIDTH, axes, lines, sample
