@@ -19,6 +19,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.base.written import AUTO
 from tl_engine.data.dataset import ImageFolder
 from tl_engine.data.reading import Reading
+from tl_engine.evaluation.report import report_afterwards
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
 from tl_engine.runs import queue
@@ -55,6 +56,7 @@ def _events(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings
         except OSError:  # a full disk: the training goes on whatever becomes of its log
             logged = event
         yield logged
+    watched(report_afterwards(run, settings), lambda _event: None)
 
 
 def inspect(

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tl_engine.classifiers.answers import Seen
 from tl_engine.classifiers.batching import BatchingPredictor
 
 
@@ -25,15 +26,15 @@ class Slow:
         self.go_on = threading.Event()
         self.fail_at = fail_at
 
-    def of_views(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    classes = ("grey",)
+
+    def look(self, pixels: NDArray[np.uint8]) -> Seen:
         self.sizes.append(len(pixels))
         assert self.go_on.wait(10)
         if len(self.sizes) == self.fail_at:
             raise RuntimeError("out of memory")
-        return pixels[:, 0, 0].astype(np.float32)
-
-    def named(self, row: NDArray[np.float32]) -> dict[str, float]:
-        return {"grey": float(row)}
+        row = pixels[:, 0, :1].astype(np.float32)
+        return Seen(row, row, None)
 
 
 def ask(shared: Any, grey: int) -> float:
@@ -53,7 +54,7 @@ def test_those_that_come_while_one_runs_go_together() -> None:
     with ThreadPoolExecutor(30) as pool:
         answers = [pool.submit(ask, shared, grey) for grey in range(30)]
         while not model.sizes or len(shared._waiting) + sum(model.sizes) < 30:
-            pass
+            assert not any(answer.done() for answer in answers)
         model.go_on.set()
         assert [answer.result() for answer in answers] == list(range(30))
     assert len(model.sizes) <= 3

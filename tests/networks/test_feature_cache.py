@@ -117,7 +117,7 @@ def test_augmented_views_are_kept_too(make_images: MakeImages, settings: Setting
     folder = make_images()
     options = {"augmentation": "tutorial", "views": 2}
     first, second = (list(train(make_training(folder, settings, **options))) for _ in range(2))
-    assert embedded(first) == 12 + 2 * 10
+    assert embedded(first) == 12 + 2 * 12
     assert embedded(second) == 0
     assert [e.train_loss for e in epochs(first)] == [e.train_loss for e in epochs(second)]
 

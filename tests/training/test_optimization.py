@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tl_engine.data.dataset import Record
-from tl_engine.runs.config import OPTIMIZERS, SCHEDULES, TrainConfig
+from tl_engine.runs.config import SCHEDULES, TrainConfig
 from tl_engine.training.optimization import make_optimizer, make_schedule, training_criterion
 
 PEAK = 0.4
@@ -60,7 +60,7 @@ def test_short_trainings_always_learn_something(name: str, epochs: int, steps: i
     assert all(0 < rate <= PEAK for rate in seen)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
 def test_an_optimiser_comes_by_name_with_its_numbers(name: str) -> None:
     parameters = list(nn.Linear(2, 2).parameters())
     optimizer = make_optimizer(parameters, config(optimizer=name, momentum=0.7, weight_decay=0.03), PEAK)
@@ -74,7 +74,7 @@ def test_an_optimiser_comes_by_name_with_its_numbers(name: str) -> None:
 def test_only_what_learns_is_in_the_optimiser() -> None:
     layer = nn.Linear(2, 2)
     layer.weight.requires_grad_(False)
-    assert make_optimizer(layer.parameters(), config(), PEAK).param_groups[0]["params"] == [layer.bias]
+    assert make_optimizer(layer.parameters(), config(optimizer="adamw"), PEAK).param_groups[0]["params"] == [layer.bias]
 
 
 def records(*counts: int) -> list[Record]:

@@ -40,6 +40,13 @@ class DataRead(Event):
 
     classes: list[str]
     counts: dict[str, dict[str, int]]  # class -> split -> images
+    judge: str = "val"  # who judges: the photos of "val", or in "folds" all that teach
+
+    def photos(self, split: str) -> int:
+        """How many are in a split; of "judged", how many the accuracy of an epoch is about."""
+        if split == "judged":
+            split = "train" if self.judge == "folds" else "val"
+        return sum(splits.get(split, 0) for splits in self.counts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tl_engine.classifiers.answers import Answer, Seen, by_class
 from tl_engine.classifiers.predictor import BATCH, Predictor
-
-Row = NDArray[np.float32]
+from tl_engine.classifiers.reference import KEPT
 
 
 class BatchingPredictor:
@@ -17,20 +17,27 @@ class BatchingPredictor:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
-        self._waiting: list[tuple[NDArray[np.uint8], Future[Row]]] = []
+        self._waiting: list[tuple[NDArray[np.uint8], Future[Seen]]] = []
         self._list = threading.Lock()
         self._model = threading.Lock()
 
     def probabilities(self, image: Image.Image) -> dict[str, float]:
         """{class: probability} of one opened picture, the likeliest first."""
-        mine: Future[Row] = Future()
+        return by_class(self._seen(image).probabilities[0], self.predictor.classes)
+
+    def answer(self, image: Image.Image, kept: float = KEPT) -> Answer:
+        """All that is to be said of one opened picture."""
+        return self.predictor.answered(self._seen(image), kept)
+
+    def _seen(self, image: Image.Image) -> Seen:
+        mine: Future[Seen] = Future()
         pixels = np.array(self.predictor.preprocess.view(image))
         with self._list:
             self._waiting.append((pixels, mine))
         with self._model:
             if not mine.done():  # else another thread took this picture along
                 self._run()
-        return self.predictor.named(mine.result())
+        return mine.result()
 
     def _run(self) -> None:
         with self._list:
@@ -38,10 +45,10 @@ class BatchingPredictor:
         for start in range(0, len(batch), BATCH):
             part = batch[start : start + BATCH]
             try:
-                rows = self.predictor.of_views(np.stack([pixels for pixels, _ in part]))
+                seen = self.predictor.look(np.stack([pixels for pixels, _ in part]))
             except Exception as error:  # whoever waits must hear of it, whatever it is
                 for _, future in part:
                     future.set_exception(error)
                 continue
-            for (_, future), row in zip(part, rows, strict=True):
-                future.set_result(row)
+            for index, (_, future) in enumerate(part):
+                future.set_result(seen.row(index))

@@ -56,7 +56,9 @@ class Classifier:
             return state
         return {name: state[name] for name in head_names(self.model, self.backbone.architecture)}
 
-    def save(self, folder: Path, learned: Learned, config: TrainConfig, figures: Figures) -> None:
+    def save(
+        self, folder: Path, learned: Learned, config: TrainConfig, figures: Figures, temperature: float = 1.0
+    ) -> None:
         """Write the classifier as it is now, whole or not at all. Raises TrainingError."""
         backbone = self.backbone
         meta = Meta(
@@ -65,6 +67,7 @@ class Classifier:
             learned=learned,
             classes=self.classes,
             preprocessing=backbone.preprocess.to_dict(),
+            temperature=temperature,
             figures=figures,
             # The data's own name only: whoever downloads the folder should not see this machine's paths.
             config=to_dict(config) | {"data": Path(config.data).name},

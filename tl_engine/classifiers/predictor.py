@@ -1,6 +1,7 @@
 """A saved classifier that predicts: pictures in, probabilities out, through the same preprocessing as in training."""
 
 import dataclasses
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -9,14 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from tl_engine.backbones.architectures import DEFAULT_ARCHITECTURE, Architecture, get_architecture
 from tl_engine.backbones.weights import load_weights
-from tl_engine.base.errors import RunError
+from tl_engine.base.errors import RunError, WeightsError
 from tl_engine.base.settings import HOME, Settings
 from tl_engine.classifiers import saved
-from tl_engine.networks.models import backbone_hash, build_model
+from tl_engine.classifiers.answers import Answer, Seen, answer, by_class
+from tl_engine.classifiers.reference import KEPT, Reference
+from tl_engine.networks.folding import folded
+from tl_engine.networks.models import backbone_hash, build_model, flat_features, head_of
 from tl_engine.networks.preprocessing import Preprocess, preprocess_for
 from tl_engine.networks.pretrained import build_pretrained
 from tl_engine.networks.runtime import best_device
@@ -30,23 +34,54 @@ BATCH = 32
 TWINS = {134: "crane (bird)", 517: "crane (machine)", 638: "maillot", 639: "maillot (tank suit)"}
 
 
+class Frozen(threading.local):
+    """What the head was last given, in each thread."""
+
+    features: Tensor | None = None
+
+
+class Network:
+    """A network that predicts, its batch norms folded; gives its logits, and what it hands to its head."""
+
+    def __init__(self, model: nn.Module, architecture: Architecture, side: int, device: torch.device) -> None:
+        self.model = folded(model.eval().requires_grad_(False), side).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.head = head_of(self.model, architecture)
+        self._last = Frozen()
+        self.head.register_forward_pre_hook(lambda _module, inputs: setattr(self._last, "features", inputs[0]))
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and features (B, D) of images (B, 3, H, W)."""
+        logits = self.model(images).float()
+        features = self._last.features
+        self._last.features = None
+        return logits, flat_features(logits if features is None else features)
+
+
 class Predictor:
     """A classifier ready to predict. Safe to share between threads: it never changes after it is made."""
 
     def __init__(
         self,
         model: nn.Module,
+        architecture: Architecture,
         preprocess: Preprocess,
         classes: Sequence[str],
         meta: Meta | None = None,
         most_bytes: int = HOME.image_bytes,  # of a picture's file
+        reference: Reference | None = None,
+        frozen: nn.Module | None = None,  # the backbone as it was before it learnt; None: it never did
     ) -> None:
         self.device = best_device()
-        self.model = model.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.architecture = architecture
+        self.network = Network(model, architecture, preprocess.crop, self.device)
+        self.model = self.network.model
         self.preprocess = preprocess
         self.classes = tuple(classes)
         self.meta = meta  # None: a backbone as it comes
+        self.temperature = meta.temperature if meta else 1.0
         self.most_bytes = most_bytes
+        self.reference = reference
+        self.frozen = frozen and Network(frozen, architecture, preprocess.crop, self.device)
 
     @classmethod
     def load(cls, folder: Path, settings: Settings | None = None) -> Self:
@@ -68,7 +103,11 @@ class Predictor:
                 "found here: name the folder with the right ones with --weights-dir."
             )
         _fill(model, folder)
-        return cls(model, preprocess, classes, meta, settings.limits.image_bytes)
+        reference = Reference.load(Run(folder.parent).report)
+        frozen = None if head_only or reference is None else _frozen(architecture, meta, settings)
+        if not head_only and frozen is None:
+            reference = None
+        return cls(model, architecture, preprocess, classes, meta, settings.limits.image_bytes, reference, frozen)
 
     @classmethod
     def imagenet(cls, settings: Settings | None = None, name: str = DEFAULT_ARCHITECTURE) -> Self:
@@ -78,7 +117,7 @@ class Predictor:
         weights, source = load_weights(architecture, settings)
         model = build_pretrained(architecture, None, weights, source)
         preprocess = preprocess_for(architecture, source.preprocess)
-        return cls(model, preprocess, imagenet_classes(), most_bytes=settings.limits.image_bytes)
+        return cls(model, architecture, preprocess, imagenet_classes(), most_bytes=settings.limits.image_bytes)
 
     def open(self, source: Source, name: str | None = None) -> Image.Image:
         """A picture as `__call__` expects it. Raises ImageError, also for more bytes than the settings allow."""
@@ -92,20 +131,45 @@ class Predictor:
             rows.append(self.of_views(np.stack(views)))
         return np.concatenate(rows)
 
-    @torch.inference_mode()
     def of_views(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, C) for what the network sees of N pictures, bytes (N, H, W, 3)."""
+        return self.look(pixels).probabilities
+
+    @torch.inference_mode()
+    def look(self, pixels: NDArray[np.uint8]) -> Seen:
+        """All that the networks say of N pictures as they see them, bytes (N, H, W, 3)."""
         images = self.preprocess.normalised(torch.from_numpy(pixels).to(self.device))
-        probabilities: NDArray[np.float32] = self.model(images).float().softmax(1).cpu().numpy()
-        return probabilities
+        logits, features = self.network(images)
+        if self.frozen is not None:
+            features = self.frozen(images)[1]
+        return Seen(
+            probabilities=(logits / self.temperature).softmax(1).cpu().numpy(),
+            raw=logits.softmax(1).cpu().numpy(),
+            features=None if self.reference is None else features.float().cpu(),
+        )
 
     def probabilities(self, image: Image.Image) -> dict[str, float]:
         """{class: probability} of one opened picture, the likeliest first."""
-        return self.named(self([image])[0])
+        return by_class(self([image])[0], self.classes)
 
-    def named(self, row: NDArray[np.float32]) -> dict[str, float]:
-        """One row of probabilities (C,) by class, the likeliest first."""
-        return {self.classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
+    def answer(self, image: Image.Image, kept: float = KEPT) -> Answer:
+        """All that is to be said of one opened picture."""
+        return self.answered(self.look(np.array(self.preprocess.view(image))[None]), kept)
+
+    def answered(self, seen: Seen, kept: float = KEPT) -> Answer:
+        """The same of the first picture of those that were looked at."""
+        return answer(seen, self.classes, self.reference, kept)
+
+
+def _frozen(architecture: Architecture, meta: Meta, settings: Settings) -> nn.Module | None:
+    """The backbone that a fine-tuning began with; None where it cannot be had here."""
+    if meta.backbone.hash is None:
+        return None
+    try:
+        model = build_pretrained(architecture, len(meta.classes), *load_weights(architecture, settings))
+    except WeightsError:
+        return None
+    return model if backbone_hash(model, architecture) == meta.backbone.hash else None
 
 
 def _fill(model: nn.Module, folder: Path) -> None:

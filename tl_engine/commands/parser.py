@@ -12,6 +12,7 @@ from tl_engine.commands.predict import predict_command
 from tl_engine.commands.printing import WRONG
 from tl_engine.commands.spare import spare_command
 from tl_engine.commands.train import train_command
+from tl_engine.commands.understand import compare_command, explain_command, report_command
 from tl_engine.runs.config import PRESETS, SETTINGS, explained
 
 Function = Callable[[argparse.Namespace], int]  # of a command: arguments to exit code
@@ -26,7 +27,10 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser() -> Parser:
     """All commands and their options; values are checked in one place, TrainConfig."""
-    text = "The engine from a terminal: `python -m tl_engine train | predict | inspect | architectures | runs | stop`."
+    text = (
+        "The engine from a terminal: "
+        "`python -m tl_engine train | predict | report | explain | compare | inspect | architectures | runs | stop`."
+    )
     parser = Parser(prog="python -m tl_engine", description=text, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -41,14 +45,16 @@ def make_parser() -> Parser:
     predict = command("predict", predict_command, "Say what is on pictures.", "runs", "weights-dir")
     predict.add_argument("classifier", help="A run, a folder, imagenet, or a classifier that ships.")
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="A picture, a folder of pictures, or a pattern.")
+    predict.add_argument("--raw", action="store_true", help="The probabilities as the network says them, too.")
     predict.add_argument("--top", metavar="K", help="Only the K likeliest classes.")
     listing = command("architectures", architectures_command, "List the backbones.", "weights-dir")
     runs_list = command("runs", runs_command, "List the runs.", "runs")
     stop = command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs")
     stop.add_argument("run", help="Its name, or its folder.")
+    understanding = _understand(command)
     spare = command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
     spare.set_defaults(parser=parser)
-    for added in (train, predict, listing, runs_list, *_data_commands(command)):
+    for added in (train, predict, listing, runs_list, *understanding, *_data_commands(command)):
         added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
     return parser
 
@@ -61,6 +67,24 @@ def _train(command: Callable[..., Parser]) -> Parser:
     train.add_argument("--config", metavar="FILE", help="A json file with these options; flags win over it.")
     train.add_argument("--name", help="The run's name; its folder is RUNS/NAME.")
     return train
+
+
+def _understand(command: Callable[..., Parser]) -> tuple[Parser, ...]:
+    folders = ("runs", "data-dir", "weights-dir", "cache-dir")
+    report = command("report", report_command, "Say how good a run is, how sure, and what would help.", *folders)
+    report.add_argument("run", help="Its name, or its folder.")
+    report.add_argument("--html", metavar="FILE", help="Write it as one page that needs nothing else.")
+    report.add_argument("--again", action="store_true", help="Make it anew, as when the photos are back.")
+    compare = command("compare", compare_command, "Say whether one run beats another on the same photos.", *folders)
+    for name in ("first", "second"):
+        compare.add_argument(name, metavar=name.upper(), help="A run, or its folder.")
+    explain = command("explain", explain_command, "Show which part of a picture speaks for a class.", *folders)
+    explain.add_argument("classifier", help="A run, a folder, imagenet, or a classifier that ships.")
+    explain.add_argument("image", metavar="IMAGE", help="The picture.")
+    explain.add_argument("--out", required=True, metavar="FILE.png", help="Where the picture with its map goes.")
+    explain.add_argument("--class", dest="class_name", metavar="C", help="The class; by default the likeliest.")
+    explain.add_argument("--hide", action="store_true", help="Hide a part at a time: slower, no gradients.")
+    return report, compare, explain
 
 
 def _data_commands(command: Callable[..., Parser]) -> tuple[Parser, Parser]:

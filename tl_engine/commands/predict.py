@@ -1,10 +1,12 @@
 """`python -m tl_engine predict`: a line for each picture, whatever way the pictures are named."""
 
 import argparse
+import functools
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tl_engine.base.errors import ConfigError, ImageError
 from tl_engine.base.names import printable
@@ -12,6 +14,9 @@ from tl_engine.base.settings import Settings
 from tl_engine.commands.printing import FAILED, FINISHED
 from tl_engine.runs.find import classifier_folder
 from tl_engine.sources.named_pictures import named_pictures
+
+if TYPE_CHECKING:
+    from tl_engine.classifiers.answers import Answer
 
 SHOWN = 5  # classes a person sees of each picture
 
@@ -24,14 +29,13 @@ def predict_command(arguments: argparse.Namespace) -> int:
     from tl_engine.classifiers.predictor import load_classifier  # torch takes seconds: a wrong name must not wait
 
     predictor = load_classifier(folder, settings)
-    show = _show_json if arguments.json else _show
+    show = functools.partial(_show_json, raw=arguments.raw) if arguments.json else _show
     failed = False
     for name, found in _asked(arguments.images):
         try:
             if isinstance(found, ImageError):
                 raise found
-            probabilities = predictor.probabilities(predictor.open(found))
-            show(name, dict(list(probabilities.items())[:top]), top)
+            show(name, predictor.answer(predictor.open(found)), top)
         except ImageError as error:
             failed = True
             print(
@@ -63,13 +67,20 @@ def _from_here(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _show_json(name: str, probabilities: dict[str, float], _top: int | None) -> None:
-    print(json.dumps({"file": name, "probabilities": probabilities}, ensure_ascii=False), flush=True)
+def _show_json(name: str, answer: "Answer", top: int | None, *, raw: bool) -> None:
+    said = {
+        "file": name,
+        "probabilities": dict(list(answer.probabilities.items())[:top]),
+        "verdict": answer.verdict,
+        "nearest": [photo.file for photo in answer.nearest],
+    } | ({"raw": answer.raw} if raw else {})
+    print(json.dumps(said, ensure_ascii=False), flush=True)
 
 
-def _show(name: str, probabilities: dict[str, float], top: int | None) -> None:
-    likeliest = list(probabilities.items())[: top or SHOWN]
-    print(printable(f"{name}: " + ", ".join(f"{c} {p:.1%}" for c, p in likeliest)), flush=True)
+def _show(name: str, answer: "Answer", top: int | None) -> None:
+    likeliest = list(answer.probabilities.items())[: top or SHOWN]
+    doubt = {"ok": "", "not sure": " (not sure)", "unlike": " (unlike anything it was shown)"}[answer.verdict]
+    print(printable(f"{name}: " + ", ".join(f"{c} {p:.1%}" for c, p in likeliest) + doubt), flush=True)
 
 
 def _top(text: str | None) -> int | None:

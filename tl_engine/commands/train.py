@@ -15,12 +15,13 @@ from tl_engine.backbones.architectures import Architecture, get_architecture
 from tl_engine.backbones.weights import check_weights
 from tl_engine.base.errors import ConfigError, EngineError
 from tl_engine.base.events import RunEnded
-from tl_engine.base.progress import telling
+from tl_engine.base.progress import telling, watched
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_json, written_path
 from tl_engine.commands.printing import FAILED, FINISHED, INTERRUPTED, JsonLines, Printer, ReadableLog
 from tl_engine.commands.telling import Teller
 from tl_engine.data.dataset import ImageFolder
+from tl_engine.evaluation.report import report_afterwards
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.process import ASKED_AT
@@ -165,4 +166,6 @@ def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings,
             tell(event)
     if tells:
         queue.advance(settings)
+        # Told already, so that nobody waits for it; the next training may begin beside it.
+        watched(report_afterwards(run, settings), lambda _event: None)
     return EXIT_CODES[state]

@@ -42,12 +42,20 @@ def _group(kind: str, indices: Sequence[int], entries: Sequence[Entry]) -> Dupli
 
 
 def _near(indices: Sequence[int], entries: Sequence[Entry], features: Features | None) -> Iterator[list[int]]:
-    """Groups of photos like their first one; a photo is in one group only, so a chain of likenesses does not grow.
+    """Groups of near duplicates among the entries of these indices."""
+    near = near_groups(_tones([entries[index] for index in indices]),
+                       None if features is None else features[list(indices)])  # fmt: skip
+    yield from ([indices[row] for row in group] for group in near)
 
-    All pairs, by matrix products: 20,000 photos, the most taken, are 200 billion operations, a few seconds.
+
+def near_groups(grey: NDArray[np.float32], features: Features | None) -> Iterator[list[int]]:
+    """Groups of rows like their first one; a row is in one group only, so a chain of likenesses does not grow.
+
+    `grey` (N, P) are the tones of small pictures, `features` (N, D) what a network says of the large ones. All pairs,
+    by matrix products: 20,000 photos, the most taken, are 200 billion operations, a few seconds.
     """
-    tones = _tones([entries[index] for index in indices])
-    directions = None if features is None else _directions(features[list(indices)])
+    tones = _directions(grey - grey.mean(1, keepdims=True)) if len(grey) else grey
+    directions = None if features is None else _directions(features)
     free = np.ones(len(tones), dtype=bool)
     for start in range(0, len(tones), BLOCK):
         likeness = tones[start : start + BLOCK] @ tones.T
@@ -59,13 +67,12 @@ def _near(indices: Sequence[int], entries: Sequence[Entry], features: Features |
                 others = others[directions[others] @ directions[row] >= COSINE]
             if len(others):
                 free[others] = False
-                yield [indices[row], *(indices[other] for other in others.tolist())]
+                yield [row, *others.tolist()]
 
 
 def _tones(entries: Sequence[Entry]) -> NDArray[np.float32]:
-    """A row for each photo; the product of two rows is the correlation of their tones."""
-    tones = np.array([list(bytes.fromhex(entry.look.tones)) for entry in entries], dtype=np.float32)
-    return _directions(tones - tones.mean(1, keepdims=True)) if len(tones) else tones
+    """The tones (N, P) that a look at each photo kept."""
+    return np.array([list(bytes.fromhex(entry.look.tones)) for entry in entries], dtype=np.float32)
 
 
 def _directions(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from tl_engine.base.errors import DataError, ImageError
@@ -22,11 +23,13 @@ from tl_engine.data.dataset import ImageFolder, Record, without
 from tl_engine.data.hashes import content_hashes
 from tl_engine.networks.backbone import Backbone, never, prepare_backbone
 from tl_engine.networks.feature_cache import FeatureCache
-from tl_engine.networks.models import backbone_outputs
+from tl_engine.networks.folding import folded
+from tl_engine.networks.models import backbone_outputs, flat_features, head_of
 from tl_engine.networks.runtime import Runtime, make_runtime
 
 EMBED_BATCH = 32  # pictures; larger ones were no faster on two CPU cores
 SHARD = 512  # rows written at once, so what an interrupted embedding can lose
+TONES = 16  # a side of the small grey picture by which copies of a photo are known
 RANDOM = threading.Lock()  # torchvision's transforms draw from torch's one generator
 Pixels = NDArray[np.uint8]
 
@@ -39,10 +42,16 @@ class Embedded:
     hashes: Mapping[Path, str]  # of the photos' bytes
     rows: Mapping[str, Tensor]  # by hash: features (...) float32, on the CPU
     unreadable: Mapping[Path, str]  # the photos that do not decode, each with one sentence
+    small: Mapping[str, Tensor]  # by hash: the grey tones (TONES * TONES,) uint8 of what the network sees
 
     def plain(self, records: Sequence[Record]) -> Tensor:
         """The features (N, ...) float32 of N of these photos, on the device."""
         return self.embedder.stacked([self.rows[self.hashes[record.path]] for record in records])
+
+    def tones(self, records: Sequence[Record]) -> NDArray[np.float32]:
+        """The grey tones (N, TONES * TONES) of N of these photos."""
+        unknown = torch.zeros(TONES * TONES, dtype=torch.uint8)  # one tone everywhere is like nothing
+        return torch.stack([self.small.get(self.hashes[r.path], unknown) for r in records]).float().numpy()
 
     def augmented(
         self, records: Sequence[Record], augmentation: str, views: int
@@ -66,6 +75,7 @@ class View:
     draw: Callable[[Record], Pixels]  # raises ImageError
     clock: Stage
     rows: dict[str, Tensor] = field(default_factory=dict)  # by key: features (...) float32, on the CPU
+    small: dict[str, Tensor] = field(default_factory=dict)  # by key: tones (TONES * TONES,) uint8
     unreadable: dict[Path, str] = field(default_factory=dict)
 
 
@@ -76,22 +86,26 @@ class Embedder:
         self, backbone: Backbone, runtime: Runtime, settings: Settings, check_stop: Callable[[], None] = never
     ) -> None:
         self.backbone = backbone
-        self.model = runtime.place(backbone.model).eval()
+        runtime.place(backbone.model)  # the head that learns belongs to it
         self.preprocess = backbone.preprocess
+        self.model = runtime.place(folded(backbone.model, self.preprocess.crop)).eval()
+        self.head = head_of(self.model, backbone.architecture)
         self.runtime = runtime
         self.settings = settings
         self.check_stop = check_stop
         # Whatever changes a feature belongs to the name of the pair; a changed number never meets an old row.
         numbers = {**self.preprocess.to_dict(), "short_side": self.preprocess.short_side}
-        pair = [backbone.weights_hash, backbone.architecture.name, numbers, runtime.precision]
+        pair = [backbone.weights_hash, backbone.architecture.name, numbers, runtime.precision, "folded"]
         self.cache = FeatureCache(settings.cache / "features", json.dumps(pair), settings.cache_bytes)
+        seen = [numbers, TONES]
+        self.tones = FeatureCache(settings.cache / "features", json.dumps(seen), settings.cache_bytes)
 
     def look(self, data: ImageFolder) -> Generator[Event, None, Embedded]:
         """Embed every photo as the network sees it when it predicts."""
         hashes = content_hashes(data, self.settings)
         view = View(hashes, self._plain_view, Stage("embedding photos", len(data.records)))
         yield from self.embed(data.records, view)
-        return Embedded(self, hashes, view.rows, view.unreadable)
+        return Embedded(self, hashes, view.rows, view.unreadable, view.small)
 
     def stacked(self, rows: Sequence[Tensor]) -> Tensor:
         """N rows (...) as one (N, ...) on the device."""
@@ -114,7 +128,8 @@ class Embedder:
 
     def embed(self, records: Sequence[Record], view: View) -> Generator[Event, None, None]:
         """Fill `view`: from the cache, else by running the backbone, shared by the processes of a training."""
-        view.rows |= self.cache.rows([view.keys[record.path] for record in records])
+        keys = [view.keys[record.path] for record in records]
+        view.rows |= self.cache.rows(keys)
         first = {view.keys[r.path]: r for r in reversed(records) if view.keys[r.path] not in view.rows}
         missing = _agreed(list(first.values()))
         mine = missing[self.runtime.accelerator.process_index :: self.runtime.accelerator.num_processes]
@@ -125,11 +140,14 @@ class Embedder:
             known = self.cache.rows([view.keys[record.path] for record in shard])
             rest = [record for record in shard if view.keys[record.path] not in known]
             fresh = yield from self._run(rest, view, len(computed))
-            self.cache.add(list(fresh), torch.stack(list(fresh.values())) if fresh else torch.empty(0))
+            if fresh:
+                self.cache.add(list(fresh), torch.stack(list(fresh.values())))
+                self.tones.add(list(fresh), torch.stack([view.small[key] for key in fresh]))
             computed |= known | fresh
         if self.cache.problem:
             yield Note(message=f"the feature cache is off: {self.cache.problem}; the training goes on without it")
         self._share(computed, records, view)
+        view.small |= self.tones.rows(keys)
 
     def _run(self, records: Sequence[Record], view: View, before: int) -> Generator[Event, None, dict[str, Tensor]]:
         """The rows of one shard, decoding ahead in threads; `before` it, so many were computed."""
@@ -142,6 +160,7 @@ class Embedder:
             if good:
                 features = self._forward(np.stack([pixels for _, pixels in good]))
                 rows |= {view.keys[record.path]: row for (record, _), row in zip(good, features, strict=True)}
+                view.small |= {view.keys[record.path]: _tones(pixels) for record, pixels in good}
             share = self.runtime.accelerator.num_processes
             if event := view.clock.due(min(view.clock.total, (before + len(rows)) * share)):
                 yield event
@@ -151,13 +170,14 @@ class Embedder:
         """(B, H, W, 3) bytes to features (B, ...) float32 on the CPU, where they are kept and cached."""
         images = self.preprocess.normalised(torch.from_numpy(pixels).to(self.runtime.device))
         with self.runtime.accelerator.autocast():
-            return backbone_outputs(self.model, self.backbone.head, images).float().cpu()
+            return backbone_outputs(self.model, self.head, images).float().cpu()
 
     def _share(self, computed: dict[str, Tensor], records: Sequence[Record], view: View) -> None:
         """Give every process the rows and refusals of all; files with the same bytes share a row or a refusal."""
         if self.runtime.accelerator.num_processes > 1:
             computed = dict(gather_object(list(computed.items())))
             view.unreadable = dict(gather_object(list(view.unreadable.items())))
+            view.small = dict(gather_object(list(view.small.items())))
         view.rows |= computed
         reasons = {view.keys[path]: reason for path, reason in view.unreadable.items() if path in view.keys}
         for record in records:
@@ -179,9 +199,7 @@ def embed_photos(
         raise DataError(
             f"No photo in {data.root.name} takes part, all are damaged or left out: copy them again or undo some."
         )
-    rows = embedded.plain(readable).cpu()
-    # Some heads begin before the pooling (SqueezeNet's); what is where does not matter here.
-    return (rows.mean((2, 3)) if rows.dim() == 4 else rows.flatten(1)).numpy(), embedded.unreadable
+    return flat_features(embedded.plain(readable)).cpu().numpy(), embedded.unreadable
 
 
 def _agreed(records: list[Record]) -> list[Record]:
@@ -189,6 +207,12 @@ def _agreed(records: list[Record]) -> list[Record]:
     holder = [records]
     broadcast_object_list(holder)
     return holder[0]
+
+
+def _tones(pixels: Pixels) -> Tensor:
+    """What is left of a square (H, H, 3) when it is shrunk to TONES * TONES grey bytes."""
+    small = Image.fromarray(pixels).convert("L").resize((TONES, TONES), Image.Resampling.BOX)
+    return torch.from_numpy(np.array(small).reshape(-1))
 
 
 def _tried(draw: Callable[[Record], Pixels], record: Record) -> Pixels | ImageError:

@@ -169,6 +169,11 @@ def count_parameters(parameters: Iterable[nn.Parameter]) -> int:
     return sum(p.numel() for p in parameters)
 
 
+def flat_features(features: Tensor) -> Tensor:
+    """Features (B, ...) as rows (B, D); where on the picture averages out, as before SqueezeNet's pooling."""
+    return features.mean((2, 3)) if features.dim() == 4 else features.flatten(1)
+
+
 @torch.no_grad()
 def backbone_outputs(model: nn.Module, head: nn.Module, images: Tensor) -> Tensor:
     """What the backbone hands to its head for `images`, (B, ...); the head's own work is not used.

@@ -17,6 +17,7 @@ from torch import nn
 from tl_engine.base.files import write_json
 from tl_engine.base.settings import Settings
 from tl_engine.networks.backbone import Backbone
+from tl_engine.networks.folding import folded
 
 PROBE_BATCH = 4  # pictures
 
@@ -127,12 +128,13 @@ def _measured(backbone: Backbone, settings: Settings, learning: bool) -> tuple[f
     """
     side = backbone.preprocess.crop
     asked = [torch.__version__, platform.processor(), _cpu_name(), torch.get_num_threads(), PROBE_BATCH,
-             backbone.architecture.name, side, learning]  # fmt: skip
+             backbone.architecture.name, side, learning, "folded"]  # fmt: skip
     kept = settings.cache / "speed" / f"{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(kept.read_text(encoding="ascii"))
         return float(known["float32"]), float(known["bfloat16"])
-    plain, half = (_seconds(backbone.model, side, learning, enabled) for enabled in (False, True))
+    model = backbone.model if learning else folded(backbone.model, side)
+    plain, half = (_seconds(model, side, learning, enabled) for enabled in (False, True))
     with contextlib.suppress(OSError):  # the cache only saves time
         write_json(kept, {"asked": asked, "float32": plain, "bfloat16": half})
     return plain, half

@@ -13,7 +13,8 @@ from tl_engine.photos.square import Fit
 from tl_engine.runs.options import About, refuse_unknown, settings_of
 
 Strategy = Literal["feature-extraction", "fine-tuning", "head-then-all", "from-scratch"]
-Optimizer = Literal["sgd", "adam", "adamw"]
+Optimizer = Literal["lbfgs", "adamw", "sgd", "adam"]
+Judge = Literal["folds", "split"]
 Schedule = Literal["step", "cosine", "constant"]
 Augmentation = Literal["none", "tutorial", "strong"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -23,11 +24,13 @@ AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 
 # What each strategy starts from; measured on hymenoptera and digits (docs/figures.md).
 STRATEGY_DEFAULTS: dict[str, dict[str, Any]] = {
-    "feature-extraction": {"epochs": 25, "learning_rate": 3e-3, "weight_decay": 1e-2, "augmentation": "none"},
+    "feature-extraction": {"epochs": 50, "learning_rate": 3e-3, "weight_decay": 1e-2, "augmentation": "none"},
     "fine-tuning": {"epochs": 8, "learning_rate": 1e-4, "weight_decay": 1e-2, "augmentation": "tutorial"},
     "head-then-all": {"epochs": 12, "learning_rate": 1e-4, "weight_decay": 1e-2, "augmentation": "tutorial"},
     "from-scratch": {"epochs": 30, "learning_rate": 1e-3, "weight_decay": 1e-2, "augmentation": "tutorial"},
 }
+SOLVED = "lbfgs"  # the optimizer that takes no steps of a chosen length: it solves for the head on frozen features
+OF_STEPS = ("learning_rate", "weight_decay", "schedule", "momentum", "early_stopping")  # what it has no use for
 PRESETS: dict[str, dict[str, Any]] = {
     # PyTorch's transfer-learning tutorial (https://docs.pytorch.org/tutorials/beginner/transfer_learning_tutorial.html)
     "tutorial": {
@@ -85,7 +88,12 @@ class TrainConfig:
     head_learning_rate: Annotated[
         float, About("The peak while only the head learns, in head-then-all.", 0, open=True)
     ] = 3e-3
-    optimizer: Annotated[Optimizer, About("The rule by which weights change.")] = "adamw"
+    optimizer: Annotated[
+        Optimizer,
+        About(
+            "The rule by which weights change; lbfgs solves for the head of a frozen backbone, an epoch an iteration."
+        ),
+    ] = BY_STRATEGY
     momentum: Annotated[float, About("How much of the last step goes on in the next; sgd only.", 0, 0.9999)] = 0.9
     weight_decay: Annotated[float, About("The share by which weights shrink, in units of the rate.", 0, 1)] = (
         BY_STRATEGY
@@ -103,19 +111,26 @@ class TrainConfig:
     views: Annotated[
         int, About("Augmented copies of each photo beside the plain one, for a frozen backbone.", 1, 64)
     ] = 4
-    val_fraction: Annotated[
-        float, About("The share of each class held out where there is no validation folder.", 0, 1, open=True)
-    ] = VAL_FRACTION
+    judge: Annotated[
+        Judge,
+        About(
+            "How photos without a validation folder judge: in folds each is judged by a head that had not seen it and "
+            "all teach, which needs lbfgs; a split holds some out."
+        ),
+    ] = BY_STRATEGY
+    val_fraction: Annotated[float, About("The share of each class that a split holds out.", 0, 1, open=True)] = (
+        VAL_FRACTION
+    )
     seed: Annotated[int, About("The same seed gives the same result.", 0, 2**32 - 1)] = SEED
 
     def __post_init__(self) -> None:
         strategy = SETTINGS["strategy"].converted(self.strategy)
         SETTINGS["strategy"].check(strategy)
-        defaults = STRATEGY_DEFAULTS[strategy]
+        defaults = STRATEGY_DEFAULTS[strategy] | {"optimizer": self._default_optimizer(strategy)}
         for name, setting in SETTINGS.items():
             value = getattr(self, name)
             if value is BY_STRATEGY:
-                value = self._default_head_epochs() if name == "head_epochs" else defaults[name]
+                value = self._default(name) if name in ("head_epochs", "judge") else defaults[name]
             value = setting.converted(value)
             setting.check(value)
             object.__setattr__(self, name, value)
@@ -123,8 +138,18 @@ class TrainConfig:
             raise ConfigError("data is empty: name a sample (digits, hymenoptera), a folder or a zip.")
         self._check_strategy()
 
-    def _default_head_epochs(self) -> int:
-        """An epoch on frozen features is nearly free, so the head gets two thirds of them (and at least one)."""
+    def _default_optimizer(self, strategy: str) -> str:
+        """A head alone is solved; who names a size or a number of steps means a rule that takes steps."""
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        given = {name: getattr(self, name) for name in OF_STEPS if getattr(self, name) is not BY_STRATEGY}
+        steps = any(SETTINGS[name].converted(value) != usual[name] for name, value in given.items())
+        return SOLVED if strategy == "feature-extraction" and not steps else "adamw"
+
+    def _default(self, name: str) -> Any:
+        """The default of a setting that depends on those before it."""
+        if name == "judge":
+            return "folds" if self.optimizer == SOLVED else "split"
+        # An epoch on frozen features is nearly free, so the head gets two thirds of them (and at least one).
         return max(1, self.epochs * 2 // 3) if self.strategy == "head-then-all" else 0
 
     def _check_strategy(self) -> None:
@@ -133,6 +158,15 @@ class TrainConfig:
             raise ConfigError(
                 f"{self.architecture} has no pretrained weights, so {self.strategy} has nothing to start from: "
                 "choose the strategy from-scratch."
+            )
+        if self.optimizer == SOLVED and self.strategy != "feature-extraction":
+            raise ConfigError(
+                f"optimizer {SOLVED} solves for a head on a frozen backbone, and {self.strategy} changes the backbone: "
+                "choose adamw, sgd or adam."
+            )
+        if self.judge == "folds" and self.optimizer != SOLVED:
+            raise ConfigError(
+                f"judge folds needs a head that is solved for each fold: choose optimizer {SOLVED}, or judge split."
             )
         if self.strategy == "head-then-all":
             if not 0 < self.head_epochs < self.epochs:
@@ -167,6 +201,14 @@ class TrainConfig:
 SETTINGS = settings_of(get_type_hints(TrainConfig, include_extras=True))
 
 
+# Defaults that depend on more than the strategy, in words.
+DEPENDING = {
+    "head_epochs": "two thirds of the epochs for head-then-all, else 0",
+    "optimizer": f"{SOLVED} (feature-extraction, unless a setting of steps such as learning-rate is given), else adamw",
+    "judge": f"folds with {SOLVED}, else split",
+}
+
+
 def default_of(name: str) -> str:
     """A setting's default in words, by strategy where it depends on that; empty for one that must be given."""
     default = next(field.default for field in dataclasses.fields(TrainConfig) if field.name == name)
@@ -174,8 +216,8 @@ def default_of(name: str) -> str:
         return ""
     if default is not BY_STRATEGY:
         return str(default)
-    if name == "head_epochs":
-        return "two thirds of the epochs for head-then-all, else 0"
+    if name in DEPENDING:
+        return DEPENDING[name]
     values = {strategy: defaults[name] for strategy, defaults in STRATEGY_DEFAULTS.items()}
     if len(set(values.values())) == 1:
         return str(next(iter(values.values())))

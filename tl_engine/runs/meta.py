@@ -3,6 +3,7 @@
 import datetime
 import enum
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -43,6 +44,7 @@ class Figures:
     val_accuracy: float  # a fraction
     val_loss: float
     images: Mapping[str, int] = field(default_factory=dict)  # split -> photos
+    judge: str = "val"  # whose figures: the photos of "val", or in "folds" all that taught
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Meta:
     learned: Learned
     classes: tuple[str, ...]  # in index order
     preprocessing: Mapping[str, Any]  # the numbers of a Preprocess
+    temperature: float = 1.0  # what its logits are divided by, so that its probabilities are honest
     figures: Figures | None = None
     config: Mapping[str, Any] = field(default_factory=dict)  # the training's settings, its data by its last name only
     created: str = ""  # ISO 8601, UTC
@@ -84,7 +87,11 @@ class Meta:
         known = {name: kept[name] for name in (f.name for f in fields(cls)) if name in kept}
         figures = known.pop("figures", None)
         backbone = BackboneMeta(weights=str(kept["backbone"]["weights"]), hash=kept["backbone"]["hash"])
+        temperature = float(kept.get("temperature", 1.0))
+        if not 0 < temperature < math.inf:
+            raise ValueError("a temperature above 0")
         known |= {"backbone": backbone, "classes": tuple(map(str, kept["classes"])), "figures": _figures(figures)}
+        known["temperature"] = temperature
         return cls(**known | {"learned": _learned(kept["learned"])})
 
 
@@ -99,6 +106,7 @@ def _figures(kept: Any) -> Figures | None:
     """The figures, or None from a file that has none that are whole."""
     try:
         return Figures(epoch=int(kept["epoch"]), val_accuracy=float(kept["val_accuracy"]),
-                       val_loss=float(kept["val_loss"]), images=dict(kept.get("images", {})))  # fmt: skip
+                       val_loss=float(kept["val_loss"]), images=dict(kept.get("images", {})),
+                       judge=str(kept.get("judge", "val")))  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

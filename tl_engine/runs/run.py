@@ -25,7 +25,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 KNOWN = 20_000  # runs whose facts are remembered, a kilobyte each
 CONFIG, EVENTS, PROCESS, STOP = "config.json", "events.jsonl", "process.json", "stop"
-BEST, MANIFEST = "best", "manifest.json"
+BEST, MANIFEST, REPORT = "best", "manifest.json", "report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +102,11 @@ class Run:
     def best(self) -> Path:
         """Where the best classifier lies once an epoch has ended."""
         return self.folder / BEST
+
+    @property
+    def report(self) -> Path:
+        """Where lies what was judged, how the classifier knows its own kind of photos, and the report made of it."""
+        return self.folder / REPORT
 
     @property
     def manifest(self) -> Path:

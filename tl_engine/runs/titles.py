@@ -47,7 +47,7 @@ def rename(run: Run, title: str) -> None:
 
 
 def judged(run: Run) -> int:
-    """How many validation photos its figures are about; 0 while nobody knows."""
+    """How many judged photos its figures are about; 0 while nobody knows."""
     try:
         return _judged(run.folder / EVENTS, (run.folder / CONFIG).stat().st_mtime_ns)
     except (OSError, LookupError):
@@ -61,7 +61,7 @@ def _judged(log: Path, _made: int) -> int:
         for line in opened:
             event = from_json(line.decode("utf-8", "replace"))
             if isinstance(event, DataRead):
-                return sum(splits.get("val", 0) for splits in event.counts.values())
+                return event.photos("judged")
             if isinstance(event, EpochEnd):  # the data is told before, after every file that was skipped
                 break
     raise LookupError

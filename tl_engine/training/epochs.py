@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from tl_engine.base.events import BatchEnd
+from tl_engine.inspection.folds import Folds
 from tl_engine.networks.models import main_logits
 from tl_engine.networks.runtime import Runtime
 from tl_engine.training.batches import Batches
-from tl_engine.training.divergence import check_loss
-from tl_engine.training.phases import Phase
+from tl_engine.training.phases import Phase, check_loss
 
 AUXILIARY_WEIGHT = 0.4  # Inception: https://arxiv.org/abs/1409.4842, section 5
 
@@ -22,10 +22,33 @@ BATCH_EVENT_SECONDS = 0.5  # at most one BatchEnd in this time
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Mean loss and accuracy (a fraction) over some images."""
+    """Mean loss and accuracy (a fraction) over some images, and what was said of each where somebody asks later."""
 
     loss: float
     accuracy: float
+    logits: Tensor | None = None  # (N, C) float32, on the CPU
+
+
+def score_of(logits: Tensor, labels: Tensor) -> Score:
+    """The score of logits (N, C) for labels (N,): unsmoothed, unweighted."""
+    loss = nn.functional.cross_entropy(logits, labels).item()
+    return Score(loss, (logits.argmax(1) == labels).double().mean().item(), logits.detach().float().cpu())
+
+
+@dataclass(slots=True)
+class Best:
+    """The epoch that is saved: the best so far by validation accuracy, the lower loss winning a tie, or the last."""
+
+    epoch: int | None = None
+    score: Score | None = None
+    chosen: bool = True  # by the photos that judge; a solved head is that of the last epoch, whatever it got right
+    folds: Folds | None = None  # where every photo judged: who judged it,
+    folded: Tensor | None = None  # and what was said of it, (N, C)
+
+    def improved_by(self, score: Score) -> bool:
+        """Whether this score is better than the best."""
+        best = self.score
+        return best is None or (score.accuracy, -score.loss) > (best.accuracy, -best.loss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +104,14 @@ def train_epoch(
 def evaluate(learner: nn.Module, batches: Batches, runtime: Runtime, check_stop: Callable[[], None]) -> Score:
     """Mean cross-entropy (unsmoothed, unweighted) and accuracy; every image counts exactly once."""
     learner.eval()
-    losses: list[Tensor] = []
-    correct: list[Tensor] = []
+    said: list[Tensor] = []
+    wanted: list[Tensor] = []
     for inputs, labels in batches:
         check_stop()
-        logits = learner(inputs)
-        loss = nn.functional.cross_entropy(logits, labels, reduction="none")
-        loss, right = runtime.accelerator.gather_for_metrics((loss, logits.argmax(1) == labels))
-        losses.append(loss)
-        correct.append(right)
-    return Score(torch.cat(losses).mean().item(), torch.cat(correct).double().mean().item())
+        logits, labels = runtime.accelerator.gather_for_metrics((learner(inputs).float(), labels))
+        said.append(logits)
+        wanted.append(labels)
+    return score_of(torch.cat(said), torch.cat(wanted))
 
 
 def classification_loss(outputs: Tensor | tuple[Tensor, ...], labels: Tensor, criterion: nn.Module) -> Tensor:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from tl_engine.base.events import Event
+from tl_engine.base.events import Event, ModelBuilt
 from tl_engine.base.settings import Settings
 from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import ImageFolder, Record
@@ -41,6 +41,7 @@ class Inputs:
 
     classifier: Classifier
     config: TrainConfig
+    settings: Settings
     runtime: Runtime
     check_stop: Callable[[], None]
     store: PhotoStore
@@ -49,28 +50,37 @@ class Inputs:
 
     def ready(self, phase: Phase, data: ImageFolder) -> Generator[Event, None, Ready]:
         """Freeze or free the backbone, say what learns, and give the phase its inputs."""
-        backbone, head_only = self.classifier.backbone, phase.learns.head_only
-        freeze_backbone(self.classifier.model, backbone.architecture, frozen=head_only)
-        yield self.classifier.describe()
+        head_only = phase.learns.head_only
+        yield self.freeze(frozen=head_only)
         if head_only and self.embedded:
             return (yield from self._on_features(self.embedded, data))
         if self.embedded:
             yield from self.store.fill([r for r in data.records if r.split != "test"], self.check_stop)
         return self._on_photos(data)
 
+    def freeze(self, *, frozen: bool) -> ModelBuilt:
+        """Freeze or free the backbone, and what learns now."""
+        freeze_backbone(self.classifier.model, self.classifier.backbone.architecture, frozen=frozen)
+        return self.classifier.describe()
+
     def _on_features(self, embedded: Embedded, data: ImageFolder) -> Generator[Event, None, Ready]:
         config, device = self.config, self.runtime.device
         train, val = data.of("train"), data.of("val")
-        views = [embedded.plain(train)]
-        # Before a fine-tuning the head only has to be sensible, so there the plain view alone is worth its pass.
-        if config.strategy == "feature-extraction" and config.augmentation != "none":
-            views += yield from embedded.augmented(train, config.augmentation, config.views)
+        views = yield from self.views(embedded, train)
         train_labels, val_labels = (torch.tensor([r.label for r in rs], device=device) for rs in (train, val))
         return Ready(
             nn.Sequential(self.classifier.backbone.head, nn.Flatten(1)),
-            FeatureBatches(torch.stack(views), train_labels, config.batch_size, shuffle_seed=config.seed),
+            FeatureBatches(views, train_labels, config.batch_size, shuffle_seed=config.seed),
             FeatureBatches(embedded.plain(val)[None], val_labels, EVALUATION_FEATURES),
         )
+
+    def views(self, embedded: Embedded, records: list[Record]) -> Generator[Event, None, Tensor]:
+        """The features (V, N, ...) of V views of N photos: each as it is, then its augmented copies if asked for."""
+        config, views = self.config, [embedded.plain(records)]
+        # Before a fine-tuning the head only has to be sensible, so there the plain view alone is worth its pass.
+        if config.strategy == "feature-extraction" and config.augmentation != "none":
+            views += yield from embedded.augmented(records, config.augmentation, config.views)
+        return torch.stack(views)
 
     def _on_photos(self, data: ImageFolder) -> Ready:
         config, runtime = self.config, self.runtime
@@ -110,6 +120,7 @@ def look_at_photos(
     return Inputs(
         classifier=classifier,
         config=config,
+        settings=settings,
         runtime=runtime,
         check_stop=check_stop,
         store=store,

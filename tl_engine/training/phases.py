@@ -1,9 +1,12 @@
-"""A strategy as phases: which part learns, for how many epochs, at which rate."""
+"""A strategy as phases: which part learns, for how many epochs, at which rate, and what to say if one diverges."""
 
 from dataclasses import dataclass, replace
 
+from tl_engine.base.errors import TrainingError
 from tl_engine.runs.config import STRATEGY_DEFAULTS, TrainConfig
 from tl_engine.runs.meta import Learned
+
+MOST_LOSS = 1e4  # a mean loss that no working training reaches: chance is ln(classes), below 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +49,18 @@ def _whole_phase(config: TrainConfig, before: int) -> Phase:
     usual = STRATEGY_DEFAULTS[config.strategy]["learning_rate"]
     epochs, rate = config.epochs - before, config.learning_rate
     return Phase(learns=Learned.ALL, first_epoch=before + 1, epochs=epochs, learning_rate=rate, usual_rate=usual)
+
+
+def check_loss(loss: float, what: str, epoch: int, phase: Phase) -> None:
+    """Raise TrainingError for a mean loss that is absurd or not finite; `what` names it."""
+    if loss <= MOST_LOSS:  # false for NaN
+        return
+    raise TrainingError(
+        f"The training diverged in epoch {epoch} ({what} {loss:.3g}): choose {phase.rate_option} {_slower(phase):.2g}; "
+        "what was saved before stays."
+    )
+
+
+def _slower(phase: Phase) -> float:
+    """A rate that helps: the usual one, or a tenth where that was not enough."""
+    return min(phase.usual_rate, phase.learning_rate / 10)

@@ -4,6 +4,8 @@ The strategies differ only in their phases: in one the head learns on features c
 on pictures. Both run the same loop below.
 """
 
+import dataclasses
+import functools
 import os
 import time
 import traceback
@@ -12,39 +14,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelerate.utils import set_seed
-from torch import Tensor
 
 from tl_engine.base.errors import EngineError
-from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, FinalTest, Note, RunEnded, RunStarted
+from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, Note, RunEnded, RunStarted
 from tl_engine.base.settings import Settings
 from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import ImageFolder, check_trainable, split_validation, without
 from tl_engine.data.hashes import content_hashes
 from tl_engine.data.manifest import write_listing
+from tl_engine.evaluation.judged import FOLDS, VAL
 from tl_engine.networks.backbone import prepare_backbone
 from tl_engine.networks.runtime import make_runtime
-from tl_engine.runs.config import TrainConfig, to_dict
+from tl_engine.runs.config import SOLVED, TrainConfig, to_dict
 from tl_engine.runs.meta import Figures
 from tl_engine.runs.run import Run
-from tl_engine.training.divergence import check_loss
 from tl_engine.training.endings import STOPPED, StopAsked, afterwards, unexpected
-from tl_engine.training.epochs import Score, Step, evaluate, train_epoch
+from tl_engine.training.epochs import Best, Score, Step, evaluate, train_epoch
+from tl_engine.training.evidence import Evidence, temperature_of
 from tl_engine.training.inputs import Inputs, Ready, look_at_photos
 from tl_engine.training.optimization import make_optimizer, make_schedule, training_criterion
-from tl_engine.training.phases import Phase, phases
-
-
-@dataclass(slots=True)
-class Best:
-    """The best epoch so far, by validation accuracy; the lower loss wins a tie."""
-
-    epoch: int | None = None
-    score: Score | None = None
-
-    def improved_by(self, score: Score) -> bool:
-        """Whether this score is better than the best."""
-        best = self.score
-        return best is None or (score.accuracy, -score.loss) > (best.accuracy, -best.loss)
+from tl_engine.training.phases import Phase, check_loss, phases
+from tl_engine.training.solving import is_solved, solve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +52,12 @@ class Training:
     def run(self) -> Run:
         """Its folder by the names of what lies in it."""
         return Run(self.folder)
+
+    def judging(self, data: ImageFolder) -> ImageFolder:
+        """The data with photos to judge by: its own, none where the folds judge all, else a share held out."""
+        return (
+            data if self.config.judge == "folds" else split_validation(data, self.config.val_fraction, self.config.seed)
+        )
 
     def check_stop(self) -> None:
         """Raise StopAsked if somebody asked for it."""
@@ -114,50 +110,52 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
         config.architecture, training.settings, fit=config.fit, pretrained=config.strategy != "from-scratch",
         check_stop=training.check_stop,
     )  # fmt: skip
+    classifier = Classifier.on(backbone, training.data.classes)
+    if config.optimizer == SOLVED and not is_solved(config, backbone.head):
+        yield Note(message=f"The head of {config.architecture} is more than one linear layer: it learns by adamw.")
+        config = dataclasses.replace(config, optimizer="adamw", judge="split")
+        training = dataclasses.replace(training, config=config)
     plan = phases(config)
     runtime = make_runtime(backbone, training.settings, learning=not all(phase.learns.head_only for phase in plan))
-    classifier = Classifier.on(backbone, training.data.classes)
     yield Note(message=runtime.reason)
-    split = split_validation(training.data, config.val_fraction, config.seed)
     inputs = yield from look_at_photos(
-        split, classifier, config, training.settings, runtime, training.check_stop
+        training.judging(training.data), classifier, config, training.settings, runtime, training.check_stop
     )  # fmt: skip
     data = yield from _readable(training, inputs)
     reason = None
     # The best may be the head of the first phase, on a backbone that the second one then changes.
     untouched = classifier.copied_state() if len(plan) > 1 and data.of("test") else None
     for phase in plan:
-        ready = yield from inputs.ready(phase, data)
-        reason = yield from _run_phase(phase, ready, training, inputs, data, best)
+        if inputs.embedded and is_solved(config, backbone.head):
+            save = functools.partial(_save, training, inputs, data=data, best=best)
+            yield from solve(phase, inputs, inputs.embedded, data, best, save)
+        else:
+            ready = yield from inputs.ready(phase, data)
+            reason = yield from _run_phase(phase, ready, training, inputs, data, best)
+    evidence = Evidence(run=training.run, inputs=inputs, data=data, best=best, before=untouched)
     if data.of("test"):
-        yield from afterwards("Measuring the test photos", _final_test(training, inputs, data, untouched))
+        yield from afterwards("Measuring the test photos", evidence.measure_test())
+    yield from afterwards("Describing the photos for the report", evidence.leave())
     return reason
-
-
-def _final_test(
-    training: Training, inputs: Inputs, data: ImageFolder, untouched: dict[str, Tensor] | None
-) -> Iterator[Event]:
-    """Measure what was saved, once, on photos that no epoch has seen."""
-    runtime, classifier = inputs.runtime, inputs.classifier
-    runtime.accelerator.wait_for_everyone()  # the first process may still be saving
-    classifier.restore(training.run.best, untouched)
-    batches = inputs.evaluation_batches(data.of("test"))
-    score = evaluate(classifier.model, batches, runtime, training.check_stop)
-    yield FinalTest(test_loss=score.loss, test_accuracy=score.accuracy)
 
 
 def _readable(training: Training, inputs: Inputs) -> Generator[Event, None, ImageFolder]:
     """The data without the files that do not decode, each of them named, and then split: a class keeps its share."""
-    config, given = training.config, training.data
+    given = training.data
     data = without(given, inputs.unreadable)
     for entry in data.left_out[len(given.left_out) :]:
         yield FileSkipped(file=entry.file, reason=entry.reason)
-    data = split_validation(data, config.val_fraction, config.seed)
+    data = training.judging(data)
     check_trainable(data)
     if inputs.runtime.accelerator.is_main_process:
         write_listing(training.run.manifest, data, content_hashes(data, training.settings))
-    yield DataRead(classes=list(data.classes), counts=data.counts())
+    yield DataRead(classes=list(data.classes), counts=data.counts(), judge=_judge(data))
     return data
+
+
+def _judge(data: ImageFolder) -> str:
+    """Whose figures those of an epoch are."""
+    return VAL if data.of("val") else FOLDS
 
 
 def _save(training: Training, inputs: Inputs, phase: Phase, data: ImageFolder, best: Best) -> None:
@@ -165,9 +163,10 @@ def _save(training: Training, inputs: Inputs, phase: Phase, data: ImageFolder, b
     if best.score and inputs.runtime.accelerator.is_main_process:
         photos = {split: len(data.of(split)) for split in ("train", "val", "test")}
         figures = Figures(
-            epoch=best.epoch or 0, val_accuracy=best.score.accuracy, val_loss=best.score.loss, images=photos
-        )
-        inputs.classifier.save(training.run.best, phase.learns, training.config, figures)
+            epoch=best.epoch or 0, val_accuracy=best.score.accuracy, val_loss=best.score.loss, images=photos,
+            judge=_judge(data),
+        )  # fmt: skip
+        inputs.classifier.save(training.run.best, phase.learns, training.config, figures, temperature_of(best, data))
 
 
 def _run_phase(

@@ -70,8 +70,13 @@ class RunView:
 
     @property
     def judged(self) -> int:
-        """How many validation photos the figures are about; 0 while nobody knows."""
-        return self._photos("val")
+        """How many photos the accuracy of an epoch is about; 0 while nobody knows."""
+        return self._photos("judged")
+
+    @property
+    def judge(self) -> str:
+        """Who judges: "folds" or "val"."""
+        return self._data.judge if self._data else "val"
 
     @property
     def learnt_from(self) -> int:
@@ -83,9 +88,12 @@ class RunView:
         """How many test photos it was measured on at its end."""
         return self._photos("test")
 
+    @property
+    def _data(self) -> DataRead | None:
+        return next((event for event in self.events if isinstance(event, DataRead)), None)
+
     def _photos(self, split: str) -> int:
-        data = next((event for event in self.events if isinstance(event, DataRead)), None)
-        return sum(splits.get(split, 0) for splits in data.counts.values()) if data else 0
+        return self._data.photos(split) if self._data else 0
 
     @property
     def best(self) -> Figures | None:

@@ -14,9 +14,8 @@ from tl_engine.classifiers import saved
 from tl_engine.networks.runtime import Runtime
 from tl_engine.runs.config import STRATEGY_DEFAULTS, TrainConfig
 from tl_engine.training import epochs
-from tl_engine.training.divergence import check_loss
 from tl_engine.training.epochs import Step, train_epoch
-from tl_engine.training.phases import phases
+from tl_engine.training.phases import check_loss, phases
 
 
 def config(**options: object) -> TrainConfig:

@@ -1,0 +1,109 @@
+"""The words "unlike anything it was shown": a photo is judged by its nearest training photos, which are the evidence.
+
+The mean cosine to the five nearest, on the frozen backbone's features: https://arxiv.org/abs/2204.06507. How near is
+near is learnt from the training photos, each beside those of other folds. A similar kind that it has no class for
+is a known weak spot: there the classifier's own doubt sees more.
+"""
+
+import contextlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from tl_engine.base.files import appearing
+
+REFERENCE = "reference.safetensors"
+NEAREST = 5
+MOST_ROWS = 2_000  # training photos kept, as many of each class; more only cost room
+KEPT = 0.98  # of a classifier's own kind of photos that are to be taken for such
+FEW = 50  # photos of a class under which a share of them is rough: then the least like own one is the limit
+ROUGHLY = 0.85  # of that: with 10 photos a class the least like one itself refused 16 % of other ants and bees
+MOST_LIKENESS = 0.8  # of the limit: photos of one burst are all alike, and any other photo is less so
+MOST_SURE, SURE_OF_FEW = 0.9, 0.6  # of the limit of a probability; of it, where few photos judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Training photos as directions (M, D) of length 1, and how near and how sure the classifier's own kind is."""
+
+    rows: Tensor  # (M, D) float32
+    labels: Tensor  # (M,)
+    files: tuple[str, ...]  # below the data set's folder
+    own: Tensor  # (M,) the likeness of each to photos of other folds
+    sure: Tensor  # (J,) the calibrated probability of each judged photo's answer
+
+    @classmethod
+    def of(
+        cls, features: Tensor, labels: Sequence[int], files: Sequence[str], sure: Tensor, folds: Sequence[int] | None
+    ) -> Self:
+        """Of the features (N, D) of all training photos."""
+        chosen = _spread(labels)
+        rows = functional.normalize(features.detach().float().cpu()[chosen])
+        apart = torch.arange(len(chosen)) if folds is None else torch.tensor([folds[index] for index in chosen])
+        own = _likeness(rows @ rows.T, apart[:, None] == apart[None])
+        return cls(rows=rows, labels=torch.tensor([labels[index] for index in chosen]), own=own,
+                   files=tuple(files[index] for index in chosen), sure=sure.float().cpu())  # fmt: skip
+
+    @property
+    def rough(self) -> bool:
+        """Whether some class has too few photos for its limit to be more than rough."""
+        return bool(torch.bincount(self.labels).min() < FEW)
+
+    def least_likeness(self, kept: float = KEPT) -> float:
+        """The likeness under which a photo is unlike anything shown, so that about `kept` of its own kind is not."""
+        limit = self.own.min() * ROUGHLY if self.rough else self.own.quantile(1 - kept)
+        return min(MOST_LIKENESS, float(limit))
+
+    def least_sure(self, kept: float = KEPT) -> float:
+        """The probability under which an answer is not sure."""
+        if len(self.sure) < FEW:
+            return SURE_OF_FEW
+        return min(MOST_SURE, float(self.sure.quantile(1 - kept)))
+
+    def nearest(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and indices (B, 5) of the nearest training photos of features (B, D), the nearest first."""
+        directions = functional.normalize(features.detach().float().cpu())
+        found = (directions @ self.rows.T).topk(min(NEAREST, len(self.rows)))
+        return found.values, found.indices
+
+    def save(self, folder: Path) -> None:
+        """Write it into `folder`, which is there. Raises OSError."""
+        tensors = {"rows": self.rows.half(), "labels": self.labels, "own": self.own, "sure": self.sure}
+        with appearing(folder / REFERENCE) as partial:
+            save_file({k: t.contiguous() for k, t in tensors.items()}, partial, {"files": json.dumps(self.files)})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """The one in that folder; None where there is none that can be read."""
+        with contextlib.suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
+            with safe_open(folder / REFERENCE, framework="pt") as kept:
+                tensors = {name: kept.get_tensor(name) for name in ("rows", "labels", "own", "sure")}
+                files = tuple(map(str, json.loads(kept.metadata()["files"])))
+            if len(files) == len(tensors["rows"]) == len(tensors["labels"]) == len(tensors["own"]) > 0:
+                return cls(**tensors | {"rows": tensors["rows"].float(), "files": files})
+        return None
+
+
+def _spread(labels: Sequence[int]) -> list[int]:
+    """At most MOST_ROWS indices, each class evenly thinned and as even a share of each as there is."""
+    of_class: dict[int, list[int]] = defaultdict(list)
+    for index, label in enumerate(labels):
+        of_class[label].append(index)
+    most = max(1, MOST_ROWS // max(1, len(of_class)))
+    thinned = (own[:: -(-len(own) // most)] for own in of_class.values())
+    return sorted(index for own in thinned for index in own)
+
+
+def _likeness(cosines: Tensor, same: Tensor) -> Tensor:
+    """The mean of each row's nearest (M,) among those that are not the `same` (M, M)."""
+    number = max(1, min(NEAREST, int((~same).sum(1).min())))
+    return cosines.masked_fill(same, -1).topk(number).values.mean(1)

@@ -1,0 +1,81 @@
+"""`python -m tl_engine report`, `compare` and `explain`: how good a run is, whether one beats another, and why."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tl_engine.base.errors import ConfigError
+from tl_engine.base.names import printable
+from tl_engine.base.progress import watched
+from tl_engine.base.settings import Settings
+from tl_engine.base.written import written_path
+from tl_engine.commands.printing import FINISHED
+from tl_engine.evaluation.compare import compare
+from tl_engine.evaluation.html import whole_page
+from tl_engine.evaluation.report import make_report, read_report
+from tl_engine.evaluation.run_photos import RunPhotos
+from tl_engine.runs.find import classifier_folder
+from tl_engine.runs.run import CONFIG, Run, find_run
+
+
+def report_command(arguments: argparse.Namespace) -> int:
+    """The report of a run, made if it is not there yet. Raises RunError where the run left nothing to report."""
+    settings = _settings(arguments)
+    run = named_run(arguments.run, settings)
+    report = None if arguments.again else read_report(run)
+    if report is None:
+        report = watched(make_report(run, settings), lambda _event: None)
+    if arguments.html:
+        _write(written_path(arguments.html), whole_page(run, report, RunPhotos.of(run, settings)))
+    if arguments.json or not arguments.html:
+        print(json.dumps(report))
+    else:
+        print(printable(f"the report is in {arguments.html}"))
+    return FINISHED
+
+
+def compare_command(arguments: argparse.Namespace) -> int:
+    """Whether one run beats another, on the photos that judged both. Raises RunError."""
+    settings = _settings(arguments)
+    first, second = named_run(arguments.first, settings), named_run(arguments.second, settings)
+    found = compare(first, second, (RunPhotos.of(first, settings), RunPhotos.of(second, settings)))
+    print(json.dumps(found) if arguments.json else printable(found["sentence"]))
+    return FINISHED
+
+
+def explain_command(arguments: argparse.Namespace) -> int:
+    """Which part of a picture speaks for a class, as a picture. Raises EngineError."""
+    settings = _settings(arguments)
+    folder = classifier_folder(arguments.classifier, settings)
+    out = written_path(arguments.out)
+    if out.suffix.lower() != ".png" or not out.parent.is_dir():
+        raise ConfigError(f"The picture is written as a PNG: name --out FILE.png in a folder, not {arguments.out!r}.")
+    from tl_engine.classifiers.predictor import load_classifier  # torch takes seconds: a wrong name must not wait
+    from tl_engine.explain.explained import explain
+
+    predictor = load_classifier(folder, settings)
+    found = explain(predictor, predictor.open(written_path(arguments.image)), arguments.class_name,
+                    by_hiding=arguments.hide)  # fmt: skip
+    found.picture.save(out)
+    facts: dict[str, Any] = {"file": arguments.out, "class": found.class_name, "peak": found.peak}
+    print(json.dumps({**facts, "sentence": found.sentence}) if arguments.json else printable(found.sentence))
+    return FINISHED
+
+
+def named_run(name: str, settings: Settings) -> Run:
+    """A run by its name or its folder. Raises RunError."""
+    folder = written_path(name)
+    return Run(folder.resolve()) if (folder / CONFIG).is_file() else find_run(name, settings)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    given = vars(arguments)
+    return Settings.make(**{name: given.get(name) for name in ("runs", "data_dir", "weights_dir", "cache_dir")})
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be written ({error.strerror}): name another file.") from None

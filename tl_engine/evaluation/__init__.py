@@ -1,0 +1,1 @@
+"""How good a classifier is, how sure, and what would help: figures with their intervals, and the words for them."""
