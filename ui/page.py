@@ -51,7 +51,7 @@ class Page:
                 self.photos = PhotosTab(settings, self.workspace)
                 self.train = TrainTab(settings, self.workspace, reader, spare)
                 self.predict = PredictTab(settings, pool, self.workspace)
-                self.report = ReportTab(settings, reader)
+                self.report = ReportTab(settings, self.workspace, reader, spare)
                 self.runs = RunsTab(settings, self.workspace, reader)
             add_endpoints(settings, pool, reader, spare)
             self._connect()
@@ -63,7 +63,7 @@ class Page:
         self.train.wire_start(self.photos.go, self.photos.said)
         self.train.wire_start(self.photos.doors.example, self.photos.said, example=True)
         self.predict.connect(self.tabs)
-        self.report.connect(run)
+        self.report.connect(run, self.train, self.tabs, data)
         self.runs.connect(self.tabs, run, classifier)
         self.current.connect(self.tabs, data, run, classifier, [self.train.share], self.photos.undo.state)
         waiting = self.photos.summary.question.waiting

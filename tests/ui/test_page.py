@@ -16,6 +16,7 @@ from tests.conftest import MakeImages
 from tl_engine.base.errors import ConfigError, DataError, EngineError, ImageError, RunError, without_paths
 from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, Note, Progress, RunEnded, RunStarted
 from tl_engine.base.settings import HOME, SHARED, Settings
+from tl_engine.classifiers.answers import Answer
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import Run, list_runs
@@ -80,8 +81,9 @@ class FakePredictor:
             raise ImageError(f"{path.name} is damaged and cannot be read: save or copy it again.")
         return Image.new("RGB", (8, 8))
 
-    def probabilities(self, _image: Image.Image) -> dict[str, float]:
-        return {"=cats": 0.75, "dogs": 0.25}
+    def answer(self, _image: Image.Image, _kept: float = 0.98) -> Answer:
+        said = {"=cats": 0.75, "dogs": 0.25}
+        return Answer(probabilities=said, raw=said, verdict="ok", nearest=())
 
 
 class FakePool:
@@ -267,13 +269,15 @@ def predict(here: Settings) -> PredictTab:
 
 
 def test_one_picture_or_its_sentence(predict: PredictTab) -> None:
-    answer, picture = predict.predict_photo("photo.png", "imagenet").values()
+    told = predict.predict_photo("photo.png", "imagenet", 0.98)
+    answer, picture = told[predict.answer], told[predict.seen]
     assert answer.visible
+    assert 'data-verdict="ok"' in told[predict.verdict]
     assert [row["label"] for row in answer.value["confidences"]] == ["=cats", "dogs"]
     assert picture.visible
     refusals = (("/path/bad.png", "imagenet", "bad.png is damaged"), ("a.png", "gone", "There is no run"))
     for file, name, sentence in refusals:
-        refused = predict.predict_photo(file, name)
+        refused = predict.predict_photo(file, name, 0.98)
         assert sentence in refused[predict.said]
         assert "/path" not in refused[predict.said]
         assert not refused[predict.answer].visible  # that of another photo does not stay beside it

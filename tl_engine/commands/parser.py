@@ -74,6 +74,8 @@ def _understand(command: Callable[..., Parser]) -> tuple[Parser, ...]:
     report = command("report", report_command, "Say how good a run is, how sure, and what would help.", *folders)
     report.add_argument("run", help="Its name, or its folder.")
     report.add_argument("--html", metavar="FILE", help="Write it as one page that needs nothing else.")
+    report.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
+    report.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
     report.add_argument("--again", action="store_true", help="Make it anew, as when the photos are back.")
     compare = command("compare", compare_command, "Say whether one run beats another on the same photos.", *folders)
     for name in ("first", "second"):

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from tl_engine.base.errors import ConfigError
+from tl_engine.base.events import Event, to_json
 from tl_engine.base.names import printable
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
@@ -25,7 +27,7 @@ def report_command(arguments: argparse.Namespace) -> int:
     run = named_run(arguments.run, settings)
     report = None if arguments.again else read_report(run)
     if report is None:
-        report = watched(make_report(run, settings), lambda _event: None)
+        report = watched(make_report(run, settings), _tell if arguments.progress else lambda _event: None)
     if arguments.html:
         _write(written_path(arguments.html), whole_page(run, report, RunPhotos.of(run, settings)))
     if arguments.json or not arguments.html:
@@ -67,6 +69,10 @@ def named_run(name: str, settings: Settings) -> Run:
     """A run by its name or its folder. Raises RunError."""
     folder = written_path(name)
     return Run(folder.resolve()) if (folder / CONFIG).is_file() else find_run(name, settings)
+
+
+def _tell(event: Event) -> None:
+    print(to_json(event), file=sys.stderr, flush=True)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -41,6 +41,15 @@ def read_report(run: Run) -> dict[str, Any] | None:
         return None
 
 
+def failed_report(run: Run) -> str | None:
+    """Why there is no report, where making it was tried."""
+    try:
+        kept = json.loads((run.report / REPORT).read_text(encoding="utf-8"))
+        return str(kept["failed"]) if "failed" in kept else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def make_report(run: Run, settings: Settings) -> Generator[Event, None, dict[str, Any]]:
     """Make the report and keep it. Raises RunError where the run left nothing to report."""
     judged = read_judged(run.report)

@@ -15,9 +15,10 @@ from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.names import REMOVED
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
+from tl_engine.evaluation.run_photos import small_copy
 from tl_engine.photos.thumbnails import place
 from tl_engine.runs import open_runs
-from tl_engine.runs.run import OPEN_STATES
+from tl_engine.runs.run import OPEN_STATES, REPORT
 from tl_engine.sources.collection import PREFIX, Collection
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import UPLOAD
@@ -156,6 +157,10 @@ def _forget(photos: Iterable[Path], root: Path, settings: Settings) -> None:
             small.unlink(missing_ok=True)
     forget_manifest(root, settings)  # it holds the tones of every photo
     shutil.rmtree(made_folder(PACKED, root.name), ignore_errors=True)
+    digests = {digest.hex() for own in contents.values() for digest in own}
+    for report in settings.runs.glob(f"*/{REPORT}"):  # small copies travel with the runs that used the photos
+        for digest in digests:
+            small_copy(report, digest).unlink(missing_ok=True)
     for copy in handed_folder().rglob("*"):
         with contextlib.suppress(OSError):
             if copy.is_file() and (copy.name in names or _is_one_of(copy, contents)):

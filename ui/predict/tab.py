@@ -5,7 +5,7 @@ import importlib.util
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import pandas as pd
@@ -23,10 +23,18 @@ from ui.parts.components import Updates, open_dropdown, photo_input, photos_butt
 from ui.parts.refusal import in_words, page_words
 from ui.parts.wording import IMAGENET_LABEL, QUIET, text
 from ui.predict.classifiers import choices, linked_run, ready_made, run_title
+from ui.predict.verdict import NOTES, verdict_html
+from ui.predict.why import WhyView
+
+if TYPE_CHECKING:
+    from tl_engine.classifiers.answers import Answer
 
 TOP = 5
+KEPT = 0.98  # of photos like those it was shown that are to be accepted as such
+KEPT_WORDS = "Fewer: more strangers are told, and more photos of its own kind are taken for strangers."
 PARALLEL = 8  # predictions at once; training never waits in this queue, nor they for it
 MOST_FILES = 200
+MOST_ASKED = 20  # classes offered to be explained
 COLUMNS = ["file", "class", "probability", "note"]
 
 
@@ -39,11 +47,11 @@ def example_pictures() -> list[str]:
     return [str(path) for path in wanted if path.is_file()]
 
 
-def predict_one(pool: ClassifierPool, file: str, name: str) -> tuple[dict[str, float], Image.Image]:
-    """Class probabilities of one picture, and the picture as the network sees it. Raises EngineError."""
+def predict_one(pool: ClassifierPool, file: str, name: str, kept: float) -> tuple["Answer", Image.Image]:
+    """What is said of one picture, and the picture as the network sees it. Raises EngineError."""
     shared = pool.get(name)
     picture = shared.predictor.open(Path(file))
-    return shared.probabilities(picture), shared.predictor.preprocess.view(picture)
+    return shared.answer(picture, kept), shared.predictor.preprocess.view(picture)
 
 
 def predict_many(
@@ -58,8 +66,10 @@ def predict_many(
         if progress:
             progress((index, len(looked_at)), desc="Looking at photos")
         try:
-            likeliest, probability = next(iter(shared.probabilities(shared.predictor.open(path)).items()))
-            rows.append({"file": path.name, "class": likeliest, "probability": round(probability, 4), "note": ""})
+            said = shared.answer(shared.predictor.open(path))
+            likeliest, probability = next(iter(said.probabilities.items()))
+            rows.append({"file": path.name, "class": likeliest, "probability": round(probability, 4),
+                         "note": NOTES[said.verdict]})  # fmt: skip
         except EngineError as error:
             rows.append({"file": path.name, "class": "", "probability": None, "note": str(error)})
     if more := len(files) - len(looked_at):
@@ -98,6 +108,9 @@ class PredictTab:
                     self._photo_side()
                 with gr.Column(min_width=280):
                     self._answer_side()
+            with gr.Accordion("How picky", open=False, elem_id="picky"):
+                self.kept = gr.Slider(0.9, 1, value=KEPT, step=0.01, label="Share of its own kind of photos to accept",
+                                      info=KEPT_WORDS, elem_id="kept")  # fmt: skip
             with gr.Column(elem_id="examples") as self.examples:
                 gr.Examples(example_pictures(), self.photo, label="Or try one of these", examples_per_page=8)
             with gr.Accordion("Many photos at once", open=False, elem_id="many"):
@@ -120,7 +133,9 @@ class PredictTab:
 
     def _answer_side(self) -> None:
         self.said = said_line("predict-said")
+        self.verdict = gr.HTML("", elem_id="verdict", padding=False)
         self.answer = gr.Label(num_top_classes=TOP, label="Class probabilities", elem_id="answer", visible=False)
+        self.why = WhyView(self.pool)
         self.seen = gr.Image(
             label="As the network sees it",
             interactive=False,
@@ -156,9 +171,12 @@ class PredictTab:
             "concurrency_limit": PARALLEL, "concurrency_id": "predict", "api_visibility": "private",
         }  # fmt: skip
         one = gr.on(
-            [self.photo.change, self.classifier.change], answering(self.predict_photo, self.said),
-            [self.photo, self.classifier], [self.answer, self.seen, self.said], show_progress_on=self.answer, **limits,
+            [self.photo.change, self.classifier.change, self.kept.release], answering(self.predict_photo, self.said),
+            [self.photo, self.classifier, self.kept],
+            [self.answer, self.seen, self.verdict, *self.why.shown, self.said],
+            show_progress_on=self.answer, **limits,
         )  # fmt: skip
+        self.why.connect(self.photo, self.classifier, limits)
         one.then(None, self.photo, js="(photo) => { if (photo) window.tlShow('answer'); }")
         self.snapshot.upload(lambda files: files[0] if files else None, self.snapshot, self.photo, **QUIET)
         gr.on([self.files.upload, self.classifier.change], answering(self.predict_files, self.many_said),
@@ -169,19 +187,24 @@ class PredictTab:
         self.classifier.change(self.show_classifier, here, self.shown, trigger_mode="always_last", **QUIET)
         act(self.own.click, lambda: {tabs: gr.Tabs(selected="photos")}, None, [tabs], self.said)
 
-    def predict_photo(self, file: str | None, name: str) -> Updates:
+    def predict_photo(self, file: str | None, name: str, kept: float) -> Updates:
         """The answer for the photo that is there; none without one."""
         if not file:
-            return self._answered(None, None)
+            return self._answered(None, None, name)
         try:
-            return self._answered(*predict_one(self.pool, file, name))
+            return self._answered(*predict_one(self.pool, file, name, _share(kept)), name)
         except EngineError as error:  # the answer to another photo must not stay beside this one
             log_refusal(self.predict_photo, error)
-            return {**self._answered(None, None), self.said: answer_html(page_words(error), alert=True)}
+            return {**self._answered(None, None, name), self.said: answer_html(page_words(error), alert=True)}
 
-    def _answered(self, answer: dict[str, float] | None, seen: Image.Image | None) -> Updates:
+    def _answered(self, answer: "Answer | None", seen: Image.Image | None, name: str) -> Updates:
         there = answer is not None
-        return {self.answer: gr.Label(value=answer, visible=there), self.seen: gr.Image(value=seen, visible=there)}
+        return {
+            self.answer: gr.Label(value=answer.probabilities if answer else None, visible=there),
+            self.seen: gr.Image(value=seen, visible=there),
+            self.verdict: verdict_html(answer, name, self.settings) if answer else "",
+            **self.why.offer(list(answer.probabilities)[:MOST_ASKED] if answer else []),
+        }
 
     def predict_files(self, files: list[str] | None, name: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
         """The answers for many photos as a table, to be had as a file too."""
@@ -208,3 +231,8 @@ class PredictTab:
             self.title: title,
             self.examples: gr.Column(visible=ready_made(self.settings, current)),
         }
+
+
+def _share(sent: Any) -> float:
+    """The share that a browser sends, within its bounds."""
+    return min(1.0, max(0.9, float(sent))) if isinstance(sent, int | float) else KEPT

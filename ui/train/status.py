@@ -5,10 +5,13 @@ import time
 from tl_engine.base.errors import without_paths
 from tl_engine.base.events import BatchEnd, EpochEnd, FinalTest, Progress, RunEnded, RunStarted
 from tl_engine.base.words import FEW, duration, plural, score
+from tl_engine.evaluation.judged import FOLDS
+from tl_engine.runs.config import SOLVED
 from tl_engine.runs.process import ERRORS
 from ui.parts.wording import NO_RUN, STATE_MARKS, STATE_WORDS, text
 from ui.train.run_view import RunView
 
+FOLDS_WORDS = "Each photo was judged by a head that had not seen it"
 FEW_WORDS = "Those are too few photos to say how good it is: more photos tell more."
 
 
@@ -49,6 +52,8 @@ def _result(shown: RunView, ended: RunEnded) -> tuple[str, str]:
     if best is None:
         return STATE_WORDS[shown.state], "No epoch had ended, so there is no classifier from this run."
     right = f"{round(best.val_accuracy * photos)} of {photos} validation photos right."
+    if shown.judge == FOLDS:
+        right = f"{FOLDS_WORDS}: {round(best.val_accuracy * photos)} of {photos} right."
     judged = "" if not photos else FEW_WORDS if photos < FEW else right
     tested = next((event for event in shown.events if isinstance(event, FinalTest)), None)
     test = f" On the test folder it reached {score(tested.test_accuracy, shown.tested)}." if tested else ""
@@ -59,6 +64,8 @@ def _result(shown: RunView, ended: RunEnded) -> tuple[str, str]:
         else ""
     )
     kept = f"Kept is the best epoch, {best.epoch} of {epochs}{last}; it took {duration(ended.seconds)}."
+    if best.epoch == epochs and shown.run.facts.options.get("optimizer") == SOLVED:
+        kept = f"Solved in {plural(best.epoch, 'step')}; it took {duration(ended.seconds)}."
     return f"{STATE_WORDS[shown.state]}: {score(best.val_accuracy, photos)}", f"{judged}{test} {kept}".strip()
 
 

@@ -1,0 +1,60 @@
+"""Whether an answer is to be believed, in words, and the training photos that a picture resembles most."""
+
+import base64
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tl_engine.base.settings import Settings
+from tl_engine.evaluation.run_photos import small_copy
+from tl_engine.runs.find import named_classifier
+from tl_engine.runs.run import Run
+from ui.parts.wording import text
+
+if TYPE_CHECKING:
+    from tl_engine.classifiers.answers import Answer
+
+NOTES = {"ok": "", "not sure": "not sure", "unlike": "unlike anything it was shown"}
+MARKS = {"ok": "✓", "not sure": "?", "unlike": "✕"}
+
+
+def verdict_html(answer: "Answer", name: str, settings: Settings) -> str:
+    """A sentence and up to five small photos. Names and classes are text."""
+    likeliest, probability = next(iter(answer.probabilities.items()))
+    said = {
+        "ok": f"<b>{text(likeliest)}</b>",
+        "not sure": f"<b>Not sure.</b> {text(likeliest)} is only the likeliest of its classes ({probability:.0%}).",
+        "unlike": "<b>Unlike anything it was shown.</b> It can only name its own classes, so do not trust the answer.",
+    }[answer.verdict]
+    line = f'<p role="status"><span aria-hidden="true">{MARKS[answer.verdict]}</span> {said}</p>'
+    return f'<div class="tl-verdict" data-verdict="{answer.verdict}">{line}{_nearest(answer, name, settings)}</div>'
+
+
+def _nearest(answer: "Answer", name: str, settings: Settings) -> str:
+    folder = named_classifier(name, settings) if answer.nearest else None
+    if folder is None:
+        return ""
+    run = Run(folder.parent)
+    hashes = _hashes(run)
+    items = []
+    for photo in answer.nearest:
+        picture = _inline(small_copy(run.report, hashes[photo.file])) if photo.file in hashes else ""
+        shown = f'<img src="{picture}" alt="">' if picture else '<span class="tl-gone" aria-hidden="true">?</span>'
+        items.append(f"<li>{shown}<span>{text(photo.class_name, 24)}</span></li>")
+    return f'<p class="tl-hint">Most like these that it was shown:</p><ul class="tl-nearest">{"".join(items)}</ul>'
+
+
+def _hashes(run: Run) -> dict[str, str]:
+    """The content of each training photo, by its name below the data set's folder."""
+    try:
+        photos = json.loads(run.manifest.read_text(encoding="utf-8"))["photos"]
+        return {str(photo["file"]): str(photo["sha256"]) for photo in photos}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _inline(path: Path) -> str:
+    try:
+        return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError:
+        return ""
