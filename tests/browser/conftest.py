@@ -127,15 +127,17 @@ def start_training(page: Page, epochs: int = 5, data: str = "colours") -> None:
     expect(page.locator("#status")).to_contain_text(re.compile("Waiting|Training"), timeout=MINUTE)
 
 
-def train_own_photos(page: Page, folder: Path, each: int) -> None:
+def train_own_photos(page: Page, folder: Path, each: int, spoil: Callable[[Path], None] = lambda _folder: None) -> None:
     """Bring so many photos of two classes and train on them, as somebody who has nothing yet."""
     make_data(folder, each=each)
+    spoil(folder)
     page.locator("#door-own").click()
     for number, name in ((1, "blue"), (2, "red")):
         with page.expect_file_chooser() as chooser:
             page.locator(f"#add-{number}").click(timeout=MINUTE)
         chooser.value.set_files(sorted((folder / name).iterdir()))
-        expect(page.locator(f"#count-{number}")).to_contain_text(f"{each} photos", timeout=MINUTE)
+        here = len(list((folder / name).iterdir()))
+        expect(page.locator(f"#count-{number}")).to_contain_text(f"{here} photos", timeout=MINUTE)
     page.locator("#photos-train").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=2 * MINUTE)
 

@@ -84,6 +84,8 @@ def owner(browser: Browser, walked: Server, tmp_path_factory: pytest.TempPathFac
     loaded(page)
     train_own_photos(page, tmp_path_factory.mktemp("photos") / "in", 3)
     expect(page.locator("#current-words")).to_contain_text("right", timeout=MINUTE)
+    open_tab(page, "Report")
+    expect(page.locator("#report-matrix")).to_contain_text("What it confuses", timeout=2 * MINUTE)
     storage = context.storage_state()
     context.close()
     kept = tmp_path_factory.mktemp("kept")

@@ -48,6 +48,8 @@ def test_axe_finds_nothing_on_any_tab(
     train_own_photos(page, tmp_path / "in", 4)
     for tab in TABS:
         open_tab(page, tab)
+        if tab == "Report":
+            expect(page.locator("#report-matrix")).to_contain_text("What it confuses", timeout=2 * MINUTE)
         settled(page)
         for _ in range(2):
             page.evaluate(UNFOLD)
@@ -66,6 +68,8 @@ def test_a_phone_shows_everything_within_its_width_and_large_enough_to_tap(
     train_own_photos(page, tmp_path / "in", 4)
     for tab in TABS:
         open_tab(page, tab)
+        if tab == "Report":
+            expect(page.locator("#report-matrix")).to_contain_text("What it confuses", timeout=2 * MINUTE)
         settled(page)
         page.evaluate(UNFOLD)
         settled(page)

@@ -291,11 +291,13 @@ def test_the_report_is_a_table_to_copy_and_save(visit: Visit, server: Server) ->
     start_training(page, epochs=3)
     expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
     page.locator("#report-result").click()
+    unfold(page, "by-epoch")
     expect(page.locator("#report-numbers tbody tr")).to_have_count(3, timeout=MINUTE)
-    page.get_by_role("button", name="Copy", exact=True).click()
-    expect(page.locator("[data-copied]")).to_contain_text(re.compile("Copied|does not copy"))
+    epochs = page.locator("#report-epochs")
+    epochs.get_by_role("button", name="Copy", exact=True).click()
+    expect(epochs.locator("[data-copied]")).to_contain_text(re.compile("Copied|does not copy"))
     with page.expect_download() as download:
-        page.get_by_role("link", name="Save as CSV").click()
+        epochs.get_by_role("link", name="Save as CSV").click()
     lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
     assert len(lines) == 4
     assert lines[0].startswith("epoch,training accuracy,validation accuracy")

@@ -41,7 +41,8 @@ def test_noise_is_largest_where_half_is_right() -> None:
 
 def test_a_data_set_without_a_fault_is_told_its_noise_only() -> None:
     assert told() == [NOISE]
-    assert told(classes={"cats": {"train": 40}, "dogs": {"train": 40}}) == []
+    in_folds = told(classes={"cats": {"train": 40}, "dogs": {"train": 40}})
+    assert in_folds == ["All 80 photos teach and check: differences under 8 points are noise."]
 
 
 def test_duplicates_are_told_by_what_they_spoil() -> None:
@@ -94,7 +95,7 @@ def test_classes_with_fewer_than_twenty_photos_to_learn_from_are_named(train: in
 
 def test_of_many_small_classes_three_are_named() -> None:
     sentences = told(classes={f"c{n}": {"train": 5} for n in range(5)})
-    assert sentences == ["Fewer than 20 training photos: c0, c1, c2 and 2 more; more photos would help most there."]
+    assert sentences[1:] == ["Fewer than 20 training photos: c0, c1, c2 and 2 more; more photos would help most there."]
 
 
 @pytest.mark.parametrize(("dogs", "uneven"), [(40, "3.0 times as many photos as dogs"), (41, ""), (0, "120.0 times")])

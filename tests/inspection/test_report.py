@@ -16,12 +16,9 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.events import Event, Progress
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
-from tl_engine.data.dataset import split_validation
-from tl_engine.data.manifest import read_manifest
 from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
-from tl_engine.data.scan import scan
 from tl_engine.inspection.findings import Report
-from tl_engine.inspection.report import make_report, split_as_trained
+from tl_engine.inspection.report import make_report
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEFAULT = "efficientnet_lite0"
@@ -137,16 +134,12 @@ def test_four_tiny_photos_are_not_all_listed(make_images: MakeImages, inspected:
 # --- which data ------------------------------------------------------------------------------------------------------
 
 
-def test_data_without_a_validation_folder_is_split_as_a_training_will(
+def test_all_photos_of_data_without_a_validation_folder_teach_and_check(
     make_images: MakeImages, inspected: Inspected
 ) -> None:
-    folder = make_images()
-    manifest = watched(read_manifest(folder, inspected.settings), lambda _event: None)
-    split = split_as_trained(manifest)
-    assert split.data == split_validation(scan(folder, inspected.settings.limits), 0.2, seed=0)
-    assert [entry.split for entry in split.entries] == [record.split for record in split.data.records]
-    report, _ = report_of(folder, inspected.settings)
-    assert report.classes == {"blue": {"train": 5, "val": 1}, "red": {"train": 5, "val": 1}}
+    report, _ = report_of(make_images(), inspected.settings)
+    assert report.classes == {"blue": {"train": 6}, "red": {"train": 6}}
+    assert any("All 12 photos teach and check" in sentence for sentence in report.advice)
 
 
 def test_a_class_with_one_readable_photo_cannot_be_judged_and_the_rest_is_told(

@@ -105,7 +105,7 @@ class Predictor:
         _fill(model, folder)
         reference = Reference.load(Run(folder.parent).report)
         frozen = None if head_only or reference is None else _frozen(architecture, meta, settings)
-        if not head_only and frozen is None:
+        if reference and (int(reference.labels.max()) >= len(classes) or not (head_only or frozen)):
             reference = None
         return cls(model, architecture, preprocess, classes, meta, settings.limits.image_bytes, reference, frozen)
 

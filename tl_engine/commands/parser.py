@@ -7,12 +7,14 @@ from typing import NoReturn
 from tl_engine.base.settings import FOLDER_OPTIONS
 from tl_engine.base.written import AUTO
 from tl_engine.commands.inspect import inspect_command, take_command
+from tl_engine.commands.lab import lab_command
 from tl_engine.commands.lists import architectures_command, runs_command, stop_command
 from tl_engine.commands.predict import predict_command
 from tl_engine.commands.printing import WRONG
 from tl_engine.commands.spare import spare_command
 from tl_engine.commands.train import train_command
 from tl_engine.commands.understand import compare_command, explain_command, report_command
+from tl_engine.evaluation.lab import LABS
 from tl_engine.runs.config import PRESETS, SETTINGS, explained
 
 Function = Callable[[argparse.Namespace], int]  # of a command: arguments to exit code
@@ -86,7 +88,14 @@ def _understand(command: Callable[..., Parser]) -> tuple[Parser, ...]:
     explain.add_argument("--out", required=True, metavar="FILE.png", help="Where the picture with its map goes.")
     explain.add_argument("--class", dest="class_name", metavar="C", help="The class; by default the likeliest.")
     explain.add_argument("--hide", action="store_true", help="Hide a part at a time: slower, no gradients.")
-    return report, compare, explain
+    lab = command("lab", lab_command, "Try backbones and strategies side by side; begun again, it goes on.", *folders)
+    lab.add_argument("--data", required=True, metavar="X", help=SETTINGS["data"].text)
+    lab.add_argument("--set", metavar="S", help=f"A lab that is ready: {', '.join(LABS)}.")
+    lab.add_argument("--architectures", metavar="A,B", help="Backbones; by default the one that works offline.")
+    lab.add_argument("--strategies", metavar="S,T", help="By default feature-extraction, fine-tuning, from-scratch.")
+    lab.add_argument("--repeats", default="1", metavar="N", help="So many seeds of each; the spread is told.")
+    lab.add_argument("--epochs", metavar="N", help="Of each, instead of what its strategy starts from.")
+    return report, compare, explain, lab
 
 
 def _data_commands(command: Callable[..., Parser]) -> tuple[Parser, Parser]:

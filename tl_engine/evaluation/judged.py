@@ -5,6 +5,7 @@ Small files of numbers and names in the run's `report/`, one for each kind of ju
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from tl_engine.base.files import write_whole
 
 FOLDS, VAL, TEST = "folds", "val", "test"
 JUDGES = (TEST, VAL, FOLDS)  # the most trustworthy first
+# What numpy and zipfile raise for one flipped byte or another.
+DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 Logits = NDArray[np.float32]  # (N, C)
 Labels = NDArray[np.int64]  # (N,)
 
@@ -49,7 +52,7 @@ class Judged:
         try:
             with np.load(folder / f"{judge}.npz", allow_pickle=False) as kept:
                 return cls._from(judge, kept)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except DAMAGED:
             return None
 
     @classmethod

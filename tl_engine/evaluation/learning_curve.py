@@ -17,6 +17,8 @@ DRAWS = 4
 ITERATIONS = 25
 MOST_WORK = 5e7  # photos times numbers of a feature times classes; beyond that fewer shares and one draw are tried
 STILL_RISING = 2.0  # standard errors by which the loss must fall over the last step
+# By share: for each draw the photos that taught, and of each photo that judged the loss and whether it was right.
+Points = dict[float, list[tuple[int, NDArray[np.float64], NDArray[np.bool_]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,16 @@ def learning_curve(learnt: Learnt, classes: int, seed: int = 0) -> dict[str, Any
     if not masks:
         return None
     found = _solved(learnt, np.stack([mask for _, _, mask in masks]), classes)
-    points: dict[float, list[tuple[int, NDArray[np.float64], NDArray[np.bool_]]]] = {}
+    points: Points = {}
     for (share, draw, mask), logits in zip(masks, found, strict=True):
         judges = held[draw] if learnt.folds is not None else np.ones(len(learnt.judge_labels), bool)
         labels = learnt.judge_labels[judges]
         each, right = losses(logits[judges], labels), logits[judges].argmax(1) == labels
         points.setdefault(share, []).append((int(mask.sum()), each, right))
-    return _told(points)
+    return _told(points, same=learnt.folds is None)
 
 
-def _told(points: dict[float, list[tuple[int, NDArray[np.float64], NDArray[np.bool_]]]]) -> dict[str, Any]:
+def _told(points: Points, *, same: bool) -> dict[str, Any]:
     rows = []
     for share in sorted(points):
         own = points[share]
@@ -65,19 +67,26 @@ def _told(points: dict[float, list[tuple[int, NDArray[np.float64], NDArray[np.bo
             "accuracy": float(np.mean(accuracies)), "low": min(accuracies), "high": max(accuracies),
             "log_loss": float(np.mean([each.mean() for _, each, _ in own])),
         })  # fmt: skip
-    return {"points": rows, **_last_step(points)}
+    return {"points": rows, **_last_step(points, same=same)}
 
 
-def _last_step(points: dict[float, list[tuple[int, NDArray[np.float64], NDArray[np.bool_]]]]) -> dict[str, Any]:
-    """From half of the photos to all of them: by how much the loss falls, and whether that is more than chance."""
+def _last_step(points: Points, *, same: bool) -> dict[str, Any]:
+    """From half of the photos to all of them: by how much the loss falls, and whether that is more than chance.
+
+    `same`: every draw is judged by the same photos, which then count once each.
+    """
     if not {0.5, 1.0} <= points.keys():
         return {"still_rising": None}
     half, whole = (np.concatenate([each for _, each, _ in points[share]]) for share in (0.5, 1.0))
     if len(half) != len(whole):
         return {"still_rising": None}
     fall = half - whole
-    error = float(fall.std() / np.sqrt(max(1, len(fall) / len(points[1.0]))))
-    return {"fall": float(fall.mean()), "error": error, "still_rising": bool(fall.mean() > STILL_RISING * error)}
+    each = fall.reshape(len(points[1.0]), -1).mean(0) if same else fall
+    error = float(each.std() / np.sqrt(len(each)))
+    gained = np.mean([right.mean() for _, _, right in points[1.0]]) > np.mean([r.mean() for _, _, r in points[0.5]])
+    # A head on noise becomes less sure with more photos, and its loss falls too: then no photo more is right.
+    rising = bool(gained and fall.mean() > STILL_RISING * error)
+    return {"fall": float(fall.mean()), "error": error, "still_rising": rising}
 
 
 def _held_out(learnt: Learnt, draws: int) -> list[NDArray[np.bool_]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_engine.base.errors import EngineError, RunError, without_paths
+from tl_engine.base.errors import DataError, EngineError, RunError, without_paths
 from tl_engine.base.events import EpochEnd, Event, Progress
 from tl_engine.base.files import write_whole
 from tl_engine.base.settings import Settings
@@ -120,6 +120,8 @@ def _curve(run: Run, photos: RunPhotos, settings: Settings) -> Generator[Event, 
     embedded = yield from Embedder(backbone, make_runtime(backbone, settings), settings).look(data)
     there = [record for record in data.records if record.path not in embedded.unreadable]
     train, val = ([r for r in there if r.split == split] for split in ("train", "val"))
+    if not train:
+        raise DataError("No photo that taught this training can be read any more: what needs them is left out.")
     features = flat_features(embedded.plain(train)).cpu().numpy()
     labels = np.array([record.label for record in train], np.int64)
     if val:

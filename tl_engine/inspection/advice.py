@@ -66,6 +66,9 @@ def _on_counts(report: "Report") -> Iterator[str]:
     checked = sum(splits.get("val", 0) for splits in report.classes.values())
     if checked:
         yield f"{_count(checked, 'validation photo')}: differences under {noise(checked)} points are noise."
+    else:  # a head that is solved is judged in folds
+        every = sum(totals.values())
+        yield f"All {_count(every, 'photo')} teach and check: differences under {noise(every)} points are noise."
     few = [name for name, splits in report.classes.items() if splits.get("train", 0) < FEW]
     if few:
         names = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")

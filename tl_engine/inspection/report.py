@@ -19,16 +19,15 @@ from tl_engine.base.events import Event
 from tl_engine.base.files import write_json
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
-from tl_engine.data.dataset import split_validation, without
+from tl_engine.data.dataset import without
 from tl_engine.data.manifest import Entry, Manifest, read_manifest
 from tl_engine.data.mends import KEEP, Located
 from tl_engine.inspection import label_check
 from tl_engine.inspection.advice import advice
 from tl_engine.inspection.duplicates import find_duplicates
 from tl_engine.inspection.findings import Duplicates, Features, Finding, Report
-from tl_engine.runs.config import SEED, VAL_FRACTION
 
-FORMAT = 2  # of the cached report; another one is made anew
+FORMAT = 3  # of the cached report; another one is made anew
 TINY = 64  # pixels of the short side under which a photo is a blur to the network
 ODD_SHARE = 0.05  # of the files: a format that no more of them have is odd beside the others
 KEPT_FIRST = ("val", "test", "train")  # the few photos to check with stay as many as they were
@@ -39,7 +38,7 @@ MOST_ALIKE = 5  # pairs of classes told
 def make_report(located: Located, settings: Settings, architecture: str) -> Generator[Event, None, Report]:
     """The report of a data set, as corrected. Raises DataError or WeightsError."""
     manifest = yield from read_manifest(located.root, settings, located.layout)
-    manifest = split_as_trained(located.applied_to_manifest(manifest))
+    manifest = located.applied_to_manifest(manifest)
     kept = settings.cache / "reports" / f"{_key(manifest, located, settings, architecture)}.json"
     if report := _cached(kept):
         return report
@@ -50,14 +49,6 @@ def make_report(located: Located, settings: Settings, architecture: str) -> Gene
     with contextlib.suppress(OSError):  # the cache only saves time
         write_json(kept, {"format": FORMAT, "report": report.to_dict()})
     return report
-
-
-def split_as_trained(manifest: Manifest, fraction: float = VAL_FRACTION, seed: int = SEED) -> Manifest:
-    """The manifest with the split that a training makes, by default an untold one, where the data brings none."""
-    data = split_validation(manifest.data, fraction, seed)
-    pairs = zip(manifest.entries, data.records, strict=True)
-    entries = tuple(dataclasses.replace(entry, split=record.split) for entry, record in pairs)
-    return Manifest(data=data, entries=entries)
 
 
 def _key(manifest: Manifest, located: Located, settings: Settings, architecture: str) -> str:
