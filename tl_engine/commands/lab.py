@@ -5,12 +5,13 @@ import json
 import sys
 from typing import Any
 
-from tl_engine.base.errors import ConfigError
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import duration, percent, size_words
 from tl_engine.commands.printing import FAILED, FINISHED
-from tl_engine.evaluation.lab import asked_for, results, run_lab, trials
+from tl_engine.commands.understand import whole_number
+from tl_engine.lab.results import by_label, results
+from tl_engine.lab.trials import asked_for, run_lab, trials
 from tl_engine.sources.intake import load_data
 from tl_engine.sources.samples import SAMPLES
 
@@ -21,14 +22,14 @@ def lab_command(arguments: argparse.Namespace) -> int:
     """Run the trials that have not been run, then print what came of all. Raises EngineError before the first."""
     given = vars(arguments)
     settings = Settings.make(**{name: given.get(name) for name in ("runs", "data_dir", "weights_dir", "cache_dir")})
-    repeats = _repeats(arguments.repeats)
+    repeats = whole_number("repeats", arguments.repeats, 1, MOST_REPEATS)
     data = load_data(arguments.data, settings)
     named = arguments.data if arguments.data in SAMPLES else str(data.root)
     more = {"epochs": arguments.epochs} if arguments.epochs else {}
     asked = asked_for(arguments.set, arguments.architectures, arguments.strategies)
     wanted, impossible = trials(named, asked, repeats, more)
     done, left_out = run_lab(wanted, settings, lambda line: print(printable(line), file=sys.stderr, flush=True))
-    found: dict[str, Any] = results(done, settings) | {"left_out": impossible + left_out}
+    found: dict[str, Any] = results(by_label(done), settings) | {"left_out": impossible + left_out}
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
     else:
@@ -49,9 +50,3 @@ def _print(found: dict[str, Any]) -> None:
         print(printable(f"{verdict['first']} beside {verdict['second']}: {verdict['sentence']}"))
     for line in found["left_out"]:
         print(printable(f"left out: {line}"))
-
-
-def _repeats(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_REPEATS:
-        raise ConfigError(f"repeats must be a whole number between 1 and {MOST_REPEATS}, got {text[:60]!r}.")
-    return int(text)

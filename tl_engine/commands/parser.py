@@ -14,7 +14,7 @@ from tl_engine.commands.printing import WRONG
 from tl_engine.commands.spare import spare_command
 from tl_engine.commands.train import train_command
 from tl_engine.commands.understand import compare_command, explain_command, report_command
-from tl_engine.evaluation.lab import LABS
+from tl_engine.lab.trials import LABS
 from tl_engine.runs.config import PRESETS, SETTINGS, explained
 
 Function = Callable[[argparse.Namespace], int]  # of a command: arguments to exit code
@@ -78,6 +78,7 @@ def _understand(command: Callable[..., Parser]) -> tuple[Parser, ...]:
     report.add_argument("--html", metavar="FILE", help="Write it as one page that needs nothing else.")
     report.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
     report.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
+    report.add_argument("--repeats", default="0", metavar="N", help="Draw folds anew so often and tell the spread.")
     report.add_argument("--again", action="store_true", help="Make it anew, as when the photos are back.")
     compare = command("compare", compare_command, "Say whether one run beats another on the same photos.", *folders)
     for name in ("first", "second"):

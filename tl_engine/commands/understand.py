@@ -20,14 +20,17 @@ from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.runs.find import classifier_folder
 from tl_engine.runs.run import CONFIG, Run, find_run
 
+MOST_REPEATS = 100
+
 
 def report_command(arguments: argparse.Namespace) -> int:
     """The report of a run, made if it is not there yet. Raises RunError where the run left nothing to report."""
     settings = _settings(arguments)
     run = named_run(arguments.run, settings)
-    report = None if arguments.again else read_report(run)
+    repeats = whole_number("repeats", arguments.repeats, 0, MOST_REPEATS)
+    report = None if arguments.again or repeats else read_report(run)
     if report is None:
-        report = watched(make_report(run, settings), _tell if arguments.progress else lambda _event: None)
+        report = watched(make_report(run, settings, repeats), _tell if arguments.progress else lambda _event: None)
     if arguments.html:
         _write(written_path(arguments.html), whole_page(run, report, RunPhotos.of(run, settings)))
     if arguments.json or not arguments.html:
@@ -63,6 +66,13 @@ def explain_command(arguments: argparse.Namespace) -> int:
     facts: dict[str, Any] = {"file": arguments.out, "class": found.class_name, "peak": found.peak}
     print(json.dumps({**facts, "sentence": found.sentence}) if arguments.json else printable(found.sentence))
     return FINISHED
+
+
+def whole_number(name: str, text: str, low: int, high: int) -> int:
+    """A number that a person wrote. Raises ConfigError."""
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise ConfigError(f"{name} must be a whole number between {low} and {high}, got {text[:60]!r}.")
+    return int(text)
 
 
 def named_run(name: str, settings: Settings) -> Run:

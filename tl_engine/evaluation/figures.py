@@ -20,7 +20,7 @@ from tl_engine.evaluation.judged import FOLDS, Judged, Labels
 LEAST_FOR_BARS = 50  # photos under which a reliability diagram shows nothing but chance
 BARS = 6
 CONFIDENCE = 0.95  # of every interval
-MOST_PAIRS, MOST_MISTAKES = 200, 60  # told
+MOST_PAIRS, MOST_MISTAKES, MOST_GALLERY = 200, 60, 12  # told
 
 
 def interval(right: int, photos: int) -> tuple[float, float]:
@@ -63,6 +63,7 @@ def figures(judged: Judged, classes: Sequence[str], temperature: float, *, own: 
         "confusion": confusion.tolist(),
         "pairs": pairs(confusion, classes),
         "mistakes": mistakes(judged, probabilities, classes),
+        "gallery": gallery(judged, probabilities, classes),
         "temperature": temperature,
         "log_loss": float(-np.log(np.maximum(probabilities[np.arange(photos), labels], 1e-12)).mean()),
         "raw_log_loss": float(losses(judged.logits, labels).mean()),
@@ -121,6 +122,12 @@ def mistakes(judged: Judged, probabilities: Probabilities, classes: Sequence[str
     rows = np.flatnonzero(judged.predicted != judged.labels)
     ranked = rows[np.argsort(-probabilities[rows].max(1), kind="stable")][:MOST_MISTAKES]
     return [photo(judged, probabilities, classes, int(row)) for row in ranked]
+
+
+def gallery(judged: Judged, probabilities: Probabilities, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Some judged photos, drawn by lot and the same each time, right or wrong as they come."""
+    drawn = np.random.default_rng(0).permutation(len(judged.labels))[:MOST_GALLERY]
+    return [photo(judged, probabilities, classes, int(row)) for row in drawn]
 
 
 def photo(judged: Judged, probabilities: Probabilities, classes: Sequence[str], row: int) -> dict[str, Any]:

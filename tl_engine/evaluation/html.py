@@ -109,24 +109,34 @@ def charts_html(report: Mapping[str, Any]) -> str:
     """Reliability and learning curve, or why they are not there."""
     parts = []
     if report["reliability"]:
-        parts.append(f"<h3>How sure, and how often right</h3>{reliability_svg(report['reliability'])}")
+        parts.append(f"<h3>How sure, and how often right</h3>{_saved(reliability_svg(report['reliability']), 'sure')}")
         parts.append("<p>On the dashed line it would be right as often as it is sure; bars are 95 % intervals.</p>")
     if report["learning_curve"]:
-        parts.append(f"<h3>What more photos brought</h3>{learning_svg(report['learning_curve']['points'])}")
+        drawn = learning_svg(report["learning_curve"]["points"])
+        parts.append(f"<h3>What more photos brought</h3>{_saved(drawn, 'photos')}")
         parts.append("<p>The band shows by how much another draw of as many photos changes it.</p>")
     parts += [f"<p>{said(entry['reason'], 300)}</p>" for entry in report["missing"]]
     return "".join(parts)
+
+
+def _saved(svg: str, name: str) -> str:
+    """A chart with a link that saves it as a file."""
+    address = base64.b64encode(svg.replace("currentColor", "#52525b").encode()).decode()
+    link = f'<a download="{name}.svg" href="data:image/svg+xml;base64,{address}">Save as SVG</a>'
+    return f'{svg}<p class="tl-save">{link}</p>'
 
 
 def photos_html(entries: Iterable[Mapping[str, Any]], photos: RunPhotos) -> str:
     """Judged photos with what they show and what they were taken for."""
     items = []
     for entry in entries:
-        picture = _inline(photos.small(entry["file"]))
+        picture, why = _inline(photos.small(entry["file"])), _inline(photos.why(entry["file"]))
         right = entry["true"] == entry["predicted"]
         words = f"{said(entry['true'])}, " + ("recognised" if right else f"taken for {said(entry['predicted'])}")
         mark = "✓" if right else "✕"
         shown = f'<img alt="" src="{picture}">' if picture else '<span class="tl-gone">no small copy</span>'
+        if why:
+            shown += f'<img alt="what spoke for {said(entry["predicted"])}, in bright colours" src="{why}">'
         items.append(f"<li>{shown}<br>{mark} {words}, {percent(entry['probability'])}</li>")
     return f'<ul class="tl-photos">{"".join(items)}</ul>' if items else "<p>None.</p>"
 
@@ -142,6 +152,7 @@ def whole_page(run: Run, report: Mapping[str, Any], photos: RunPhotos) -> str:
         f"<h2>By class</h2>{classes_html(report)}",
         f"<h2>What it confuses</h2>{confusion_html(report)}",
         f"<h2>Worst mistakes</h2>{photos_html(report['mistakes'][:MOST_SHOWN], photos)}",
+        f"<h2>Some of the photos</h2>{photos_html(report['gallery'], photos)}",
         charts_html(report),
     ]
     return (

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tl_engine.evaluation.calibration import losses
 from tl_engine.inspection.findings import Features
+from tl_engine.inspection.folds import FOLDS
 
 SHARES = (0.05, 0.1, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0)
 DRAWS = 4
@@ -127,3 +128,34 @@ def _solved(learnt: Learnt, masks: NDArray[np.bool_], classes: int) -> list[NDAr
             weight, bias = scaled.head(solver.weight[0], solver.bias[0])
             found.append((judges @ weight.T + bias).numpy())
     return found
+
+
+def redrawn(learnt: Learnt, classes: int, repeats: int) -> dict[str, Any]:
+    """The accuracy in folds that are drawn anew `repeats` times: how much of a figure is the luck of the draw.
+
+    A head that is solved has no seed of its own, so the spread comes from the draw alone.
+    """
+    import torch
+
+    from tl_engine.classifiers.solved_head import SolvedHead
+
+    labels, views = torch.from_numpy(learnt.labels), torch.from_numpy(learnt.features)[None]
+    accuracies = []
+    for number in range(repeats):
+        folds = torch.from_numpy(_drawn_folds(learnt, number))
+        heads = SolvedHead(views, labels, classes, folds=folds)
+        for _ in range(ITERATIONS):
+            heads.step()
+        said = heads.judged()
+        if said is not None:
+            accuracies.append(float((said.argmax(1) == labels).double().mean()))
+    return {"accuracies": accuracies, "mean": float(np.mean(accuracies)), "spread": float(np.std(accuracies))}
+
+
+def _drawn_folds(learnt: Learnt, number: int) -> NDArray[np.int64]:
+    """Folds drawn by lot in each class; copies are not looked for again."""
+    random, folds = np.random.default_rng([1, number]), np.zeros(len(learnt.labels), np.int64)
+    for label in np.unique(learnt.labels):
+        own = random.permutation(np.flatnonzero(learnt.labels == label))
+        folds[own] = np.arange(len(own)) % FOLDS
+    return folds

@@ -7,7 +7,7 @@ becomes of it. No torch here until it computes.
 import contextlib
 import json
 import traceback
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from tl_engine.base.files import write_whole
 from tl_engine.base.settings import Settings
 from tl_engine.evaluation.figures import figures, hardest, temperature_is_own
 from tl_engine.evaluation.judged import FOLDS, Judged, read_judged
-from tl_engine.evaluation.learning_curve import Learnt, learning_curve
+from tl_engine.evaluation.learning_curve import Learnt, learning_curve, redrawn
 from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.evaluation.sentences import sentences
 from tl_engine.runs.run import Run
@@ -27,6 +27,7 @@ from tl_engine.runs.saved_classifier import read_meta
 FORMAT = 1
 REPORT = "report.json"
 STAGES = 3  # of making it
+MOST_EXPLAINED = 12  # mistakes, the surest first
 GALLERY = 24  # photos of each class shown with what was said of them
 FEATURES_STRATEGY = "feature-extraction"
 OLD = "This training left no judged photos behind, as those of older versions did not: train again to get a report."
@@ -50,8 +51,11 @@ def failed_report(run: Run) -> str | None:
         return None
 
 
-def make_report(run: Run, settings: Settings) -> Generator[Event, None, dict[str, Any]]:
-    """Make the report and keep it. Raises RunError where the run left nothing to report."""
+def make_report(run: Run, settings: Settings, repeats: int = 0) -> Generator[Event, None, dict[str, Any]]:
+    """Make the report and keep it; `repeats` draws folds anew so often, to show the spread.
+
+    Raises RunError where the run left nothing to report.
+    """
     judged = read_judged(run.report)
     if not judged:
         raise RunError(OLD)
@@ -68,9 +72,13 @@ def make_report(run: Run, settings: Settings) -> Generator[Event, None, dict[str
     report["photos_here"] = photos.root is not None
     report["missing"] = []
     yield Progress(stage="making the report", done=1, total=STAGES)
-    report["learning_curve"] = yield from _or_reason(report, "learning_curve", _curve(run, photos, settings))
+    learnt = yield from _or_reason(report, "learning_curve", _features(run, photos, settings))
+    report["learning_curve"] = learning_curve(learnt, len(meta.classes)) if learnt else None
+    report["repeats"] = redrawn(learnt, len(meta.classes), repeats) if learnt and repeats else None
     yield Progress(stage="making the report", done=2, total=STAGES)
     photos.keep_small(_wanted(run, first))
+    with contextlib.suppress(EngineError, OSError):  # a backbone that is gone by now, a full disk
+        _explain(report["mistakes"][:MOST_EXPLAINED], photos, run, settings)
     report["sentences"] = list(sentences(report, [e for e in run.events()[0] if isinstance(e, EpochEnd)]))
     with contextlib.suppress(OSError):  # a full disk, or a run that was deleted: it is shown all the same
         write_whole(run.report / REPORT, json.dumps(report).encode("ascii"))
@@ -95,8 +103,8 @@ def _other(judged: Judged) -> dict[str, Any]:
 
 
 def _or_reason(
-    report: dict[str, Any], name: str, part: Generator[Event, None, dict[str, Any] | None]
-) -> Generator[Event, None, dict[str, Any] | None]:
+    report: dict[str, Any], name: str, part: Generator[Event, None, Learnt | None]
+) -> Generator[Event, None, Learnt | None]:
     """A part of the report; where it cannot be made, the reason in `missing`."""
     try:
         return (yield from part)
@@ -105,8 +113,8 @@ def _or_reason(
         return None
 
 
-def _curve(run: Run, photos: RunPhotos, settings: Settings) -> Generator[Event, None, dict[str, Any] | None]:
-    """The learning curve, on the features that the training left in the cache."""
+def _features(run: Run, photos: RunPhotos, settings: Settings) -> Generator[Event, None, Learnt | None]:
+    """The photos as features, which the training left in the cache. Raises EngineError."""
     if run.facts.strategy != FEATURES_STRATEGY:
         raise RunError("A learning curve is shown for feature extraction, where a head is solved in milliseconds.")
     data = photos.folder()
@@ -126,15 +134,25 @@ def _curve(run: Run, photos: RunPhotos, settings: Settings) -> Generator[Event, 
     labels = np.array([record.label for record in train], np.int64)
     if val:
         judges = flat_features(embedded.plain(val)).cpu().numpy()
-        return learning_curve(
-            Learnt(features, labels, judges, np.array([r.label for r in val], np.int64), None), len(data.classes)
-        )
+        return Learnt(features, labels, judges, np.array([r.label for r in val], np.int64), None)
     folds = make_folds(train, embedded.hashes, embedded.tones(train), features, int(run.facts.options.get("seed", 0)))
     if folds is None:
         return None
-    return learning_curve(
-        Learnt(features, labels, features, labels, np.array(folds.number, np.int64)), len(data.classes)
-    )
+    return Learnt(features, labels, features, labels, np.array(folds.number, np.int64))
+
+
+def _explain(mistakes: Sequence[dict[str, Any]], photos: RunPhotos, run: Run, settings: Settings) -> None:
+    """Keep of each of these mistakes what spoke for the class that was named. Raises EngineError."""
+    there = [(entry, path) for entry in mistakes if (path := photos.path(entry["file"]))]
+    if not there:
+        return
+    from tl_engine.classifiers.predictor import Predictor
+    from tl_engine.explain.explained import explain
+
+    predictor = Predictor.load(run.best, settings)
+    for entry, path in there:
+        found = explain(predictor, predictor.open(path), entry["predicted"])
+        photos.keep_why(entry["file"], found.picture)
 
 
 def _wanted(run: Run, judged: Judged) -> Iterator[str]:

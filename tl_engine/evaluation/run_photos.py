@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from PIL import Image
+
 from tl_engine.base.errors import DataError, EngineError, ImageError
 from tl_engine.base.files import appearing
 from tl_engine.base.parallel import in_order
@@ -52,6 +54,19 @@ class RunPhotos:
         path = small_copy(self.run.report, str(facts["sha256"])) if facts else None
         return path if path and path.is_file() else None
 
+    def why(self, file: str) -> Path | None:
+        """The small picture of what spoke for the class it was taken for, if there is one."""
+        facts = self.listed.get(file)
+        path = why_copy(self.run.report, str(facts["sha256"])) if facts else None
+        return path if path and path.is_file() else None
+
+    def keep_why(self, file: str, picture: Image.Image) -> None:
+        """Keep that picture, small. Raises OSError."""
+        small = picture.copy()
+        small.thumbnail((SIDE, SIDE))
+        with appearing(why_copy(self.run.report, str(self.listed[file]["sha256"]))) as partial:
+            small.save(partial, "JPEG", quality=QUALITY)
+
     def keep_small(self, files: Iterable[str]) -> None:
         """Make small copies of these photos, MOST at most; those that cannot be read get none."""
         wanted = [file for file in dict.fromkeys(files) if self.small(file) is None][:MOST]
@@ -83,6 +98,11 @@ class RunPhotos:
         if not records:
             raise DataError("The photos of this training are no longer here: what needs them is left out.")
         return ImageFolder(root=self.root, classes=self.classes, records=records)
+
+
+def why_copy(report: Path, sha256: str) -> Path:
+    """Where the picture of what spoke for a class lies, of the photo of that content."""
+    return report / SMALL / f"{sha256[:32]}-why.jpg"
 
 
 def small_copy(report: Path, sha256: str) -> Path:

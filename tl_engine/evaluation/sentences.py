@@ -18,6 +18,9 @@ def sentences(report: Mapping[str, Any], epochs: Sequence[EpochEnd]) -> Iterator
     yield from on_confusion(report)
     yield from on_sureness(report)
     yield from on_curve(report.get("learning_curve"))
+    if repeats := report.get("repeats"):
+        number, spread = len(repeats["accuracies"]), percent(repeats["spread"])
+        yield f"Drawn anew {number} times, the folds give {percent(repeats['mean'])}, give or take {spread}."
     yield from on_classes(report)
     yield from on_epochs(epochs, chosen=bool(report["chosen"]))
 

@@ -53,7 +53,9 @@ class Evidence:
         if self.data.of("val") and best.score.logits is not None:
             self._write(VAL, self.data.of("val"), best.score.logits, chosen=best.chosen and config.epochs > 1)
         embedded = self.inputs.embedded
-        if embedded is None and config.strategy != "from-scratch":
+        # With several processes one alone cannot embed, and the others have gone on.
+        alone = self.inputs.runtime.accelerator.num_processes == 1
+        if embedded is None and config.strategy != "from-scratch" and alone:
             embedded = yield from self._frozen()
         if embedded is not None:
             self._refer(embedded)

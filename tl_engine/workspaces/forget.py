@@ -15,7 +15,7 @@ from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.names import REMOVED
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
-from tl_engine.evaluation.run_photos import small_copy
+from tl_engine.evaluation.run_photos import small_copy, why_copy
 from tl_engine.photos.thumbnails import place
 from tl_engine.runs import open_runs
 from tl_engine.runs.run import OPEN_STATES, REPORT
@@ -161,6 +161,7 @@ def _forget(photos: Iterable[Path], root: Path, settings: Settings) -> None:
     for report in settings.runs.glob(f"*/{REPORT}"):  # small copies travel with the runs that used the photos
         for digest in digests:
             small_copy(report, digest).unlink(missing_ok=True)
+            why_copy(report, digest).unlink(missing_ok=True)
     for copy in handed_folder().rglob("*"):
         with contextlib.suppress(OSError):
             if copy.is_file() and (copy.name in names or _is_one_of(copy, contents)):

@@ -10,8 +10,9 @@ from typing import Any
 
 from tl_engine.backbones.architectures import get_architecture
 from tl_engine.backbones.weights import check_weights
-from tl_engine.base.errors import ConfigError, RunError
+from tl_engine.base.errors import ConfigError, RunError, WeightsError
 from tl_engine.base.names import slug
+from tl_engine.lab.trials import THREE
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.find import classifier_of
@@ -20,6 +21,7 @@ from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.runs.saved_classifier import saved_at
 from tl_engine.runs.titles import title_of
 from tl_engine.workspaces import corrections
+from tl_engine.workspaces.chosen import Chosen
 from tl_engine.workspaces.scratch import ZIP, new_folder
 from tl_engine.workspaces.workspace import Workspace, new_token
 
@@ -50,6 +52,42 @@ def _going(visitor: Workspace) -> Run | None:
     """The run of this visitor that waits or is at work."""
     going = open_runs.listed(visitor.settings.runs)
     return next((r for r in going if visitor.owns(r) and r.state() in OPEN_STATES), None)
+
+
+def lab_title(chosen: Chosen) -> str:
+    """What the trainings of a lab on that data set are called."""
+    return f"Lab: {chosen.run_title}"
+
+
+def lab_configs(choice: str | None, architecture: str, visitor: Workspace) -> tuple[list[TrainConfig], list[str]]:
+    """The trainings of a lab, all judged on the same photos held out, and why some cannot be.
+
+    Raises EngineError where none can.
+    """
+    if _going(visitor):
+        raise RunError("Your training is still going on: wait for it, or stop it first.")
+    configs, left_out = [], []
+    for strategy in THREE:
+        options = {"data": choice, "architecture": architecture, "strategy": strategy, "judge": "split"}
+        try:
+            configs.append(checked_config(options, visitor))
+        except (ConfigError, WeightsError) as error:
+            said = error.for_visitors if isinstance(error, WeightsError) else str(error)
+            left_out.append(f"{strategy}: {said}")
+    if not configs:
+        raise RunError(left_out[0])
+    return configs, left_out
+
+
+def start_lab(choice: str | None, architecture: str, visitor: Workspace, spare: Spare | None = None) -> list[Run]:
+    """Queue the trainings of a lab, one after the other. Raises EngineError."""
+    configs, _ = lab_configs(choice, architecture, visitor)
+    title = lab_title(visitor.data(choice))
+    with STARTING:
+        waiting = len(open_runs.names(visitor.settings.runs))
+        if waiting + len(configs) > MOST_WAITING:
+            raise RunError(f"{waiting} trainings are waiting already: try again when some have ended.")
+        return [queue.start(c, visitor.settings, new_token(), visitor.token, spare, title) for c in configs]
 
 
 def checked_config(options: Mapping[str, Any], visitor: Workspace) -> TrainConfig:

@@ -1,4 +1,4 @@
-"""A press that destroys something asks first: the question appears below its button, with yes and no."""
+"""A press that destroys something, or takes long, asks first: the question appears below, with yes and no."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +13,16 @@ from ui.parts.wording import text
 class Confirm:
     """The button, and the question that it opens."""
 
-    def __init__(self, label: str, name: str, option: str = "") -> None:
-        self.ask = gr.Button(label, size="sm", variant="stop", elem_id=name)
+    def __init__(
+        self, label: str, name: str, option: str = "", *, yes: str = "Yes, delete", no: str = "No, keep"
+    ) -> None:
+        self.ask = gr.Button(label, size="sm", variant="stop" if "delete" in yes else "secondary", elem_id=name)
         with gr.Column(visible=False, elem_classes="tl-confirm", elem_id=f"{name}-question") as self.box:
             self.words = gr.HTML("")
             self.option = gr.Checkbox(False, label=option, visible=bool(option))
             with gr.Row():
-                self.yes = gr.Button("Yes, delete", size="sm", variant="stop", elem_id=f"{name}-yes")
-                self.no = gr.Button("No, keep", size="sm", elem_id=f"{name}-no")
+                self.yes = gr.Button(yes, size="sm", variant="stop", elem_id=f"{name}-yes")
+                self.no = gr.Button(no, size="sm", elem_id=f"{name}-no")
 
     @property
     def shown(self) -> list[Any]:

@@ -139,13 +139,15 @@ class ReportTab:
             f"<h3>By class</h3>{html.classes_html(report)}</div>"
         )
         confusion = html.confusion_html(report, buttons=True)
+        some = html.photos_html(report["gallery"], photos)
         mistakes = html.photos_html(report["mistakes"][:MOST_MISTAKES], photos)
         return {
             self.words: head,
             self.make: gr.Button(visible=False),
             self.body: gr.Column(visible=True),
             self.matrix: f'<div class="tl-report"><h3>What it confuses</h3>{confusion}</div>',
-            self.more: f'<div class="tl-report"><h3>Worst mistakes</h3>{mistakes}{html.charts_html(report)}</div>',
+            self.more: f'<div class="tl-report"><h3>Worst mistakes</h3>{mistakes}<h3>Some of the photos</h3>{some}'
+            f"{html.charts_html(report)}</div>",
             self.timer: gr.Timer(POLL, active=False),
         }
 

@@ -20,6 +20,7 @@ from ui.parts.wording import QUIET, text
 from ui.predict.classifiers import choices
 from ui.train.curves import run_curves
 from ui.train.form import TrainForm
+from ui.train.lab import LabView
 from ui.train.plot_files import file_stem
 from ui.train.plots import accuracy_plot, loss_plot
 from ui.train.run_view import EventReader, RunView, log_html, view
@@ -52,6 +53,7 @@ class TrainTab:
             self._result()
             with gr.Accordion("How it learns", open=False, elem_id="how"):
                 self.form = TrainForm(settings)
+            self.lab = LabView(settings, workspace, spare)
             with gr.Accordion("Log", open=False, elem_id="log-box"):
                 self.log = gr.HTML(log_html(None), elem_id="log")
             self.run = gr.Textbox("", visible=False)  # the page's current run
@@ -82,6 +84,7 @@ class TrainTab:
         gr.on(
             [self.tab.select, choice.change], self.describe_data, about, self.about, trigger_mode="always_last", **QUIET
         )
+        self.lab.connect(self.tab, choice, self.form.architecture)
         act(self.change.click, lambda: {tabs: gr.Tabs(selected="photos")}, None, [tabs], self.said)
 
     def wire_start(self, button: gr.Button, said: gr.HTML, *, example: bool = False) -> None:

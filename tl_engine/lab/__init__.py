@@ -1,0 +1,1 @@
+"""The textbooks as one press: trials of backbones and strategies side by side, and what came of them."""
