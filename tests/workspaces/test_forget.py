@@ -14,9 +14,10 @@ from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import read_manifest
+from tl_engine.evaluation.run_photos import small_copy
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
-from tl_engine.runs.run import Run
+from tl_engine.runs.run import REPORT, Run
 from tl_engine.sources import collection
 from tl_engine.sources.collection import Collection
 from tl_engine.workspaces.chosen import UPLOAD
@@ -99,13 +100,18 @@ def test_no_byte_of_a_deleted_photo_is_left(way: str, here: Settings, tmp_path: 
         own.add(name, kept, here.limits)
     before = [photo.name for photo in own.photos("cats")]
     small = used(own, here)
+    for content in contents:  # what travels with a run that used them
+        copy = small_copy(here.runs / "one" / REPORT, hashlib.sha256(content).hexdigest())
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(b"small")
+        small.append(copy)
     assert all(len(left_of(content, tmp_path)) == 3 for content in contents)  # as it came, kept, in the zip
     manifests = here.cache / "manifests"
     assert list(manifests.iterdir())
     WAYS[way](own, here)
     assert before
     assert [left_of(content, tmp_path) for content in contents[:2]] == [[], []]
-    gone = small if way in ("collection", "everything") else small[:2]
+    gone = small if way in ("collection", "everything") else [*small[:2], *small[4:6]]
     assert not [copy for copy in gone if copy.exists()]
     assert not [file for file in here.cache.rglob("*.jpg") if file.name in {copy.name for copy in gone}]
     assert not list(manifests.iterdir())

@@ -79,7 +79,7 @@ class PhotoGrid:
         number = min(max(1, int(page)), pages)
         part = items[(number - 1) * PER_PAGE : number * PER_PAGE]
         known = names(marked) & {item.file for item in items}
-        small = in_order(lambda item: _handed_out(item.path, self.settings), part)
+        small = in_order(lambda item: handed_out(item.path, self.settings), part)
         value = [
             (picture, (MARK if item.file in known else "") + item.caption[:LONGEST_CAPTION])
             for item, picture in zip(part, small, strict=True)
@@ -158,7 +158,7 @@ def _listed(sent: str) -> list[str]:
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
-def _handed_out(path: Path, settings: Settings) -> str:
+def handed_out(path: Path, settings: Settings) -> str:
     """A copy of the thumbnail where Gradio may serve it from; a grey field for a photo that cannot be shown."""
     try:
         small = thumbnail(path, settings)

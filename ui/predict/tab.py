@@ -23,6 +23,7 @@ from ui.parts.components import Updates, open_dropdown, photo_input, photos_butt
 from ui.parts.refusal import in_words, page_words
 from ui.parts.wording import IMAGENET_LABEL, QUIET, text
 from ui.predict.classifiers import choices, linked_run, ready_made, run_title
+from ui.predict.own_photos import OwnPhotos
 from ui.predict.verdict import NOTES, verdict_html
 from ui.predict.why import WhyView
 
@@ -113,6 +114,7 @@ class PredictTab:
                                       info=KEPT_WORDS, elem_id="kept")  # fmt: skip
             with gr.Column(elem_id="examples") as self.examples:
                 gr.Examples(example_pictures(), self.photo, label="Or try one of these", examples_per_page=8)
+            self.own_photos = OwnPhotos(settings, workspace)
             with gr.Accordion("Many photos at once", open=False, elem_id="many"):
                 self._many()
 
@@ -163,7 +165,7 @@ class PredictTab:
     @property
     def shown(self) -> list[Any]:
         """What another classifier changes."""
-        return [self.linked, self.title, self.examples]
+        return [self.linked, self.title, self.examples, self.own_photos.gallery]
 
     def connect(self, tabs: gr.Tabs) -> None:
         """Wire photo, photos and the list of classifiers."""
@@ -176,6 +178,7 @@ class PredictTab:
             [self.answer, self.seen, self.verdict, *self.why.shown, self.said],
             show_progress_on=self.answer, **limits,
         )  # fmt: skip
+        self.own_photos.connect(self.photo, self.classifier, self.said)
         self.why.connect(self.photo, self.classifier, limits)
         one.then(None, self.photo, js="(photo) => { if (photo) window.tlShow('answer'); }")
         self.snapshot.upload(lambda files: files[0] if files else None, self.snapshot, self.photo, **QUIET)
@@ -224,12 +227,14 @@ class PredictTab:
     @in_words
     def show_classifier(self, workspace: str, current: str) -> Updates:
         """Whose it is, where it came by a link; pictures to try, where any picture will do."""
-        linked = linked_run(Workspace.of(self.settings, workspace), current)
+        visitor = Workspace.of(self.settings, workspace)
+        linked = linked_run(visitor, current)
         title = f"<h2>{text(run_title(linked), 120)}, from a link</h2>" if linked else ""
         return {
             self.linked: gr.Row(visible=linked is not None),
             self.title: title,
             self.examples: gr.Column(visible=ready_made(self.settings, current)),
+            **self.own_photos.show(visitor, current),
         }
 
 
