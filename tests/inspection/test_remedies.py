@@ -1,5 +1,6 @@
 """Corrections that need no judgement, and the corrected copy: the originals are only read."""
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from tl_engine.base.errors import DataError
 from tl_engine.base.events import Progress
 from tl_engine.base.settings import Limits
 from tl_engine.data.dataset import ImageFolder
-from tl_engine.data.mends import DROP, RELABEL, Located, Mend
+from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
 from tl_engine.data.scan import scan
 from tl_engine.inspection.duplicates import find_duplicates
 from tl_engine.inspection.findings import Duplicates, Report
-from tl_engine.inspection.remedies import keep_one_of_each, write_folder
+from tl_engine.inspection.remedies import keep_one_of_each, relabel_surest, write_folder
 
 LIMITS = Limits()
 NONE = Located(root=Path())
@@ -80,6 +81,20 @@ def test_a_burst_of_one_scene_is_for_a_person_to_thin_out(number: int, kind: str
     files = tuple(f"{index}" for index in range(number))
     group = Duplicates(files=files, kind=kind, across_splits=False, across_classes=False, kept="0")
     assert len(keep_one_of_each(report_with(group), NONE)) == dropped
+
+
+def test_only_surely_wrong_labels_that_nobody_judged_are_changed() -> None:
+    doubts = [
+        {"file": file, "label": "a", "suggested": "b", "score": score}
+        for file, score in (("sure.png", 0.8), ("judged.png", 0.7), ("edge.png", 0.3), ("doubt.png", 0.29))
+    ]
+    report = dataclasses.replace(report_with(), suspicious_labels=doubts)
+    judged = Located(root=Path(), mends=(Mend(file="judged.png", action=KEEP),))
+    found = relabel_surest(report, judged)
+    assert [(mend.file, mend.action, mend.name) for mend in found] == [
+        ("sure.png", RELABEL, "b"),
+        ("edge.png", RELABEL, "b"),
+    ]
 
 
 def test_what_was_kept_has_no_duplicates_left(inspected: Inspected) -> None:

@@ -12,9 +12,10 @@ import gradio as gr
 from tl_engine.base.errors import EngineError
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
+from tl_engine.base.words import plural
 from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
 from tl_engine.inspection.findings import Report
-from tl_engine.inspection.remedies import keep_one_of_each
+from tl_engine.inspection.remedies import keep_one_of_each, relabel_surest
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import Chosen, last_change
 from tl_engine.workspaces.worker import run_command, told
@@ -71,6 +72,7 @@ class CheckView:
                     settings, "The most suspicious first: its label, and what it looks like", "doubtful"
                 )
                 with gr.Row():
+                    self.surest = gr.Button("Relabel the surely wrong", size="sm", elem_id="relabel-surest")
                     self.relabel = gr.Button("Relabel the marked as suggested", size="sm", elem_id="relabel")
                     self.drop = gr.Button("Leave the marked out", size="sm", elem_id="drop")
                     self.keep = gr.Button("The marked are right", size="sm", elem_id="right")
@@ -104,6 +106,7 @@ class CheckView:
         for button, action in ((self.relabel, RELABEL), (self.drop, DROP), (self.keep, KEEP)):
             act(button.click, functools.partial(self.judge_marked, action), [*here, self.labels.marked], self.shown,
                 self.said)  # fmt: skip
+        act(self.surest.click, self.relabel_surest, here, self.shown, self.said)
         act(self.one.click, self.keep_one_of_each, here, self.shown, self.said)
         act(self.out.click, self.drop_odd, [*here, self.few.marked], self.shown, self.said)
         act(self.undo.click, self.undo_corrections, here, self.shown, self.said)
@@ -188,6 +191,16 @@ class CheckView:
                  for s in meant]  # fmt: skip
         corrections.correct(chosen, mends)
         return self.show(chosen)
+
+    def relabel_surest(self, choice: str | None, workspace: str) -> Updates:
+        """Relabel what is surely wrong."""
+        chosen = self._chosen(choice, workspace)
+        mends = relabel_surest(*self.found(chosen))
+        if not mends:
+            raise EngineError("None of them is surely wrong: look at each, and mark those you mean.")
+        corrections.correct(chosen, mends)
+        words = f"{plural(len(mends), 'photo')} relabelled; the others are for you to judge."
+        return {**self.show(chosen), self.said: answer_html(words)}
 
     def keep_one_of_each(self, choice: str | None, workspace: str) -> Updates:
         """Keep one photo of each group of duplicates."""
