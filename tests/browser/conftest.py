@@ -115,13 +115,17 @@ def write(page: Page, label: str, value: str) -> None:
     raise AssertionError(f"{label} does not keep {value}")
 
 
-def start_training(page: Page, epochs: int = 5, data: str = "colours") -> None:
-    """Train as a person does who wants another number of epochs."""
+def start_training(page: Page, epochs: int = 5, data: str = "colours", *, in_steps: bool = False) -> None:
+    """Train as a person does who wants another number of epochs; in steps each epoch is better than the one before."""
     open_tab(page, "Photos")
     choose(page, "data", data)
     expect(page.locator("#summary")).to_contain_text("classes", timeout=MINUTE)
     open_tab(page, "Train")
     unfold(page, "how")
+    if in_steps:
+        unfold(page, "advanced")
+        page.get_by_label("Optimizer").click()
+        page.get_by_role("option", name="adamw").click()
     write(page, "Epochs", str(epochs))
     page.locator("#go").click()
     expect(page.locator("#status")).to_contain_text(re.compile("Waiting|Training"), timeout=MINUTE)

@@ -158,7 +158,7 @@ def test_curves_are_read_at_a_point_in_a_table_that_stays_open_and_saved(visit: 
 
 def test_reload_in_mid_run_then_stop_keeps_the_best(visit: Visit, server: Server) -> None:
     page = visit(server.url)
-    start_training(page, epochs=10_000)
+    start_training(page, epochs=10_000, in_steps=True)
     unfold(page, "log-box")
     expect(page.locator("#log")).to_contain_text("epoch 20/", timeout=MINUTE)
     page.reload()
@@ -178,7 +178,7 @@ def test_reload_in_mid_run_then_stop_keeps_the_best(visit: Visit, server: Server
 
 def test_the_server_killed_and_restarted_in_mid_run(visit: Visit, own_server: Server) -> None:
     page = visit(own_server.url)
-    start_training(page, epochs=10_000)
+    start_training(page, epochs=10_000, in_steps=True)
     unfold(page, "log-box")
     expect(page.locator("#log")).to_contain_text("epoch 20/", timeout=MINUTE)
     # The open page loses its connection and the browser says so: that is not the page's doing.
