@@ -17,7 +17,10 @@ def put_to_sleep(page: gr.Blocks, workspace: gr.BrowserState) -> list[Any]:
     needing = [function for function in page.fns.values() if workspace in function.inputs]
     pressed = {key for function in needing for key, event in function.targets if event in PRESSES}
     sleeping = [
-        part for key, part in page.blocks.items() if key in pressed and getattr(part, "interactive", True) is not False
+        part
+        for key, part in page.blocks.items()
+        # An HTML that is pressed has no such switch: it is empty until the page knows what to draw.
+        if key in pressed and not isinstance(part, gr.HTML) and getattr(part, "interactive", True) is not False
     ]
     for part in sleeping:
         part.interactive = False  # type: ignore[attr-defined]

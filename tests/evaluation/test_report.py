@@ -108,7 +108,7 @@ def test_small_copies_of_judged_photos_travel_with_the_run(make_images: MakeImag
     run = trained(folder, settings)
     reported(run, settings)
     shutil.rmtree(folder)
-    photos = RunPhotos.of(run, settings)
+    photos = RunPhotos.of(run)
     assert all(photos.small(f"{label}/{n}.png") for label in ("red", "blue") for n in range(6))
     assert photos.path("red/0.png") is None
     assert photos.small("red/../../config.json") is None
@@ -151,7 +151,7 @@ def test_without_its_data_a_report_is_made_and_says_what_is_missing(
     assert missing["part"] == "learning_curve"
     assert "no longer here" in missing["reason"]
     assert read_report(run) == report
-    page = whole_page(run, report, RunPhotos.of(run, settings))
+    page = whole_page(run, report, RunPhotos.of(run))
     assert "no longer here" in page
 
 
@@ -223,7 +223,7 @@ def test_names_are_text_on_the_page_and_nothing_in_it_runs(make_images: MakeImag
     report = reported(run, settings)
     assert report["classes"] == ["<b>x", "<script>alert(1)", "red"]
     assert report["mistakes"]
-    page = whole_page(run, report, RunPhotos.of(run, settings))
+    page = whole_page(run, report, RunPhotos.of(run))
     assert "&lt;b&gt;x" in page
     for forbidden in ("<script", "<b>", "<img src=x", "http://", "https://"):
         assert forbidden not in page.replace("http://www.w3.org/2000/svg", "")

@@ -269,7 +269,7 @@ def predict(here: Settings) -> PredictTab:
 
 
 def test_one_picture_or_its_sentence(predict: PredictTab) -> None:
-    told = predict.predict_photo("photo.png", "imagenet", 0.98)
+    told = predict.predict_photo("photo.png", "imagenet", 0.98, "")
     answer, picture = told[predict.answer], told[predict.seen]
     assert answer.visible
     assert 'data-verdict="ok"' in told[predict.verdict]
@@ -277,7 +277,7 @@ def test_one_picture_or_its_sentence(predict: PredictTab) -> None:
     assert picture.visible
     refusals = (("/path/bad.png", "imagenet", "bad.png is damaged"), ("a.png", "gone", "There is no run"))
     for file, name, sentence in refusals:
-        refused = predict.predict_photo(file, name, 0.98)
+        refused = predict.predict_photo(file, name, 0.98, "")
         assert sentence in refused[predict.said]
         assert "/path" not in refused[predict.said]
         assert not refused[predict.answer].visible  # that of another photo does not stay beside it

@@ -46,7 +46,9 @@ def test_whatever_needs_a_workspace_sleeps_until_the_page_has_one(here: Settings
     assert {"go", "photos-train", "door-own", "fetch", "hub", "check", "delete-all"} <= {
         parts[key].get("elem_id") for key in woken
     }
-    assert [parts[key] for key in pressed if parts[key].get("interactive") is not False] == []
+    assert {parts[key].get("elem_id") for key in pressed if parts[key].get("interactive") is not False} == {
+        "report-matrix"  # no button: it is empty until there is a report to draw
+    }
     assert set(values) == set(restore.outputs)
     assert TOKEN.fullmatch(values[restore.inputs[0]])
 

@@ -1,7 +1,9 @@
 """Single predictions that arrive together run together: one forward pass for all that wait, no wait for a lone one."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from PIL import Image
 from tl_engine.classifiers.answers import Answer, Seen, by_class
 from tl_engine.classifiers.predictor import BATCH, Predictor
 from tl_engine.classifiers.reference import KEPT
+
+T = TypeVar("T")
 
 
 class BatchingPredictor:
@@ -28,6 +32,11 @@ class BatchingPredictor:
     def answer(self, image: Image.Image, kept: float = KEPT) -> Answer:
         """All that is to be said of one opened picture."""
         return self.predictor.answered(self._seen(image), kept)
+
+    def alone(self, work: Callable[[Predictor], T]) -> T:
+        """Do something with the predictor while nobody else uses its network, as what hangs hooks on it must."""
+        with self._model:
+            return work(self.predictor)
 
     def _seen(self, image: Image.Image) -> Seen:
         mine: Future[Seen] = Future()

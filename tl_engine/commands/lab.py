@@ -29,7 +29,7 @@ def lab_command(arguments: argparse.Namespace) -> int:
     asked = asked_for(arguments.set, arguments.architectures, arguments.strategies)
     wanted, impossible = trials(named, asked, repeats, more)
     done, left_out = run_lab(wanted, settings, lambda line: print(printable(line), file=sys.stderr, flush=True))
-    found: dict[str, Any] = results(by_label(done), settings) | {"left_out": impossible + left_out}
+    found: dict[str, Any] = results(by_label(done)) | {"left_out": impossible + left_out}
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
     else:

@@ -32,7 +32,7 @@ def report_command(arguments: argparse.Namespace) -> int:
     if report is None:
         report = watched(make_report(run, settings, repeats), _tell if arguments.progress else lambda _event: None)
     if arguments.html:
-        _write(written_path(arguments.html), whole_page(run, report, RunPhotos.of(run, settings)))
+        _write(written_path(arguments.html), whole_page(run, report, RunPhotos.of(run)))
     if arguments.json or not arguments.html:
         print(json.dumps(report))
     else:
@@ -44,7 +44,7 @@ def compare_command(arguments: argparse.Namespace) -> int:
     """Whether one run beats another, on the photos that judged both. Raises RunError."""
     settings = _settings(arguments)
     first, second = named_run(arguments.first, settings), named_run(arguments.second, settings)
-    found = compare(first, second, (RunPhotos.of(first, settings), RunPhotos.of(second, settings)))
+    found = compare(first, second, (RunPhotos.of(first), RunPhotos.of(second)))
     print(json.dumps(found) if arguments.json else printable(found["sentence"]))
     return FINISHED
 

@@ -131,7 +131,7 @@ def _keep(path: Path, entries: list[Entry]) -> None:
 
 
 def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> None:
-    """Write which photos a training used: file, class, split, size in bytes, content hash. Raises OSError."""
+    """Write which photos a training used: their folder, and file, class, split, size in bytes, hash. Raises OSError."""
     photos = [
         {
             "file": record.path.relative_to(data.root).as_posix(),
@@ -142,4 +142,4 @@ def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> 
         }
         for record in data.records
     ]
-    write_json(path, {"format": FORMAT, "classes": data.classes, "photos": photos})
+    write_json(path, {"format": FORMAT, "root": str(data.root), "classes": data.classes, "photos": photos})

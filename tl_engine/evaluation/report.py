@@ -68,7 +68,7 @@ def make_report(run: Run, settings: Settings, repeats: int = 0) -> Generator[Eve
     report |= figures(first, meta.classes, meta.temperature, own=own)
     report["others"] = [_other(other) for other in list(judged.values())[1:]]
     report["collect"] = hardest(judged.get(FOLDS, first), meta.classes)
-    photos = RunPhotos.of(run, settings)
+    photos = RunPhotos.of(run)
     report["photos_here"] = photos.root is not None
     report["missing"] = []
     yield Progress(stage="making the report", done=1, total=STAGES)

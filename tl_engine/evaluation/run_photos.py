@@ -1,6 +1,7 @@
 """The photos that a run used: where they lie now, and small copies of them that travel with the run. No torch here."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,14 +10,12 @@ from typing import Any, Self
 
 from PIL import Image
 
-from tl_engine.base.errors import DataError, EngineError, ImageError
+from tl_engine.base.errors import DataError, ImageError
 from tl_engine.base.files import appearing
 from tl_engine.base.parallel import in_order
-from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import ImageFolder, Record
 from tl_engine.photos.opening import open_image
 from tl_engine.runs.run import Run
-from tl_engine.sources import intake
 
 SMALL = "photos"  # the folder of the small copies, each named by its photo's content
 SIDE, QUALITY = 160, 80  # pixels of the long side; of a JPEG
@@ -33,15 +32,21 @@ class RunPhotos:
     classes: tuple[str, ...]
 
     @classmethod
-    def of(cls, run: Run, settings: Settings) -> Self:
+    def of(cls, run: Run) -> Self:
         """Of a run; without a manifest none are listed."""
         listed: dict[str, dict[str, Any]] = {}
         classes: tuple[str, ...] = ()
+        root = Path(run.facts.data)  # of runs whose manifest does not say it
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             kept = json.loads(run.manifest.read_text(encoding="utf-8"))
             listed = {str(photo["file"]): dict(photo) for photo in kept["photos"]}
             classes = tuple(map(str, kept["classes"]))
-        return cls(run, _root(run, settings), listed, classes)
+            root = Path(kept.get("root", root))
+        return cls(run, root if root.is_absolute() and root.is_dir() else None, listed, classes)
+
+    def hidden(self) -> Self:
+        """The same without a photo to be shown."""
+        return dataclasses.replace(self, root=None, listed={})
 
     def path(self, file: str) -> Path | None:
         """Where a photo lies, if it is still there."""
@@ -108,10 +113,3 @@ def why_copy(report: Path, sha256: str) -> Path:
 def small_copy(report: Path, sha256: str) -> Path:
     """Where the small copy of a photo of that content lies, or would lie, in a run's report."""
     return report / SMALL / f"{sha256[:32]}.jpg"
-
-
-def _root(run: Run, settings: Settings) -> Path | None:
-    try:
-        return intake.locate(run.facts.data, settings).root
-    except (EngineError, OSError):
-        return None

@@ -7,7 +7,6 @@ import numpy as np
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.events import ModelBuilt
-from tl_engine.base.settings import Settings
 from tl_engine.evaluation.compare import compare
 from tl_engine.evaluation.figures import interval
 from tl_engine.evaluation.judged import read_judged
@@ -24,10 +23,10 @@ def by_label(done: Sequence[tuple[Trial, Run]]) -> dict[str, list[Run]]:
     return groups
 
 
-def results(groups: Mapping[str, list[Run]], settings: Settings) -> dict[str, Any]:
+def results(groups: Mapping[str, list[Run]]) -> dict[str, Any]:
     """A row for each backbone and strategy, the best first, and what can be said of the first beside each other one."""
     rows = sorted((_row(label, runs) for label, runs in groups.items()), key=lambda row: -row["accuracy"])
-    verdicts = list(_verdicts(rows, groups, settings))
+    verdicts = list(_verdicts(rows, groups))
     return {"rows": rows, "verdicts": verdicts}
 
 
@@ -58,9 +57,7 @@ def _row(label: str, runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _verdicts(
-    rows: Sequence[dict[str, Any]], groups: Mapping[str, list[Run]], settings: Settings
-) -> Iterator[dict[str, Any]]:
+def _verdicts(rows: Sequence[dict[str, Any]], groups: Mapping[str, list[Run]]) -> Iterator[dict[str, Any]]:
     """The first row beside each other one, on the photos of their first seed."""
     if not rows:
         return
@@ -68,7 +65,7 @@ def _verdicts(
     for row in rows[1:]:
         other = groups[row["label"]][0]
         try:
-            found = compare(best, other, (RunPhotos.of(best, settings), RunPhotos.of(other, settings)))
+            found = compare(best, other, (RunPhotos.of(best), RunPhotos.of(other)))
         except EngineError as error:
             yield {"first": rows[0]["label"], "second": row["label"], "sentence": str(error), "p_value": None}
             continue

@@ -42,8 +42,8 @@ class Evidence:
     best: Best
     before: dict[str, Tensor] | None  # the tensors before a phase that changed them all
 
-    def leave(self) -> Generator[Event, None, None]:
-        """Measure the test photos once, write what was judged, and describe the photos that taught."""
+    def leave(self, *, quick: bool = False) -> Generator[Event, None, None]:
+        """Write what was judged, and describe the photos that taught; `quick`: without another pass over them."""
         config, best = self.inputs.config, self.best
         if best.score is None or not self.inputs.runtime.accelerator.is_main_process:
             return
@@ -55,7 +55,7 @@ class Evidence:
         embedded = self.inputs.embedded
         # With several processes one alone cannot embed, and the others have gone on.
         alone = self.inputs.runtime.accelerator.num_processes == 1
-        if embedded is None and config.strategy != "from-scratch" and alone:
+        if embedded is None and config.strategy != "from-scratch" and alone and not quick:
             embedded = yield from self._frozen()
         if embedded is not None:
             self._refer(embedded)

@@ -122,20 +122,36 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
         training.judging(training.data), classifier, config, training.settings, runtime, training.check_stop
     )  # fmt: skip
     data = yield from _readable(training, inputs)
-    reason = None
+    reason, stopped = None, None
     # The best may be the head of the first phase, on a backbone that the second one then changes.
     untouched = classifier.copied_state() if len(plan) > 1 and data.of("test") else None
+    try:
+        reason = yield from _run_phases(plan, training, inputs, data, best)
+    except StopAsked as asked:
+        if best.score is None:
+            raise
+        stopped = asked
+    evidence = Evidence(run=training.run, inputs=inputs, data=data, best=best, before=untouched)
+    if data.of("test") and stopped is None:
+        yield from afterwards("Measuring the test photos", evidence.measure_test())
+    yield from afterwards("Describing the photos for the report", evidence.leave(quick=stopped is not None))
+    if stopped:
+        raise stopped
+    return reason
+
+
+def _run_phases(
+    plan: list[Phase], training: Training, inputs: Inputs, data: ImageFolder, best: Best
+) -> Generator[Event, None, str | None]:
+    """All phases; returns why the last of them ended early, if it did."""
+    reason = None
     for phase in plan:
-        if inputs.embedded and is_solved(config, backbone.head):
+        if inputs.embedded and is_solved(training.config, inputs.classifier.backbone.head):
             save = functools.partial(_save, training, inputs, data=data, best=best)
             yield from solve(phase, inputs, inputs.embedded, data, best, save)
         else:
             ready = yield from inputs.ready(phase, data)
             reason = yield from _run_phase(phase, ready, training, inputs, data, best)
-    evidence = Evidence(run=training.run, inputs=inputs, data=data, best=best, before=untouched)
-    if data.of("test"):
-        yield from afterwards("Measuring the test photos", evidence.measure_test())
-    yield from afterwards("Describing the photos for the report", evidence.leave())
     return reason
 
 

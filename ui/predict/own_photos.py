@@ -70,7 +70,7 @@ def own_photos(visitor: Workspace, name: str, settings: Settings) -> list[Path]:
     judged = next(iter(read_judged(run.report).values()), None)
     if judged is None or not visitor.may_list(run):
         return []
-    photos = RunPhotos.of(run, settings)
+    photos = RunPhotos.of(run)
     turns = np.zeros(len(judged.labels), np.int64)
     for label in np.unique(judged.labels):
         own = np.flatnonzero(judged.labels == label)

@@ -174,7 +174,7 @@ class PredictTab:
         }  # fmt: skip
         one = gr.on(
             [self.photo.change, self.classifier.change, self.kept.release], answering(self.predict_photo, self.said),
-            [self.photo, self.classifier, self.kept],
+            [self.photo, self.classifier, self.kept, self.workspace],
             [self.answer, self.seen, self.verdict, *self.why.shown, self.said],
             show_progress_on=self.answer, **limits,
         )  # fmt: skip
@@ -190,22 +190,23 @@ class PredictTab:
         self.classifier.change(self.show_classifier, here, self.shown, trigger_mode="always_last", **QUIET)
         act(self.own.click, lambda: {tabs: gr.Tabs(selected="photos")}, None, [tabs], self.said)
 
-    def predict_photo(self, file: str | None, name: str, kept: float) -> Updates:
+    def predict_photo(self, file: str | None, name: str, kept: float, workspace: str) -> Updates:
         """The answer for the photo that is there; none without one."""
+        visitor = Workspace.of(self.settings, workspace)
         if not file:
-            return self._answered(None, None, name)
+            return self._answered(None, None, name, visitor)
         try:
-            return self._answered(*predict_one(self.pool, file, name, _share(kept)), name)
+            return self._answered(*predict_one(self.pool, file, name, _share(kept)), name, visitor)
         except EngineError as error:  # the answer to another photo must not stay beside this one
             log_refusal(self.predict_photo, error)
-            return {**self._answered(None, None, name), self.said: answer_html(page_words(error), alert=True)}
+            return {**self._answered(None, None, name, visitor), self.said: answer_html(page_words(error), alert=True)}
 
-    def _answered(self, answer: "Answer | None", seen: Image.Image | None, name: str) -> Updates:
+    def _answered(self, answer: "Answer | None", seen: Image.Image | None, name: str, visitor: Workspace) -> Updates:
         there = answer is not None
         return {
             self.answer: gr.Label(value=answer.probabilities if answer else None, visible=there),
             self.seen: gr.Image(value=seen, visible=there),
-            self.verdict: verdict_html(answer, name, self.settings) if answer else "",
+            self.verdict: verdict_html(answer, name, visitor) if answer else "",
             **self.why.offer(list(answer.probabilities)[:MOST_ASKED] if answer else []),
         }
 

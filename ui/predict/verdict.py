@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tl_engine.base.settings import Settings
 from tl_engine.evaluation.run_photos import small_copy
 from tl_engine.runs.find import named_classifier
 from tl_engine.runs.run import Run
+from tl_engine.workspaces.workspace import Workspace
 from ui.parts.wording import text
 
 if TYPE_CHECKING:
@@ -18,8 +18,11 @@ NOTES = {"ok": "", "not sure": "not sure", "unlike": "unlike anything it was sho
 MARKS = {"ok": "✓", "not sure": "?", "unlike": "✕"}
 
 
-def verdict_html(answer: "Answer", name: str, settings: Settings) -> str:
-    """A sentence and up to five small photos. Names and classes are text."""
+def verdict_html(answer: "Answer", name: str, visitor: Workspace) -> str:
+    """A sentence and up to five small photos, which who has the run by a link only sees as classes.
+
+    Names and classes are text.
+    """
     likeliest, probability = next(iter(answer.probabilities.items()))
     said = {
         "ok": f"<b>{text(likeliest)}</b>",
@@ -27,15 +30,15 @@ def verdict_html(answer: "Answer", name: str, settings: Settings) -> str:
         "unlike": "<b>Unlike anything it was shown.</b> It can only name its own classes, so do not trust the answer.",
     }[answer.verdict]
     line = f'<p role="status"><span aria-hidden="true">{MARKS[answer.verdict]}</span> {said}</p>'
-    return f'<div class="tl-verdict" data-verdict="{answer.verdict}">{line}{_nearest(answer, name, settings)}</div>'
+    return f'<div class="tl-verdict" data-verdict="{answer.verdict}">{line}{_nearest(answer, name, visitor)}</div>'
 
 
-def _nearest(answer: "Answer", name: str, settings: Settings) -> str:
-    folder = named_classifier(name, settings) if answer.nearest else None
+def _nearest(answer: "Answer", name: str, visitor: Workspace) -> str:
+    folder = named_classifier(name, visitor.settings) if answer.nearest else None
     if folder is None:
         return ""
     run = Run(folder.parent)
-    hashes = _hashes(run)
+    hashes = _hashes(run) if visitor.may_list(run) else {}
     items = []
     for photo in answer.nearest:
         picture = _inline(small_copy(run.report, hashes[photo.file])) if photo.file in hashes else ""

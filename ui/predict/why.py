@@ -63,8 +63,11 @@ class WhyView:
             raise EngineError("There is no photo yet: choose one first.")
         from tl_engine.explain.explained import explain
 
-        predictor = self.pool.get(name).predictor
-        found = explain(predictor, predictor.open(Path(file)), class_name or None, by_hiding=by_hiding)
+        shared = self.pool.get(name)
+        picture = shared.predictor.open(Path(file))
+        work = functools.partial(explain, image=picture, class_name=class_name or None, by_hiding=by_hiding)
+        # A heat map hangs hooks on the network; hiding parts only asks it, many times.
+        found = work(shared.predictor) if by_hiding else shared.alone(work)
         return {
             self.sentence: f'<p role="status">{text(found.sentence, 400)}</p>',
             self.picture: gr.Image(value=found.picture, visible=True),

@@ -1,5 +1,6 @@
 """The photos of one cell of the confusion: those that show one class and were taken for another, the surest first."""
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,13 +60,13 @@ def opened(token: str | None, settings: Settings) -> Opened:
 
 def data_of(photos: RunPhotos, visitor: Workspace) -> Chosen:
     """The data set of a run, as this visitor may correct it. Raises RunError where it is not theirs to see, or gone."""
+    # A zip may hold one folder that holds the classes: the photos then lie a little deeper than the data set.
+    places = (photos.root, *photos.root.parents[:2]) if photos.root else ()
     for _, choice in visitor.choices():
         chosen = visitor.find(choice)
-        try:
-            if chosen and not chosen.absent and photos.root and chosen.located().root == photos.root:
+        with contextlib.suppress(EngineError):  # damaged corrections of another set
+            if chosen and not chosen.absent and chosen.located().root in places:
                 return chosen
-        except EngineError:  # damaged corrections of another set
-            continue
     raise RunError("The photos of this training are not among yours here: nothing can be corrected.")
 
 

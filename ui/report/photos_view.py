@@ -53,9 +53,9 @@ class PhotosView:
         """Open the cell that is pressed in the matrix, and correct what is marked."""
         self.train, self.tabs, self.choice = train, tabs, choice
         here = [run, self.workspace]
-        opening = act(matrix.click, self.open_cell, run, self.shown, self.said)
+        opening = act(matrix.click, self.open_cell, here, self.shown, self.said)
         opening.then(None, None, js="() => window.tlShow('cell')")
-        self.grid.connect(self.items, [run, self.cell], self.said)
+        self.grid.connect(self.items, [*here, self.cell], self.said)
         for button, action in ((self.relabel, RELABEL), (self.drop, DROP), (self.keep, KEEP)):
             given = [*here, self.cell, self.grid.marked, self.label]
             act(button.click, functools.partial(self.correct_marked, action), given, [self.again, *self.grid.shown],
@@ -65,14 +65,17 @@ class PhotosView:
         started.then(train.follow_run, [train.run, self.workspace, train.seen], train.shown, queue=False,
                      show_progress="hidden", api_visibility="private")  # fmt: skip
 
-    def items(self, token: str | None, cell: str) -> list[Any]:
-        """The photos of a cell."""
+    def items(self, token: str | None, workspace: str, cell: str) -> list[Any]:
+        """The photos of a cell. Raises RunError for who has the run by a link only."""
         found = opened(token, self.settings)
-        return found.items(cell, RunPhotos.of(found.run, self.settings))
+        if not Workspace.of(self.settings, workspace).may_list(found.run):
+            raise RunError("These photos are not yours: who trained on them sees them.")
+        return found.items(cell, RunPhotos.of(found.run))
 
-    def open_cell(self, token: str | None, event: gr.EventData) -> Updates:
+    def open_cell(self, token: str | None, workspace: str, event: gr.EventData) -> Updates:
         """Show the photos of the cell that was pressed."""
-        cell = str(getattr(event, "_data", {}).get("cell", ""))
+        sent = event._data
+        cell = str(sent.get("cell", "")) if isinstance(sent, dict) else ""
         found = opened(token, self.settings)
         words = found.words(cell)
         if words is None:
@@ -84,7 +87,7 @@ class PhotosView:
             self.title: f"<h3>{title}</h3>",
             self.box: gr.Column(visible=True),
             self.label: gr.Dropdown(choices=list(found.classes), value=taken),
-            **self.grid.show(self.items(token, cell)),
+            **self.grid.show(self.items(token, workspace, cell)),
         }
 
     def correct_marked(
@@ -92,7 +95,7 @@ class PhotosView:
     ) -> Updates:
         """Keep what a person says of the marked photos as corrections of the data set."""
         found, files = opened(token, self.settings), names(marked)
-        photos = RunPhotos.of(found.run, self.settings)
+        photos = RunPhotos.of(found.run)
         listed = {item.file for item in found.items(cell, photos)}
         files &= listed
         if not files:
@@ -105,7 +108,7 @@ class PhotosView:
         done = f"{plural(len(files), 'photo')} {DONE[action]}."
         more = "" if action == KEEP else " Train again to see what it brings; Undo all corrections is under Check."
         return {
-            **self.grid.show(self.items(token, cell)),
+            **self.grid.show(self.items(token, workspace, cell)),
             self.again: gr.Button(visible=True),
             self.said: answer_html(done + more),
         }
@@ -114,7 +117,7 @@ class PhotosView:
         """Train as this run did, on its data as corrected by now."""
         found = opened(token, self.settings)
         visitor = Workspace.of(self.settings, workspace)
-        chosen = data_of(RunPhotos.of(found.run, self.settings), visitor)
+        chosen = data_of(RunPhotos.of(found.run), visitor)
         kept = found.run.facts.options
         options = {name: kept[name] for name in SETTINGS if name in kept} | {"data": chosen.choice}
         run, _ = start.start(options, visitor, self.spare)

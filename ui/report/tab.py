@@ -103,7 +103,7 @@ class ReportTab:
         if report is None:
             return {**self._waiting(run, shown.live, bool(shown.epochs)), **numbers, self.seen: version}
         visitor = Workspace.of(self.settings, workspace)
-        return {**self._drawn(run, report), **self._others(run, visitor), **numbers, self.seen: version}
+        return {**self._drawn(run, report, visitor), **self._others(run, visitor), **numbers, self.seen: version}
 
     def _waiting(self, run: Run, live: bool, begun: bool) -> Updates:
         """No report: it is being made, or can be, or there is nothing to make it of."""
@@ -130,8 +130,10 @@ class ReportTab:
             **({self.seen: seen["seen"]} if seen else {}),
         }
 
-    def _drawn(self, run: Run, report: dict[str, Any]) -> Updates:
-        photos = RunPhotos.of(run, self.settings)
+    def _drawn(self, run: Run, report: dict[str, Any], visitor: Workspace) -> Updates:
+        photos = RunPhotos.of(run)
+        if not visitor.may_list(run):  # a link shows how good it is, and not whose faces it learnt from
+            photos = photos.hidden()
         title = text(titles.title_of(run), 80)
         head = (
             f'<div class="tl-report"><h2>{title}: {score(report["accuracy"], report["photos"])}</h2>'
@@ -170,7 +172,7 @@ class ReportTab:
 
     def _compared(self, before: Run, now: Run) -> str:
         try:
-            found = compare(before, now, (RunPhotos.of(before, self.settings), RunPhotos.of(now, self.settings)))
+            found = compare(before, now, (RunPhotos.of(before), RunPhotos.of(now)))
         except EngineError as error:
             return f'<p class="tl-hint">{text(error, 300)}</p>'
         return (

@@ -72,7 +72,7 @@ class LabView:
             ended = run.ended()
             if run.facts.title == start.lab_title(chosen) and ended and ended.state == "finished":
                 groups.setdefault(f"{run.facts.architecture}, {run.facts.strategy}", [run])
-        return results_html(results(groups, self.settings)) if groups else ""
+        return results_html(results(groups)) if groups else ""
 
 
 def results_html(found: dict[str, Any]) -> str:
