@@ -29,6 +29,7 @@ REPORT = "report.json"
 STAGES = 3  # of making it
 MOST_EXPLAINED = 12  # mistakes, the surest first
 GALLERY = 24  # photos of each class shown with what was said of them
+TOO_FEW = "A learning curve needs at least four photos of each class to teach and some to judge: add photos."
 FEATURES_STRATEGY = "feature-extraction"
 OLD = "This training left no judged photos behind, as those of older versions did not: train again to get a report."
 
@@ -74,6 +75,8 @@ def make_report(run: Run, settings: Settings, repeats: int = 0) -> Generator[Eve
     yield Progress(stage="making the report", done=1, total=STAGES)
     learnt = yield from _or_reason(report, "learning_curve", _features(run, photos, settings))
     report["learning_curve"] = learning_curve(learnt, len(meta.classes)) if learnt else None
+    if learnt and report["learning_curve"] is None:
+        report["missing"].append({"part": "learning_curve", "reason": TOO_FEW})
     report["repeats"] = redrawn(learnt, len(meta.classes), repeats) if learnt and repeats else None
     yield Progress(stage="making the report", done=2, total=STAGES)
     photos.keep_small(_wanted(run, first))

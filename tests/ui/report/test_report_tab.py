@@ -70,9 +70,7 @@ def test_who_has_a_link_sees_figures_and_no_photo(run: Run, tab: ReportTab, sett
     assert len(own_photos(Workspace(settings, OWNER), run.name, settings)) == 6
 
 
-def test_the_nearest_photos_are_shown_to_their_owner_only(
-    run: Run, settings: Settings, make_images: MakeImages
-) -> None:
+def test_the_nearest_photos_are_shown_to_their_owner_only(run: Run, settings: Settings) -> None:
     watched(make_report(run, settings), lambda _event: None)
     predictor = Predictor.load(run.best, settings)
     answer = predictor.answer(predictor.open(Path(run.facts.data) / "red" / "0.png"))
