@@ -71,7 +71,7 @@ def make_predictor(name: str, weights_dir: Path) -> "Predictor":
     weights, source = load_weights(architecture, Settings.make(weights_dir=str(weights_dir)))
     classes = [str(number) for number in range(1000)]
     model = build_model(architecture, len(classes), weights)
-    return Predictor(model, preprocess_for(architecture, source.preprocess), classes, {"architecture": name})
+    return Predictor(model, architecture, preprocess_for(architecture, source.preprocess), classes)
 
 
 def shared(predictor: Any) -> Any:
