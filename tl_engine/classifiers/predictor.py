@@ -47,7 +47,8 @@ class Network:
         self.model = folded(model.eval().requires_grad_(False), side).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = head_of(self.model, architecture)
         self._last = Frozen()
-        self.head.register_forward_pre_hook(lambda _module, inputs: setattr(self._last, "features", inputs[0]))
+        # Detached: what is explained would otherwise keep the memory of its gradients until the next prediction.
+        self.head.register_forward_pre_hook(lambda _module, inputs: setattr(self._last, "features", inputs[0].detach()))
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, C) and features (B, D) of images (B, 3, H, W)."""
