@@ -1,7 +1,7 @@
 """Small fakes and small data that the tests share. Nothing here reaches a network."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,17 @@ def make_images(tmp_path: Path) -> MakeImages:
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other on busy cores make tiny passes and steps ten times slower."""
+    import torch  # most tests need none
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

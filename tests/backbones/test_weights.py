@@ -20,7 +20,6 @@ from safetensors.torch import save_file
 from sklearn.datasets import load_sample_image
 from torch import Tensor
 
-from tests.networks.test_every_architecture import one_thread as one_thread
 from tl_engine.backbones import weights
 from tl_engine.backbones.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, Architecture, get_architecture
 from tl_engine.backbones.weights import check_weights, find_weights, load_weights, working_now
@@ -29,6 +28,8 @@ from tl_engine.base.settings import Settings
 from tl_engine.networks.models import backbone_hash, build_model
 from tl_engine.networks.preprocessing import preprocess_for
 from tl_engine.networks.pretrained import build_pretrained
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SQUEEZENET = ARCHITECTURES["squeezenet1_1"]
 LITE0 = ARCHITECTURES[DEFAULT_ARCHITECTURE]

@@ -1,7 +1,5 @@
 """A head that is solved is the one that scikit-learn finds, and those that judge have not seen what they judge."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -10,16 +8,10 @@ from torch import Tensor
 
 from tl_engine.classifiers.solved_head import LAM, Scaled, SolvedHead
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CLASSES = 3
 STEPS = 60
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def photos(number: int, size: int, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -1,24 +1,16 @@
 """What more photos would bring: seen on features whose classes overlap, and not told where there are too few."""
 
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import torch
 
 from tl_engine.evaluation.learning_curve import SHARES, Learnt, _taught, learning_curve
 from tl_engine.inspection.findings import Features
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CLASSES = 3
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def photos(each: int, seed: int = 0, noise: float = 1.0) -> tuple[Features, np.ndarray[tuple[int], np.dtype[np.int64]]]:

@@ -2,13 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from tests.conftest import COLOURS, MakeImages, own_settings
@@ -27,14 +25,7 @@ from tl_engine.runs.queue import create
 from tl_engine.runs.run import Run
 from tl_engine.training.trainer import Training, train
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on busy cores make these tiny trainings many times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trained(folder: Path, settings: Settings, **options: Any) -> Run:

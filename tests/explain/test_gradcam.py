@@ -1,6 +1,5 @@
 """Which part of a picture speaks for a class: where it is known the map's peak is there, and every family has a map."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,21 +22,14 @@ from tl_engine.networks.models import build_model, head_of
 from tl_engine.runs.config import TrainConfig
 from tl_engine.training.trainer import Training, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # Sides (pixels) at which the last map of a family is 4 places wide; 128 for the others.
 SIDES = {"alexnet": 95, "small_vgg": 64, "inception_v3": 203, "squeezenet1_0": 80, "squeezenet1_1": 80,
          "vit_b_16": 224, "timm:vit_tiny_patch16_224": 224}  # fmt: skip
 QUADRANTS = {"upper left": (0, 0), "upper right": (0, 1), "lower left": (1, 0), "lower right": (1, 1)}
 RED, BLUE, NOBODY = 0, 1, 2
 CLASSES = 12
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on busy cores make these tiny passes ten times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Colours(nn.Module):

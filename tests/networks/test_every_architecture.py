@@ -1,7 +1,5 @@
 """The contract of models.py for every row: builds, learns one step, predicts, and its head is where the table says."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +7,8 @@ from torch import Tensor, nn
 from tl_engine.backbones.architectures import ARCHITECTURES, ROWS, Architecture, get_architecture
 from tl_engine.networks.models import backbone_outputs, build_model, freeze_backbone, head_names, head_of
 from tl_engine.training.epochs import classification_loss
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLASSES = 3
 # The smallest pictures (pixels) that a family takes; 32 for the others.
@@ -26,15 +26,6 @@ def build(name: str, classes: int | None = CLASSES) -> Built:
     torch.manual_seed(0)
     row = get_architecture(name)
     return row, build_model(row, classes, None)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on busy cores make these tiny steps ten times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module", params=(*ARCHITECTURES, *TIMM))

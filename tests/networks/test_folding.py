@@ -1,7 +1,7 @@
 """A folded network says what the whole one says, for every row; what cannot be folded is left as it is."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from tl_engine.backbones.architectures import ARCHITECTURES, get_architecture
 from tl_engine.networks.folding import folded
 from tl_engine.networks.models import build_model, main_logits
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLASSES = 3
 # The smallest pictures (pixels) that a family takes; 32 for the others.
@@ -20,15 +22,6 @@ WITHOUT = ("alexnet", "squeezenet1_0", "squeezenet1_1", "convnext_tiny", "vit_b_
            "small_vgg")  # fmt: skip
 WITH = (*(name for name in ARCHITECTURES if name not in WITHOUT), "timm:resnet10t")
 SIDE = 16  # of the networks made by hand
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on busy cores make these tiny passes ten times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def norms(model: nn.Module) -> list[nn.Module]:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from tests.networks.test_every_architecture import CLASSES, Built, build, pictures
-from tests.networks.test_every_architecture import one_thread as one_thread
 from tl_engine.backbones.architectures import ARCHITECTURES, get_architecture
 from tl_engine.base.errors import ConfigError, WeightsError
 from tl_engine.networks.models import (
@@ -23,6 +22,8 @@ from tl_engine.networks.models import (
 )
 from tl_engine.networks.small_vgg import SmallVGG
 from tl_engine.training.epochs import classification_loss
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from PIL import Image
 from timm.data import create_transform, resolve_data_config
 from torchvision.models import get_model_weights
 
-from tests.networks.test_every_architecture import one_thread as one_thread
 from tl_engine.backbones.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, ROWS, get_architecture
 from tl_engine.base.errors import WeightsError
 from tl_engine.data.dataset import Record
@@ -21,6 +20,8 @@ from tl_engine.networks.preprocessing import SHRINK, Preprocess, preprocess_for
 from tl_engine.runs.config import AUGMENTATIONS
 from tl_engine.training.batches import FeatureBatches, Photos, photo_batches
 from tl_engine.training.photo_store import PhotoStore
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CAFFE = {
     "resize": 256,

@@ -36,7 +36,6 @@ class Neighbour:
     file: str  # below the data set's folder
     class_name: str
     likeness: float  # cosine of the features, at most 1
-    index: int  # in the reference, as its small picture is named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ def answer(seen: Seen, classes: Sequence[str], reference: Reference | None, kept
     if reference is not None and seen.features is not None:
         likeness, found = (rows[0].tolist() for rows in reference.nearest(seen.features[:1]))
         nearest = tuple(
-            Neighbour(reference.files[i], classes[int(reference.labels[i])], round(near, 4), i)
+            Neighbour(reference.files[i], classes[int(reference.labels[i])], round(near, 4))
             for near, i in zip(likeness, found, strict=True)
         )
         if sum(likeness) / len(likeness) < reference.least_likeness(kept):

@@ -73,7 +73,6 @@ class Predictor:
         frozen: nn.Module | None = None,  # the backbone as it was before it learnt; None: it never did
     ) -> None:
         self.device = best_device()
-        self.architecture = architecture
         self.network = Network(model, architecture, preprocess.crop, self.device)
         self.model = self.network.model
         self.preprocess = preprocess

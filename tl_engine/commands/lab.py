@@ -6,10 +6,9 @@ import sys
 from typing import Any
 
 from tl_engine.base.names import printable
-from tl_engine.base.settings import Settings
 from tl_engine.base.words import duration, percent, size_words
 from tl_engine.commands.printing import FAILED, FINISHED
-from tl_engine.commands.understand import whole_number
+from tl_engine.commands.understand import settings_of, whole_number
 from tl_engine.lab.results import by_label, results
 from tl_engine.lab.trials import asked_for, run_lab, trials
 from tl_engine.sources.intake import load_data
@@ -20,8 +19,7 @@ MOST_REPEATS = 20
 
 def lab_command(arguments: argparse.Namespace) -> int:
     """Run the trials that have not been run, then print what came of all. Raises EngineError before the first."""
-    given = vars(arguments)
-    settings = Settings.make(**{name: given.get(name) for name in ("runs", "data_dir", "weights_dir", "cache_dir")})
+    settings = settings_of(arguments)
     repeats = whole_number("repeats", arguments.repeats, 1, MOST_REPEATS)
     data = load_data(arguments.data, settings)
     named = arguments.data if arguments.data in SAMPLES else str(data.root)

@@ -9,10 +9,10 @@ from tl_engine.backbones.weights import WeightsSource, find_weights
 from tl_engine.base.errors import ConfigError
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
-from tl_engine.base.written import written_path
 from tl_engine.commands.printing import FINISHED
 from tl_engine.runs import queue
-from tl_engine.runs.run import CONFIG, Run, find_run, list_runs
+from tl_engine.runs.find import named_run
+from tl_engine.runs.run import Run, list_runs
 
 
 def architectures_command(arguments: argparse.Namespace) -> int:
@@ -73,13 +73,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 def stop_command(arguments: argparse.Namespace) -> int:
     """Stop a run by name or folder."""
-    settings = Settings.make(runs=arguments.runs)
-    folder = written_path(arguments.run).resolve()
-    if (folder / CONFIG).is_file():
-        settings = Settings.make(runs=str(folder.parent))
-        run = Run(folder)
-    else:
-        run = find_run(arguments.run, settings)
-    queue.stop(run, settings)
+    run = named_run(arguments.run, Settings.make(runs=arguments.runs))
+    queue.stop(run, Settings.make(runs=str(run.folder.parent)))
     print(printable(f"{run.name} is {run.state()}"))
     return FINISHED

@@ -17,15 +17,14 @@ from tl_engine.evaluation.compare import compare
 from tl_engine.evaluation.html import whole_page
 from tl_engine.evaluation.report import make_report, read_report
 from tl_engine.evaluation.run_photos import RunPhotos
-from tl_engine.runs.find import classifier_folder
-from tl_engine.runs.run import CONFIG, Run, find_run
+from tl_engine.runs.find import classifier_folder, named_run
 
 MOST_REPEATS = 100
 
 
 def report_command(arguments: argparse.Namespace) -> int:
     """The report of a run, made if it is not there yet. Raises RunError where the run left nothing to report."""
-    settings = _settings(arguments)
+    settings = settings_of(arguments)
     run = named_run(arguments.run, settings)
     repeats = whole_number("repeats", arguments.repeats, 0, MOST_REPEATS)
     report = None if arguments.again or repeats else read_report(run)
@@ -42,7 +41,7 @@ def report_command(arguments: argparse.Namespace) -> int:
 
 def compare_command(arguments: argparse.Namespace) -> int:
     """Whether one run beats another, on the photos that judged both. Raises RunError."""
-    settings = _settings(arguments)
+    settings = settings_of(arguments)
     first, second = named_run(arguments.first, settings), named_run(arguments.second, settings)
     found = compare(first, second, (RunPhotos.of(first), RunPhotos.of(second)))
     print(json.dumps(found) if arguments.json else printable(found["sentence"]))
@@ -51,7 +50,7 @@ def compare_command(arguments: argparse.Namespace) -> int:
 
 def explain_command(arguments: argparse.Namespace) -> int:
     """Which part of a picture speaks for a class, as a picture. Raises EngineError."""
-    settings = _settings(arguments)
+    settings = settings_of(arguments)
     folder = classifier_folder(arguments.classifier, settings)
     out = written_path(arguments.out)
     if out.suffix.lower() != ".png" or not out.parent.is_dir():
@@ -75,17 +74,12 @@ def whole_number(name: str, text: str, low: int, high: int) -> int:
     return int(text)
 
 
-def named_run(name: str, settings: Settings) -> Run:
-    """A run by its name or its folder. Raises RunError."""
-    folder = written_path(name)
-    return Run(folder.resolve()) if (folder / CONFIG).is_file() else find_run(name, settings)
-
-
 def _tell(event: Event) -> None:
     print(to_json(event), file=sys.stderr, flush=True)
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The folders that a command was told."""
     given = vars(arguments)
     return Settings.make(**{name: given.get(name) for name in ("runs", "data_dir", "weights_dir", "cache_dir")})
 

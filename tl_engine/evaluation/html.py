@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tl_engine.base.names import printable
-from tl_engine.base.words import percent, plural, score
+from tl_engine.base.words import percent, plural
 from tl_engine.evaluation.charts import learning_svg, reliability_svg
 from tl_engine.evaluation.run_photos import RunPhotos
+from tl_engine.evaluation.sentences import headline
 from tl_engine.runs.run import Run
 from tl_engine.runs.titles import title_of
 
@@ -130,7 +131,7 @@ def photos_html(entries: Iterable[Mapping[str, Any]], photos: RunPhotos) -> str:
     """Judged photos with what they show and what they were taken for."""
     items = []
     for entry in entries:
-        picture, why = _inline(photos.small(entry["file"])), _inline(photos.why(entry["file"]))
+        picture, why = inline(photos.small(entry["file"])), inline(photos.why(entry["file"]))
         right = entry["true"] == entry["predicted"]
         words = f"{said(entry['true'])}, " + ("recognised" if right else f"taken for {said(entry['predicted'])}")
         mark = "✓" if right else "✕"
@@ -146,7 +147,7 @@ def whole_page(run: Run, report: Mapping[str, Any], photos: RunPhotos) -> str:
     title = said(title_of(run), 120)
     facts, number = run.facts, plural(len(report["classes"]), "class", "classes")
     body = [
-        f"<h1>{title}: {score(report['accuracy'], report['photos'])}</h1>",
+        f"<h1>{title}: {headline(report)}</h1>",
         f"<p>{said(facts.architecture)}, {said(facts.strategy)}, {number}.</p>",
         sentences_html(report),
         f"<h2>By class</h2>{classes_html(report)}",
@@ -162,7 +163,7 @@ def whole_page(run: Run, report: Mapping[str, Any], photos: RunPhotos) -> str:
     )
 
 
-def _inline(path: Path | None) -> str:
+def inline(path: Path | None) -> str:
     """A small JPEG as an address that holds it."""
     try:
         return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}" if path else ""

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ from tl_engine.runs.run import Run
 SMALL = "photos"  # the folder of the small copies, each named by its photo's content
 SIDE, QUALITY = 160, 80  # pixels of the long side; of a JPEG
 MOST = 2_000  # copies
+Place = Callable[[Path, str], Path]  # of a report's folder and a photo's content
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +56,24 @@ class RunPhotos:
 
     def small(self, file: str) -> Path | None:
         """Its small copy, if there is one."""
-        facts = self.listed.get(file)
-        path = small_copy(self.run.report, str(facts["sha256"])) if facts else None
-        return path if path and path.is_file() else None
+        return self._there(file, small_copy)
 
     def why(self, file: str) -> Path | None:
         """The small picture of what spoke for the class it was taken for, if there is one."""
-        facts = self.listed.get(file)
-        path = why_copy(self.run.report, str(facts["sha256"])) if facts else None
-        return path if path and path.is_file() else None
+        return self._there(file, why_copy)
 
     def keep_why(self, file: str, picture: Image.Image) -> None:
         """Keep that picture, small. Raises OSError."""
-        small = picture.copy()
-        small.thumbnail((SIDE, SIDE))
-        with appearing(why_copy(self.run.report, str(self.listed[file]["sha256"]))) as partial:
-            small.save(partial, "JPEG", quality=QUALITY)
+        self._write(file, picture.copy(), why_copy)
+
+    def _there(self, file: str, place: Place) -> Path | None:
+        path = place(self.run.report, str(self.listed[file]["sha256"])) if file in self.listed else None
+        return path if path and path.is_file() else None
+
+    def _write(self, file: str, picture: Image.Image, place: Place) -> None:
+        picture.thumbnail((SIDE, SIDE))
+        with appearing(place(self.run.report, str(self.listed[file]["sha256"]))) as partial:
+            picture.save(partial, "JPEG", quality=QUALITY)
 
     def keep_small(self, files: Iterable[str]) -> None:
         """Make small copies of these photos, MOST at most; those that cannot be read get none."""
@@ -85,10 +88,7 @@ class RunPhotos:
         if path is None:
             return
         with contextlib.suppress(ImageError, OSError):
-            picture = open_image(path, short_side=SIDE)
-            picture.thumbnail((SIDE, SIDE))
-            with appearing(small_copy(self.run.report, str(self.listed[file]["sha256"]))) as partial:
-                picture.save(partial, "JPEG", quality=QUALITY)
+            self._write(file, open_image(path, short_side=SIDE), small_copy)
 
     def folder(self) -> ImageFolder:
         """The photos that are still there, as the training saw them. Raises DataError for none."""

@@ -9,7 +9,6 @@ from tl_engine.evaluation.figures import LEAST_FOR_BARS
 from tl_engine.evaluation.judged import FOLDS, TEST
 
 RISEN = 1.1  # times its least, from which a validation loss has risen
-SURE_ERROR = 1.0  # times what a perfect classifier would show, from which probabilities are off
 
 
 def sentences(report: Mapping[str, Any], epochs: Sequence[EpochEnd]) -> Iterator[str]:
@@ -78,7 +77,7 @@ def on_sureness(report: Mapping[str, Any]) -> Iterator[str]:
     shown = (
         f"Its probabilities are off by {off:.3f}; perfect ones would show up to {perfect:.3f} with {photos:,} photos"
     )
-    yield f"{shown}: no fault can be seen." if off <= perfect * SURE_ERROR else f"{shown}: take them with care."
+    yield f"{shown}: no fault can be seen." if off <= perfect else f"{shown}: take them with care."
 
 
 def on_curve(curve: Mapping[str, Any] | None) -> Iterator[str]:

@@ -1,16 +1,12 @@
 """Finding a classifier by what a person calls it: `imagenet`, a run, a folder, or one that ships. No torch here."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tl_engine.base.errors import RunError
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_path
-from tl_engine.runs.run import NAME, OPEN_STATES, Run
+from tl_engine.runs.run import CONFIG, NAME, OPEN_STATES, Run, find_run
 from tl_engine.runs.saved_classifier import saved_folder, sweep
-
-if TYPE_CHECKING:
-    pass
 
 IMAGENET = "imagenet"
 
@@ -19,6 +15,12 @@ def shipped(settings: Settings) -> list[str]:
     """The names of the classifiers that come with the program."""
     folders = settings.demo.iterdir() if settings.demo.is_dir() else ()
     return sorted(folder.name for folder in folders if saved_folder(folder) == folder)
+
+
+def named_run(name: str, settings: Settings) -> Run:
+    """A run by its name or its folder. Raises RunError."""
+    folder = written_path(name)
+    return Run(folder.resolve()) if (folder / CONFIG).is_file() else find_run(name, settings)
 
 
 def classifier_of(run: Run) -> Path | None:

@@ -121,10 +121,15 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
     inputs = yield from look_at_photos(
         training.judging(training.data), classifier, config, training.settings, runtime, training.check_stop
     )  # fmt: skip
+    return (yield from _learn(plan, training, inputs, best))
+
+
+def _learn(plan: list[Phase], training: Training, inputs: Inputs, best: Best) -> Generator[Event, None, str | None]:
+    """What follows once all photos were looked at: the phases, then what the run leaves, also one that is stopped."""
     data = yield from _readable(training, inputs)
     reason, stopped = None, None
     # The best may be the head of the first phase, on a backbone that the second one then changes.
-    untouched = classifier.copied_state() if len(plan) > 1 and data.of("test") else None
+    untouched = inputs.classifier.copied_state() if len(plan) > 1 and data.of("test") else None
     try:
         reason = yield from _run_phases(plan, training, inputs, data, best)
     except StopAsked as asked:

@@ -14,9 +14,16 @@ class Confirm:
     """The button, and the question that it opens."""
 
     def __init__(
-        self, label: str, name: str, option: str = "", *, yes: str = "Yes, delete", no: str = "No, keep"
+        self,
+        label: str,
+        name: str,
+        option: str = "",
+        *,
+        yes: str = "Yes, delete",
+        no: str = "No, keep",
+        variant: Any = "stop",
     ) -> None:
-        self.ask = gr.Button(label, size="sm", variant="stop" if "delete" in yes else "secondary", elem_id=name)
+        self.ask = gr.Button(label, size="sm", variant=variant, elem_id=name)
         with gr.Column(visible=False, elem_classes="tl-confirm", elem_id=f"{name}-question") as self.box:
             self.words = gr.HTML("")
             self.option = gr.Checkbox(False, label=option, visible=bool(option))

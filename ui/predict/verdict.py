@@ -1,11 +1,9 @@
 """Whether an answer is to be believed, in words, and the training photos that a picture resembles most."""
 
-import base64
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tl_engine.evaluation.run_photos import small_copy
+from tl_engine.evaluation.html import inline
+from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.runs.find import named_classifier
 from tl_engine.runs.run import Run
 from tl_engine.workspaces.workspace import Workspace
@@ -38,26 +36,10 @@ def _nearest(answer: "Answer", name: str, visitor: Workspace) -> str:
     if folder is None:
         return ""
     run = Run(folder.parent)
-    hashes = _hashes(run) if visitor.may_list(run) else {}
+    photos = RunPhotos.of(run) if visitor.may_list(run) else RunPhotos.of(run).hidden()
     items = []
     for photo in answer.nearest:
-        picture = _inline(small_copy(run.report, hashes[photo.file])) if photo.file in hashes else ""
+        picture = inline(photos.small(photo.file))
         shown = f'<img src="{picture}" alt="">' if picture else '<span class="tl-gone" aria-hidden="true">?</span>'
         items.append(f"<li>{shown}<span>{text(photo.class_name, 24)}</span></li>")
     return f'<p class="tl-hint">Most like these that it was shown:</p><ul class="tl-nearest">{"".join(items)}</ul>'
-
-
-def _hashes(run: Run) -> dict[str, str]:
-    """The content of each training photo, by its name below the data set's folder."""
-    try:
-        photos = json.loads(run.manifest.read_text(encoding="utf-8"))["photos"]
-        return {str(photo["file"]): str(photo["sha256"]) for photo in photos}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _inline(path: Path) -> str:
-    try:
-        return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"
-    except OSError:
-        return ""

@@ -1,1 +1,1 @@
-"""The Report tab: the numbers of the current run."""
+"""The Report tab: how good the current run is, what it confuses, and correcting that."""

@@ -1,6 +1,5 @@
 """The numbers of a run by epoch, as a table to copy and to save."""
 
-import base64
 import csv
 import io
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from tl_engine.base.events import EpochEnd
 from tl_engine.base.words import duration, score
 from tl_engine.runs.saved_classifier import read_figures
 from ui.parts.wording import text
-from ui.train.plot_files import BOM, file_stem
+from ui.train.plot_files import BOM, address, file_stem
 from ui.train.run_view import RunView
 
 TRAIN_FIRST = '<p class="tl-hint">Train first: then the numbers stand here.</p>'
@@ -26,12 +25,11 @@ def numbers_html(shown: RunView) -> str:
     titles_row = "".join(f'<th scope="col">{title}</th>' for title in COLUMNS)
     body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{c}</td>" for c in row[1:])}</tr>'
                    for row in rows[-MOST_ROWS:])  # fmt: skip
-    address = base64.b64encode((BOM + csv_text(epochs)).encode()).decode()
     name = text(f"{file_stem(shown)}-numbers.csv", 200)
     return (
         f'<div class="tl-report"><p>{_sentence(shown)}</p>'
         f'<p class="tl-save"><button type="button" data-copy="report-numbers">Copy</button> '
-        f'<a download="{name}" href="data:text/csv;charset=utf-8;base64,{address}">Save as CSV</a> '
+        f'<a download="{name}" href="{address("text/csv", BOM + csv_text(epochs))}">Save as CSV</a> '
         '<span role="status" data-copied></span></p>'
         '<div tabindex="0" role="region" aria-label="numbers by epoch" class="tl-numbers">'
         f'<table id="report-numbers"><thead><tr>{titles_row}</tr></thead><tbody>{body}</tbody></table></div></div>'

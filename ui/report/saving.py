@@ -1,6 +1,5 @@
 """A report as files: one page, and a table for a spreadsheet. They lie in the page itself, so nothing stays behind."""
 
-import base64
 import csv
 import io
 from collections.abc import Mapping
@@ -13,18 +12,18 @@ from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.runs.run import Run
 from tl_engine.runs.titles import title_of
 from ui.parts.wording import text
-from ui.train.plot_files import BOM
+from ui.train.plot_files import BOM, address
 
 
 def save_links(run: Run, report: Mapping[str, Any], photos: RunPhotos) -> str:
     """Links that save the report as one page and its table as CSV, and a button that copies the table."""
     name = text(slug(f"{title_of(run)[:40]}-{run.facts.architecture}", otherwise="report"), 100)
-    page = base64.b64encode(html.whole_page(run, report, photos).encode()).decode()
-    table = base64.b64encode((BOM + _csv(report)).encode()).decode()
+    page = address("text/html", html.whole_page(run, report, photos))
+    table = address("text/csv", BOM + _csv(report))
     return (
         '<p class="tl-save"><button type="button" data-copy="report-classes">Copy the table</button> '
-        f'<a download="{name}-report.csv" href="data:text/csv;charset=utf-8;base64,{table}">Save as CSV</a> '
-        f'<a download="{name}-report.html" href="data:text/html;charset=utf-8;base64,{page}">Save the report</a> '
+        f'<a download="{name}-report.csv" href="{table}">Save as CSV</a> '
+        f'<a download="{name}-report.html" href="{page}">Save the report</a> '
         '<span role="status" data-copied></span></p>'
     )
 

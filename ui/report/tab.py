@@ -7,12 +7,12 @@ import gradio as gr
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
-from tl_engine.base.words import score
 from tl_engine.evaluation import html
 from tl_engine.evaluation.compare import compare
 from tl_engine.evaluation.judged import read_judged
 from tl_engine.evaluation.report import failed_report, read_report
 from tl_engine.evaluation.run_photos import RunPhotos
+from tl_engine.evaluation.sentences import headline
 from tl_engine.runs import titles
 from tl_engine.runs.process import Spare
 from tl_engine.runs.run import Run
@@ -136,7 +136,7 @@ class ReportTab:
             photos = photos.hidden()
         title = text(titles.title_of(run), 80)
         head = (
-            f'<div class="tl-report"><h2>{title}: {score(report["accuracy"], report["photos"])}</h2>'
+            f'<div class="tl-report"><h2>{title}: {headline(report)}</h2>'
             f"{html.sentences_html(report)}{save_links(run, report, photos)}"
             f"<h3>By class</h3>{html.classes_html(report)}</div>"
         )

@@ -32,7 +32,7 @@ class LabView:
         self.spare = spare
         with gr.Accordion("Try all ways to learn, side by side", open=False, elem_id="lab-box"):
             gr.HTML(HINT, padding=False)
-            self.go = Confirm("Try all ways", "lab", yes="Yes, train", no="No")
+            self.go = Confirm("Try all ways", "lab", yes="Yes, train", no="No", variant="secondary")
             self.said = said_line("lab-said")
             self.table = gr.HTML("", elem_id="lab-results", padding=False)
 

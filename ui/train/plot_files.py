@@ -64,8 +64,8 @@ def _legend(index: int, plot: Plot) -> str:
 def links(plot: Plot, stem: str) -> str:
     """What saves the plot. The files travel within the links, so no visitor's curves lie at an address of their own."""
     name, title = text(f"{stem}-{plot.title.lower()}", 200), plot.title.lower()
-    svg = _address("image/svg+xml", svg_text(plot, stem))
-    table = _address("text/csv", BOM + csv_text(plot))
+    svg = address("image/svg+xml", svg_text(plot, stem))
+    table = address("text/csv", BOM + csv_text(plot))
     return (
         f'<p class="tl-save">Save as '
         f'<a download="{name}.svg" href="{svg}" aria-label="Save {title} as SVG">SVG</a> '
@@ -74,5 +74,6 @@ def links(plot: Plot, stem: str) -> str:
     )
 
 
-def _address(kind: str, content: str) -> str:
+def address(kind: str, content: str) -> str:
+    """An address that holds the file itself, so that nothing lies on the server."""
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(content.encode()).decode()}"
