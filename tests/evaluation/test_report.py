@@ -105,6 +105,19 @@ def test_small_copies_of_judged_photos_travel_with_the_run(make_images: MakeImag
     assert photos.small("red/../../config.json") is None
 
 
+def test_every_photo_that_the_report_shows_has_its_small_copy(
+    make_images: MakeImages, settings: Settings, tmp_path: Path
+) -> None:
+    make_images("splits/train", each=2)
+    make_images("splits/val", each=40)  # more of a class than are copied without being shown
+    run = trained(tmp_path / "splits", settings)
+    report, photos = reported(run, settings), RunPhotos.of(run)
+    assert len(report["gallery"]) == 12
+    assert [
+        entry["file"] for entry in (*report["gallery"], *report["mistakes"]) if not photos.small(entry["file"])
+    ] == []
+
+
 def test_photos_of_a_validation_folder_judge_where_there_is_one(
     make_images: MakeImages, settings: Settings, tmp_path: Path
 ) -> None:

@@ -79,7 +79,7 @@ def make_report(run: Run, settings: Settings, repeats: int = 0) -> Generator[Eve
         report["missing"].append({"part": "learning_curve", "reason": TOO_FEW})
     report["repeats"] = redrawn(learnt, len(meta.classes), repeats) if learnt and repeats else None
     yield Progress(stage="making the report", done=2, total=STAGES)
-    photos.keep_small(_wanted(run, first))
+    photos.keep_small(_wanted(run, first, report["gallery"]))
     with contextlib.suppress(EngineError, OSError):  # a backbone that is gone by now, a full disk
         _explain(report["mistakes"][:MOST_EXPLAINED], photos, run, settings)
     report["sentences"] = list(sentences(report, [e for e in run.events()[0] if isinstance(e, EpochEnd)]))
@@ -158,8 +158,9 @@ def _explain(mistakes: Sequence[dict[str, Any]], photos: RunPhotos, run: Run, se
         photos.keep_why(entry["file"], found.picture)
 
 
-def _wanted(run: Run, judged: Judged) -> Iterator[str]:
-    """Files of which the report and Predict show small copies: the mistakes, some of each class, those that taught."""
+def _wanted(run: Run, judged: Judged, gallery: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Files of which report and Predict show small copies: the gallery, mistakes, some of each class, what taught."""
+    yield from (entry["file"] for entry in gallery)
     wrong = np.flatnonzero(judged.predicted != judged.labels)
     yield from (judged.files[row] for row in wrong)
     for label in np.unique(judged.labels):
