@@ -35,6 +35,8 @@ def test_a_cell_opens_its_photos_are_corrected_and_before_and_after_stand_side_b
     page.locator("#cell-relabel").click()
     expect(page.locator("#cell-said")).to_contain_text("1 photo relabelled", timeout=MINUTE)
     page.locator("#train-again").click()
+    # Until the page goes there, "Finished" is what it says of the training before.
+    expect(page.get_by_role("tab", name="Train", exact=True)).to_have_attribute("aria-selected", "true", timeout=MINUTE)
     expect(page.locator("#status")).to_contain_text("Finished", timeout=2 * MINUTE)
     open_tab(page, "Report")
     expect(page.locator("#report")).to_contain_text("1 correction", timeout=2 * MINUTE)
