@@ -28,6 +28,7 @@ FLOORS = {
     "tl_engine.evaluation": 7,
     "tl_engine.training": 8,
     "tl_engine.lab": 8,
+    "tl_engine.sharing": 8,
     "tl_engine.workspaces": 9,
     "tl_engine.commands": 10,
     "tl_engine": 11,  # __init__, api and __main__: what a notebook and a terminal name
