@@ -1,9 +1,11 @@
 """Progress of work that is not itself a generator: a stage's clock, and a call that reports while it runs."""
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tl_engine.base.events import Event, Progress
@@ -68,6 +70,20 @@ def reporting(stage: str, work: Callable[[OnProgress], T]) -> Generator[Progress
     if errors:
         raise errors[0]
     return results[0]
+
+
+def estimated(stage: str, seconds: float, work: Callable[[], T]) -> Generator[Progress, None, T]:
+    """Run work that cannot say how far it is, in a thread; told is how much of its usual `seconds` is over."""
+    started = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        while True:
+            over = time.monotonic() - started
+            share = min(over / seconds, 0.95)
+            left = max(1.0, seconds - over)
+            yield Progress(stage=stage, done=round(share * 100), total=100, seconds_left=left)
+            with contextlib.suppress(TimeoutError):
+                return future.result(TELL_EVERY)
 
 
 def watched(work: Generator[Event, None, T], tell: Callable[[Event], object]) -> T:

@@ -48,19 +48,28 @@ class Answer:
     nearest: tuple[Neighbour, ...]  # the nearest first; none where the training photos are not known
 
 
+def limits(reference: Reference | None, kept: float = KEPT) -> tuple[float, float | None]:
+    """The probability under which an answer is not sure, and the likeness under which a picture is unlike; None: never.
+
+    `kept` is the share of its own kind that a classifier is to accept.
+    """
+    return (SURE, None) if reference is None else (reference.least_sure(kept), reference.least_likeness(kept))
+
+
 def answer(seen: Seen, classes: Sequence[str], reference: Reference | None, kept: float = KEPT) -> Answer:
-    """The answer to the first of the pictures; `kept` is the share of its own kind that a classifier is to accept."""
+    """The answer to the first of the pictures, within the limits of `kept`."""
     nearest: tuple[Neighbour, ...] = ()
+    least_sure, least_likeness = limits(reference, kept)
     verdict: Verdict = "ok"
-    if float(seen.probabilities[0].max()) < (reference.least_sure(kept) if reference else SURE):
+    if float(seen.probabilities[0].max()) < least_sure:
         verdict = "not sure"
-    if reference is not None and seen.features is not None:
+    if reference is not None and least_likeness is not None and seen.features is not None:
         likeness, found = (rows[0].tolist() for rows in reference.nearest(seen.features[:1]))
         nearest = tuple(
             Neighbour(reference.files[i], classes[int(reference.labels[i])], round(near, 4))
             for near, i in zip(likeness, found, strict=True)
         )
-        if sum(likeness) / len(likeness) < reference.least_likeness(kept):
+        if sum(likeness) / len(likeness) < least_likeness:
             verdict = "unlike"
     return Answer(
         probabilities=by_class(seen.probabilities[0], classes), raw=by_class(seen.raw[0], classes), verdict=verdict,

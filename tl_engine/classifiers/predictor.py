@@ -44,7 +44,9 @@ class Network:
     """A network that predicts, its batch norms folded; gives its logits, and what it hands to its head."""
 
     def __init__(self, model: nn.Module, architecture: Architecture, side: int, device: torch.device) -> None:
-        self.model = folded(model.eval().requires_grad_(False), side).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model: nn.Module = folded(model.eval().requires_grad_(False), side).to(
+            device, memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
         self.head = head_of(self.model, architecture)
         self._last = Frozen()
         # Detached: what is explained would otherwise keep the memory of its gradients until the next prediction.

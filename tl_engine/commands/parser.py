@@ -11,6 +11,7 @@ from tl_engine.commands.lab import lab_command
 from tl_engine.commands.lists import architectures_command, runs_command, stop_command
 from tl_engine.commands.predict import predict_command
 from tl_engine.commands.printing import WRONG
+from tl_engine.commands.share import export_command
 from tl_engine.commands.spare import spare_command
 from tl_engine.commands.train import train_command
 from tl_engine.commands.understand import compare_command, explain_command, report_command
@@ -30,8 +31,8 @@ class Parser(argparse.ArgumentParser):
 def make_parser() -> Parser:
     """All commands and their options; values are checked in one place, TrainConfig."""
     text = (
-        "The engine from a terminal: "
-        "`python -m tl_engine train | predict | report | explain | compare | inspect | architectures | runs | stop`."
+        "The engine from a terminal: `python -m tl_engine train | predict | report | explain | compare | export | "
+        "inspect | architectures | runs | stop`."
     )
     parser = Parser(prog="python -m tl_engine", description=text, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -53,10 +54,10 @@ def make_parser() -> Parser:
     runs_list = command("runs", runs_command, "List the runs.", "runs")
     stop = command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs")
     stop.add_argument("run", help="Its name, or its folder.")
-    understanding = _understand(command)
+    understanding, export = _understand(command), _export(command)
     spare = command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
     spare.set_defaults(parser=parser)
-    for added in (train, predict, listing, runs_list, *understanding, *_data_commands(command)):
+    for added in (train, predict, listing, runs_list, *understanding, export, *_data_commands(command)):
         added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
     return parser
 
@@ -97,6 +98,18 @@ def _understand(command: Callable[..., Parser]) -> tuple[Parser, ...]:
     lab.add_argument("--repeats", default="1", metavar="N", help="So many seeds of each; the spread is told.")
     lab.add_argument("--epochs", metavar="N", help="Of each, instead of what its strategy starts from.")
     return report, compare, explain, lab
+
+
+def _export(command: Callable[..., Parser]) -> Parser:
+    export = command("export", export_command, "Take a classifier away, checked against the app.",
+                     "runs", "weights-dir", "cache-dir")  # fmt: skip
+    export.add_argument("run", nargs="?", help="A run, a folder, or a classifier that ships.")
+    export.add_argument("--out", metavar="FILE.zip", help="ONNX, PyTorch, a program that predicts; by default RUN.zip.")
+    export.add_argument("--page", metavar="DIR", help="A folder that classifies in the browser, from any web server.")
+    export.add_argument("--single", metavar="FILE.html", help="The same as one file that opens from a disk.")
+    export.add_argument("--fetch-runtime", action="store_true", help="Get what a page needs, for a place offline.")
+    export.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
+    return export
 
 
 def _data_commands(command: Callable[..., Parser]) -> tuple[Parser, Parser]:
