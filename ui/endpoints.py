@@ -1,26 +1,36 @@
-"""Small endpoints for programs: /predict, /start_training, /follow_run, /stop_training. Their inputs are hidden
-components, since Gradio checks files only where a component takes them."""
+"""Small endpoints for programs: they predict, list classifiers, train, follow and stop a run, and give its report.
+
+Their inputs are hidden components, since Gradio checks files only where a component takes them.
+"""
 
 import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from tl_engine.base.errors import EngineError
+from tl_engine.base.errors import EngineError, ImageError, RunError
 from tl_engine.base.settings import Settings
+from tl_engine.evaluation.report import read_report
 from tl_engine.runs import queue
+from tl_engine.runs.find import IMAGENET
 from tl_engine.runs.process import Spare
 from tl_engine.runs.titles import data_name
 from tl_engine.workspaces import start
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
-from ui.parts.components import photo_input
+from ui.parts.components import photo_input, photos_button
 from ui.parts.refusal import answered
-from ui.predict.tab import PARALLEL
+from ui.predict.classifiers import choices
+from ui.predict.tab import MOST_FILES, PARALLEL
 from ui.train.run_view import EventReader
+
+if TYPE_CHECKING:
+    from tl_engine.classifiers.batching import BatchingPredictor
+
+OF_PHOTOS = ("gallery", "mistakes", "photos_here")  # parts of a report that name photos
 
 
 def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> dict[str, float]:
@@ -28,10 +38,49 @@ def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> 
     try:
         if not image:
             raise EngineError("image is missing: send a picture file.")
-        shared = pool.get(classifier or "imagenet")
+        shared = pool.get(classifier or IMAGENET)
         return shared.probabilities(shared.predictor.open(Path(image)))
     except EngineError as error:
         raise answered(error) from None
+
+
+def predict_many(pool: ClassifierPool, images: list[str], classifier: str | None) -> list[dict[str, Any]]:
+    """Of each picture {"file", "probabilities", "verdict"}, or {"file", "error"}: the others go on."""
+    try:
+        if not images or len(images) > MOST_FILES:
+            raise EngineError(f"images must be 1 to {MOST_FILES} picture files, got {len(images or [])}.")
+        shared = pool.get(classifier or IMAGENET)
+        return [_said(shared, Path(image)) for image in images]
+    except EngineError as error:
+        raise answered(error) from None
+
+
+def _said(shared: "BatchingPredictor", path: Path) -> dict[str, Any]:
+    try:
+        answer = shared.answer(shared.predictor.open(path))
+    except ImageError as error:
+        return {"file": path.name, "error": str(error)}
+    return {"file": path.name, "probabilities": answer.probabilities, "verdict": answer.verdict}
+
+
+def models(settings: Settings, workspace: str) -> list[dict[str, str]]:
+    """[{"name", "title"}] of the classifiers that can be asked: those that ship, and a workspace's own."""
+    visitor = Workspace.of(settings, workspace or None)
+    return [{"name": name, "title": title} for title, name in choices(visitor)]
+
+
+def report(settings: Settings, run: str, workspace: str) -> dict[str, Any]:
+    """The report of a run as the terminal prints it; without its workspace no photo's name is in it."""
+    try:
+        found = open_run(run, settings)
+        kept = read_report(found)
+        if kept is None:
+            raise RunError("This training has no report: wait until it has ended, or make one on its page.")
+    except EngineError as error:
+        raise answered(error) from None
+    if Workspace.of(settings, workspace or None).may_list(found):
+        return kept
+    return {name: value for name, value in kept.items() if name not in OF_PHOTOS}
 
 
 def start_training(settings: Settings, spare: Spare | None, config: Any) -> dict[str, str]:
@@ -79,12 +128,15 @@ def add_endpoints(settings: Settings, pool: ClassifierPool, reader: EventReader,
         config, run = gr.JSON(label="config (a json object)"), gr.Textbox(label="run (text)")
         answer, trigger = gr.JSON(label="answer"), gr.Button("endpoint")
         workspace = gr.Textbox("", label="workspace (text)")
+        images = photos_button("images (picture files)")
     public: dict[str, Any] = {"api_visibility": "public", "show_progress": "hidden"}
     at_once: dict[str, Any] = {"concurrency_limit": PARALLEL, "concurrency_id": "predict"}
-    trigger.click(
-        functools.partial(predict, pool), [image, classifier], answer, api_name="predict", **at_once, **public
-    )
+    for function, given, name in ((predict, image, "predict"), (predict_many, images, "predict_many")):
+        asked = functools.partial(function, pool)
+        trigger.click(asked, [given, classifier], answer, api_name=name, **at_once, **public)
     calls: dict[str, tuple[Callable[..., Any], Any]] = {
+        "models": (functools.partial(models, settings), workspace),
+        "report": (functools.partial(report, settings), [run, workspace]),
         "start_training": (functools.partial(start_training, settings, spare), config),
         "follow_run": (functools.partial(follow_run, settings, reader), run),
         "stop_training": (functools.partial(stop_training, settings, spare), [run, workspace]),

@@ -35,6 +35,7 @@ FLOORS = {
     "ui.parts": 12,
     "ui.collection": 13,
     "ui.predict": 13,
+    "ui.sharing": 13,
     "ui.train": 14,
     "ui.photos": 15,
     "ui.report": 15,

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,7 +162,8 @@ def test_files_of_the_host_are_not_served(path: str, server: Server) -> None:
 
 def test_the_pages_own_events_are_not_offered_to_programs(server: Server) -> None:
     info = httpx.get(f"{server.url}/gradio_api/info").json()
-    assert set(info["named_endpoints"]) == {"/predict", "/start_training", "/follow_run", "/stop_training"}
+    offered = {"/predict", "/predict_many", "/models", "/start_training", "/follow_run", "/stop_training", "/report"}
+    assert set(info["named_endpoints"]) == offered
 
 
 # --- as programs call: by name ---------------------------------------------------------------------------------------
@@ -188,6 +191,9 @@ def test_the_names_are_those_of_the_description(server: Server) -> None:
     names = {name: [p["parameter_name"] for p in facts["parameters"]] for name, facts in described.items()}
     assert names == {
         "/predict": ["image", "classifier"],
+        "/predict_many": ["images", "classifier"],
+        "/models": ["workspace"],
+        "/report": ["run", "workspace"],
         "/start_training": ["config"],
         "/follow_run": ["run"],
         "/stop_training": ["run", "workspace"],
@@ -297,3 +303,101 @@ def test_a_call_by_name_works_without_a_client(server: Server) -> None:
     event = httpx.post(f"{base}/v2/follow_run", json={"run": "0" * 32}, timeout=60).json()["event_id"]
     assert "There is no such run" in httpx.get(f"{base}/follow_run/{event}", timeout=60).text
     assert httpx.post(f"{base}/v2/nothing", json={}, timeout=60).json()["error"].endswith(".")
+
+
+def example(mark: str) -> str:
+    """A block of code of the README."""
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    found = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```", text, re.DOTALL)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name in ("photo.jpg", "other.jpg"):
+        Image.new("RGB", (60, 40), (200, 120, 40)).save(tmp_path / name)
+    return tmp_path
+
+
+def test_the_readmes_curl_does_what_it_says(server: Server, photos: Path) -> None:
+    script = example("curl").replace("http://127.0.0.1:7860", server.url)
+    script = script.replace("ask stop_training", f"{WAIT}\nask stop_training", 1).replace('"epochs": 5', '"epochs": 2')
+    done = subprocess.run(["bash", "-euc", script], cwd=photos, capture_output=True, text=True, timeout=120, check=True)
+    answers = [json.loads(line)["data"][0] for line in done.stdout.splitlines() if line.startswith('{"data"')]
+    predicted, many, models, followed, stopped, report = answers
+    assert len(predicted) == 1000
+    assert [row["file"] for row in many] == ["photo.jpg", "other.jpg"]
+    assert set(many[0]["probabilities"]) == {"cats", "dogs"}
+    assert many[0]["verdict"] in ("ok", "not sure", "unlike")
+    assert {"imagenet", "cats-or-dogs"} <= {row["name"] for row in models}
+    assert followed["state"] in ("queued", "running", "finished")
+    assert stopped["state"] == "finished"
+    assert report["photos"] == sum(row["support"] for row in report["per_class"])
+
+
+WAIT = (
+    'for _ in $(seq 300); do ask follow_run "[\\"$run\\"]" | grep -q \'"run_ended"\' && '
+    'ask report "[\\"$run\\", \\"$workspace\\"]" | grep -q accuracy && break; sleep 0.3; done'
+)
+
+
+PATIENT = """
+import time, gradio_client
+plain = gradio_client.Client.predict
+def patient(page, **given):
+    for _ in range(200):
+        try:
+            answer = plain(page, **given)
+        except Exception:
+            if given["api_name"] != "/report":
+                raise
+        else:
+            if given["api_name"] != "/follow_run" or answer["state"] == "finished":
+                return answer
+        time.sleep(0.3)
+gradio_client.Client.predict = patient
+"""
+
+
+def test_the_readmes_client_does_what_it_says(server: Server, photos: Path) -> None:
+    code = example("client").replace("http://127.0.0.1:7860", server.url).replace('"epochs": 5', '"epochs": 2')
+    command = [sys.executable, "-W", "ignore", "-c", PATIENT + code]
+    done = subprocess.run(command, cwd=photos, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "'state': 'finished'" in done.stdout
+    assert "'accuracy'" in done.stdout
+
+
+def test_many_names_the_bad_photo_and_goes_on(server: Server, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    good = tmp_path / "good.png"
+    Image.new("RGB", (40, 40)).save(good)
+    kind, rows = call(server, "predict_many", [upload(server, bad), upload(server, good)], "imagenet")
+    assert kind == "complete"
+    assert sorted(rows[0]) == ["error", "file"]
+    assert sorted(rows[1]) == ["file", "probabilities", "verdict"]
+    for wrong in ([], None):
+        kind, said = call(server, "predict_many", wrong, "imagenet")
+        assert kind == "error"
+        assert "images" in str(said)
+
+
+def test_a_report_names_photos_to_its_own_workspace_only(server: Server) -> None:
+    _, started = call(server, "start_training", {"data": "colours", "epochs": 2})
+    wait_until_ended(server, started["run"])
+    own: Any = None
+    for _ in range(100):
+        kind, own = call(server, "report", started["run"], started["workspace"])
+        if kind == "complete":
+            break
+        time.sleep(0.3)
+    assert {"gallery", "mistakes"} <= own.keys()
+    _, strangers = call(server, "report", started["run"], "")
+    assert strangers["accuracy"] == own["accuracy"]
+    assert ".png" not in json.dumps(strangers)
+    _, listed = call(server, "models", started["workspace"])
+    assert started["run"] in {row["name"] for row in listed}
+    _, others = call(server, "models", "")
+    assert started["run"] not in {row["name"] for row in others}

@@ -83,7 +83,7 @@ class Predictor:
         self.temperature = meta.temperature if meta else 1.0
         self.most_bytes = most_bytes
         self.reference = reference
-        self.frozen = frozen and Network(frozen, architecture, preprocess.crop, self.device)
+        self.frozen = None if frozen is None else Network(frozen, architecture, preprocess.crop, self.device)
 
     @classmethod
     def load(cls, folder: Path, settings: Settings | None = None) -> Self:

@@ -108,6 +108,7 @@ def _export(command: Callable[..., Parser]) -> Parser:
     export.add_argument("--page", metavar="DIR", help="A folder that classifies in the browser, from any web server.")
     export.add_argument("--single", metavar="FILE.html", help="The same as one file that opens from a disk.")
     export.add_argument("--fetch-runtime", action="store_true", help="Get what a page needs, for a place offline.")
+    export.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
     export.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
     return export
 

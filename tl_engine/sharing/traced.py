@@ -31,15 +31,17 @@ class Deployed(nn.Module):
 
     factor: Tensor  # (1, 3, 1, 1)
     shift: Tensor
+    frozen: nn.Module
+    frozen_head: nn.Module
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
         network = predictor.network
         self.learnt = network.model
-        self.head = network.head
         self.looks_twice = predictor.frozen is not None
-        frozen = predictor.frozen or network
-        self.frozen, self.frozen_head = frozen.model, frozen.head
+        self.frozen = predictor.frozen.model if predictor.frozen else nn.Identity()
+        self.frozen_head = predictor.frozen.head if predictor.frozen else nn.Identity()
+        self.head = network.head  # last: a tensor with several names gets the last one in the graph
         self.side = predictor.preprocess.crop
         self.bgr = predictor.preprocess.channels == "bgr"
         factor, shift = _numbers(predictor.preprocess)

@@ -18,6 +18,7 @@ from ui.parts.components import Updates
 from ui.parts.refusal import in_words
 from ui.parts.wording import QUIET, text
 from ui.predict.classifiers import choices
+from ui.sharing.take_away import TakeAway
 from ui.train.curves import run_curves
 from ui.train.form import TrainForm
 from ui.train.lab import LabView
@@ -51,6 +52,7 @@ class TrainTab:
                 self.halt = gr.Button("Stop", variant="stop", elem_id="halt", visible=False, scale=1)
             self.said = said_line("train-said")
             self._result()
+            self.taken = TakeAway(settings, workspace)
             with gr.Accordion("How it learns", open=False, elem_id="how"):
                 self.form = TrainForm(settings)
             self.lab = LabView(settings, workspace, spare)
@@ -85,6 +87,7 @@ class TrainTab:
             [self.tab.select, choice.change], self.describe_data, about, self.about, trigger_mode="always_last", **QUIET
         )
         self.lab.connect(self.tab, choice, self.form.architecture)
+        self.taken.connect(self.run)
         act(self.change.click, lambda: {tabs: gr.Tabs(selected="photos")}, None, [tabs], self.said)
 
     def wire_start(self, button: gr.Button, said: gr.HTML, *, example: bool = False) -> None:
@@ -103,7 +106,7 @@ class TrainTab:
     def shown(self) -> list[Any]:
         """What following a run updates."""
         return [self.status, self.plots, self.accuracy, self.loss, self.log, self.result, self.download, self.halt,
-                self.timer, self.seen, self.classifier]  # fmt: skip
+                self.timer, self.seen, self.classifier, self.taken.box, self.taken.file, self.taken.said]  # fmt: skip
 
     def start_training(self, values: Updates, example: bool = False) -> Updates:
         """Start a training with the settings of the form."""
@@ -173,6 +176,7 @@ class TrainTab:
         archive = start.packed(shown.run) if shown and not live else None
         first = shown is not None and not shown.events
         return {
+            **self.taken.show(shown.run if shown and archive else None),
             self.result: gr.Row(visible=archive is not None),
             self.download: gr.DownloadButton(value=str(archive) if archive else None),
             self.halt: gr.Button(visible=bool(shown and live and visitor.owns(shown.run))),

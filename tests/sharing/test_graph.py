@@ -1,0 +1,142 @@
+"""A graph put together: a swapped head, temperature and likeness as the app has them, smaller copies."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tests.conftest import own_settings
+from tests.sharing.networks import CLASSES, answering, views
+from tl_engine.backbones.architectures import get_architecture
+from tl_engine.classifiers.predictor import Predictor
+from tl_engine.classifiers.reference import Reference
+from tl_engine.networks.models import head_names, replace_heads
+from tl_engine.sharing.graph import Ending, GraphCache, finished, head_tensors, with_head
+from tl_engine.sharing.traced import Deployed, as_onnx, recorded
+from tl_engine.sharing.variants import half_weights, int8_weights
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    """A network with one linear layer as its head, that knows the photos it learnt from."""
+    made = answering("small_vgg")
+    seen = made.network(made.preprocess.normalised(torch.from_numpy(views(made.preprocess))))[1]
+    labels = [index % 3 for index in range(len(seen))]
+    files = [f"{index}.jpg" for index in range(len(seen))]
+    made.reference = Reference.of(seen, labels, files, torch.rand(12), None)
+    made.temperature = 1.7
+    return made
+
+
+@pytest.fixture(scope="module")
+def graph(predictor: Predictor) -> bytes:
+    """That network as it was recorded."""
+    return as_onnx(recorded(Deployed(predictor)))
+
+
+def ending(predictor: Predictor, classes: int = len(CLASSES)) -> Ending:
+    assert predictor.reference
+    rows = predictor.reference.rows.half().numpy()
+    return Ending(classes=classes, temperature=predictor.temperature, reference=rows)
+
+
+def said(graph: onnx.ModelProto, predictor: Predictor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    pixels = np.ascontiguousarray(views(predictor.preprocess).transpose(0, 3, 1, 2))
+    probabilities, likeness = session.run(["probabilities", "likeness"], {"pixels": pixels})
+    return probabilities, likeness
+
+
+def test_temperature_and_likeness_are_the_apps(predictor: Predictor, graph: bytes) -> None:
+    probabilities, likeness = said(finished(onnx.load_from_string(graph), ending(predictor), 64), predictor)
+    looked = predictor.look(views(predictor.preprocess))
+    np.testing.assert_allclose(probabilities, looked.probabilities, atol=1e-4)
+    assert np.abs(looked.probabilities - looked.raw).max() > 0.01  # the temperature does something
+    assert predictor.reference
+    assert looked.features is not None
+    near = predictor.reference.nearest(looked.features)[0].mean(1).numpy()
+    np.testing.assert_allclose(likeness, near, atol=2e-3)  # the reference is kept as float16
+    assert near.std() > 1e-3
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_another_linear_head_is_two_tensors(predictor: Predictor, graph: bytes, classes: int) -> None:
+    other = answering("small_vgg")
+    replace_heads(other.model, get_architecture("small_vgg"), classes)
+    whole = onnx.load_from_string(graph)
+    names = head_names(other.model, get_architecture("small_vgg"))
+    head = head_tensors({name: other.model.state_dict()[name].numpy() for name in names})
+    assert with_head(whole, head)
+    probabilities, _ = said(finished(whole, ending(predictor, classes), 64), predictor)
+    images = other.preprocess.normalised(torch.from_numpy(views(other.preprocess)))
+    with torch.no_grad():
+        expected = (other.model(images) / predictor.temperature).softmax(1).numpy()
+    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+
+
+def test_a_head_of_another_kind_is_refused_and_nothing_changed(graph: bytes) -> None:
+    whole = onnx.load_from_string(graph)
+    assert not with_head(whole, {"head.0.weight": np.zeros((3, 4), np.float32)})
+    assert not with_head(whole, {"head.weight": np.zeros((3, 4, 1, 1), np.float32), "head.bias": np.zeros(3)})
+    assert whole.SerializeToString() == onnx.load_from_string(graph).SerializeToString()
+
+
+@pytest.mark.parametrize(("shrink", "share", "close"), [(half_weights, 0.55, 0.02), (int8_weights, 0.3, 0.15)])
+def test_a_smaller_copy_is_smaller_and_says_nearly_the_same(
+    predictor: Predictor, graph: bytes, shrink: object, share: float, close: float
+) -> None:
+    full = finished(onnx.load_from_string(graph), ending(predictor), 64)
+    small = shrink(full)  # type: ignore[operator]
+    onnx.checker.check_model(small)
+    assert small.ByteSize() < share * full.ByteSize()
+    (whole, like), (less, less_like) = said(full, predictor), said(small, predictor)
+    assert 0 < np.abs(whole - less).max() < close
+    np.testing.assert_allclose(like, less_like, atol=0.02)
+
+
+def test_weights_that_a_float16_cannot_hold_stay(predictor: Predictor, graph: bytes) -> None:
+    full = finished(onnx.load_from_string(graph), ending(predictor), 64)
+    name = next(t.name for t in full.graph.initializer if t.name.endswith("features.0.weight") or len(t.dims) == 4)
+    tensor = next(t for t in full.graph.initializer if t.name == name)
+    large = onnx.numpy_helper.to_array(tensor) * 1e8
+    tensor.CopyFrom(onnx.numpy_helper.from_array(large, name))
+    kept = next(t for t in half_weights(full).graph.initializer if t.name == name)
+    assert np.isfinite(onnx.numpy_helper.to_array(kept)).all()
+
+
+def test_the_cache_gives_back_what_it_got_and_no_damaged_graph(tmp_path: Path, graph: bytes) -> None:
+    settings = own_settings(tmp_path)
+    cache = GraphCache(settings)
+    assert cache.read("a" * 32) is None
+    cache.add("a" * 32, graph)
+    kept = cache.read("a" * 32)
+    assert kept is not None
+    assert kept.SerializeToString() == onnx.load_from_string(graph).SerializeToString()
+    file = next(cache.folder.glob("*.onnx"))
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    file.write_bytes(damaged)
+    assert cache.read("a" * 32) is None
+
+
+def test_old_graphs_make_room(tmp_path: Path, graph: bytes) -> None:
+    cache = GraphCache(dataclasses.replace(own_settings(tmp_path), cache_bytes=int(1.5 * len(graph))))
+    cache.add("a" * 32, graph)
+    cache.add("b" * 32, graph)
+    assert cache.read("a" * 32) is None
+    assert cache.read("b" * 32) is not None
+
+
+def test_without_a_reference_nothing_is_left_of_the_features(graph: bytes) -> None:
+    alone = Ending(classes=3, temperature=1.0, reference=None)
+    made = finished(onnx.load_from_string(graph), alone, 64)
+    assert [output.name for output in made.graph.output] == ["probabilities"]
+    used = {name for node in made.graph.node for name in node.input}
+    assert {tensor.name for tensor in made.graph.initializer} <= used
