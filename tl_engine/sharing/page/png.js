@@ -4,7 +4,7 @@
 const START = [0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10];
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }; // by the kind of colour: grey, RGB, palette, grey and alpha, RGBA
 const PASSES = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
-const MOST_PIXELS = 50e6;
+export const MOST_PIXELS = 50e6; // as the program's own door
 
 /** Whether a file begins as a PNG does. */
 export function isPng(bytes) {

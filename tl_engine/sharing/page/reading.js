@@ -1,10 +1,10 @@
 // From a file to its RGB bytes as stored. Errors are whole sentences that the page shows as they are.
 
 import { opposite, turned } from "./pillow.js";
-import { decodePng, isPng } from "./png.js";
+import { MOST_PIXELS, decodePng, isPng } from "./png.js";
 
 const STRIP = 4e6; // pixels that a canvas holds at a time: phones allow few
-const [SMALLEST, MOST_ELONGATED, MOST_BYTES, MOST_PIXELS] = [8, 50, 50e6, 50e6]; // as the program's own door
+const [SMALLEST, MOST_ELONGATED, MOST_BYTES] = [8, 50, 50e6]; // as the program's own door
 const ORIENTATION = 0x0112;
 
 const text = (bytes, from, to) => String.fromCharCode(...bytes.subarray(from, to));
