@@ -104,9 +104,9 @@ function verdictOf(probabilities, likeness) {
 }
 
 function percent(share) {
-  if (share > 0.995 && share < 1) return "over 99 %";
-  if (share < 0.005 && share > 0) return "under 1 %";
-  return `${Math.round(100 * share)} %`;
+  if (share > 0.995 && share < 1) return "over 99\u00a0%";
+  if (share < 0.005 && share > 0) return "under 1\u00a0%";
+  return `${Math.round(100 * share)}\u00a0%`;
 }
 
 function words(verdict, name, share) {
