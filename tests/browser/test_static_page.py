@@ -1,6 +1,7 @@
 """A page that needs no server, in Chromium: the program's own answers, nobody asked, offline, from disk, on a phone."""
 
 import base64
+import contextlib
 import os
 import re
 import threading
@@ -24,9 +25,12 @@ from tl_engine.base.settings import Settings
 from tl_engine.networks.preprocessing import Preprocess
 from tl_engine.photos.square import FITS
 from tl_engine.sharing.static_page import write_page
-from tl_engine.sharing.web_runtime import find_web_runtime
+from tl_engine.sharing.web_runtime import WebRuntime, find_web_runtime
 
 MOST_DIFFERENCE = 2e-3  # of a probability
+# Pillow decodes large JPEGs at a fraction, colours apart from light. Photos that are soft at the single pixel, as those of
+# cameras are, stay within MOST_DIFFERENCE; this is for hard edges between colours, under noise.
+MOST_AT_EDGES = 2e-2
 ANSWER = """async ([name, packed]) => {
   const blob = new Blob([Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0))]);
   const { pixels, probabilities, likeness, verdict } = await classifier.answer(blob, name);
@@ -53,15 +57,19 @@ def how(fit: str) -> Preprocess:
     )
 
 
+def found_runtime() -> WebRuntime:
+    """In the cache of this checkout, so that npm is asked once. Skips where it cannot be had, as without a browser."""
+    if os.environ.get("TL_BROWSER_REQUIRED"):
+        return find_web_runtime(Settings())
+    with contextlib.suppress(WeightsError):
+        return find_web_runtime(Settings())
+    pytest.skip("onnxruntime-web is neither in the cache nor to be had")
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     place = tmp_path_factory.mktemp("site")
-    try:
-        runtime = find_web_runtime(Settings())  # the cache of this checkout, so that npm is asked once
-    except WeightsError as error:
-        if os.environ.get("TL_BROWSER_REQUIRED"):
-            raise
-        pytest.skip(str(error))
+    runtime = found_runtime()
     photos = web_photos.write_photos(place / "photos") + web_photos.real_photos()
     pixels = {fit: web_photos.views(photos, how(fit)) for fit in FITS}
     answers = {}
@@ -128,24 +136,23 @@ def choose(page: Page, *photos: Path) -> None:
 @pytest.mark.parametrize("fit", FITS)
 def test_every_photo_gets_the_programs_own_answer(fit: str, site: Site, open_page: Open) -> None:
     page = open_page(f"{site.address}/{fit}/")
-    names = [path.name for path in site.photos]
     got = [page.evaluate(ANSWER, [p.name, base64.b64encode(p.read_bytes()).decode()]) for p in site.photos]
-    seen = np.stack([np.frombuffer(base64.b64decode(a["pixels"]), np.uint8) for a in got])
-    apart = np.abs(seen.astype(int) - site.pixels[fit].reshape(len(names), -1)).max(1)
-    wanted = site.answers[fit]
-    probabilities = np.array([a["probabilities"] for a in got])
-    off = np.abs(probabilities - wanted["probabilities"]).max(1)
-    rows = list(zip(names, apart.tolist(), off.tolist(), strict=True))
-    print(fit, len(rows), "photos; differing:", [row for row in rows if row[1]], "largest", off.max())
+    wanted, probabilities = site.answers[fit], np.array([answer["probabilities"] for answer in got])
+    seen = np.stack([np.frombuffer(base64.b64decode(answer["pixels"]), np.uint8) for answer in got])
+    levels = np.abs(seen.astype(int) - site.pixels[fit].reshape(len(got), -1)).max(1)
+    apart = np.abs(probabilities - wanted["probabilities"]).max(1)
+    whole = np.array([not decoded_at_a_fraction(path) for path in site.photos])
+    edges = np.array([path.name.startswith("edges") for path in site.photos])
+    print(fit, len(got), "photos; decoded at a fraction:", levels[~whole].tolist(), "levels,", apart[~whole], "apart")
 
     assert np.std(wanted["probabilities"], axis=0).min() > 0.1  # else agreeing proves little
     assert (probabilities.argmax(1) == wanted["probabilities"].argmax(1)).all()
-    assert off.max() < MOST_DIFFERENCE
-    assert [
-        name for name, pixels, _ in rows if pixels and not decoded_at_a_fraction(site.photos[names.index(name)])
-    ] == []
-    assert [a["verdict"] for a in got] == list(web_photos.verdicts(wanted, web_photos.about(how(fit))))
-    assert {a["verdict"] for a in got} == {"ok", "not sure", "unlike"}
+    assert levels[whole].max() == 0
+    assert apart[whole].max() < 1e-5
+    assert apart[~whole & ~edges].max() < MOST_DIFFERENCE
+    assert apart[edges].max() < MOST_AT_EDGES
+    assert [answer["verdict"] for answer in got] == list(web_photos.verdicts(wanted, web_photos.about(how(fit))))
+    assert {answer["verdict"] for answer in got} == {"ok", "not sure", "unlike"}
 
 
 def decoded_at_a_fraction(path: Path) -> bool:
@@ -213,9 +220,9 @@ def test_once_loaded_it_needs_nobody(site: Site, open_page: Open) -> None:
 def test_the_folder_opened_from_a_disk_leads_to_the_single_file(site: Site, open_page: Open) -> None:
     page = open_page((site.folder / "pad" / "index.html").as_uri())
     assert page.url.endswith("/pad/classifier.html")
-    path = site.photos[3]
+    index, path = next((i, path) for i, path in enumerate(site.photos) if path.name == "alpha.png")
     got = page.evaluate(ANSWER, [path.name, base64.b64encode(path.read_bytes()).decode()])
-    wanted = site.answers["pad"]["probabilities"][3]
+    wanted = site.answers["pad"]["probabilities"][index]
     assert np.abs(np.array(got["probabilities"]) - wanted).max() < MOST_DIFFERENCE
 
 

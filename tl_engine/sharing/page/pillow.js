@@ -97,6 +97,13 @@ export function resize(picture, width, height, interpolation, right = picture.wi
 
 /** Image.reduce: the mean of whole blocks; blocks at the right and lower edge may be smaller. */
 export function reduce(picture, acrossBy, downBy) {
+  return blocks(picture, acrossBy, downBy, (sum, count) => {
+    const share = Math.floor(2 ** 24 / count); // as Pillow divides
+    return Math.floor(((sum + (count >> 1)) * share) / 2 ** 24);
+  });
+}
+
+function blocks(picture, acrossBy, downBy, mean) {
   if (acrossBy === 1 && downBy === 1) return picture;
   const [width, height] = [Math.ceil(picture.width / acrossBy), Math.ceil(picture.height / downBy)];
   const out = new Uint8ClampedArray(width * height * 3);
@@ -105,8 +112,7 @@ export function reduce(picture, acrossBy, downBy) {
     for (let x = 0; x < width; x++, at += 3) {
       const right = Math.min((x + 1) * acrossBy, picture.width);
       const count = (bottom - y * downBy) * (right - x * acrossBy);
-      const share = Math.floor(2 ** 24 / count); // as Pillow divides
-      let red = count >> 1, green = red, blue = red;
+      let red = 0, green = 0, blue = 0;
       for (let v = y * downBy; v < bottom; v++) {
         for (let u = x * acrossBy, i = (v * picture.width + u) * 3; u < right; u++, i += 3) {
           red += picture.data[i];
@@ -114,9 +120,9 @@ export function reduce(picture, acrossBy, downBy) {
           blue += picture.data[i + 2];
         }
       }
-      out[at] = Math.floor((red * share) / 2 ** 24);
-      out[at + 1] = Math.floor((green * share) / 2 ** 24);
-      out[at + 2] = Math.floor((blue * share) / 2 ** 24);
+      out[at] = mean(red, count);
+      out[at + 1] = mean(green, count);
+      out[at + 2] = mean(blue, count);
     }
   }
   return { width, height, data: out };
@@ -171,9 +177,10 @@ export function draftFactor(width, height, shortSide) {
 export function opened(stored, { jpeg = false, orientation = 1 }, shortSide) {
   let picture = stored;
   if (jpeg) {
-    // A browser does not decode at a fraction; a mean over the same blocks is within 2 grey levels of it.
+    // A browser does not decode at a fraction. A mean over the same blocks is as near as one gets, with halves to even
+    // (the array does that): upwards, as `reduce` rounds, would make all photos 1/8 of a grey level lighter.
     const factor = draftFactor(picture.width, picture.height, shortSide);
-    picture = reduce(picture, factor, factor);
+    if (factor > 1) picture = blocks(picture, factor, factor, (sum, count) => sum / count);
   }
   const { width, height } = picture;
   if (Math.min(width, height) > shortSide) {
