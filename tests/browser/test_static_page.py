@@ -28,8 +28,8 @@ from tl_engine.sharing.static_page import write_page
 from tl_engine.sharing.web_runtime import WebRuntime, find_web_runtime
 
 MOST_DIFFERENCE = 2e-3  # of a probability
-# Pillow decodes large JPEGs at a fraction, colours apart from light. Photos that are soft at the single pixel, as those of
-# cameras are, stay within MOST_DIFFERENCE; this is for hard edges between colours, under noise.
+# Pillow decodes large JPEGs at a fraction, colours apart from light. Photos that are soft at the single pixel, as those
+# of cameras are, stay within MOST_DIFFERENCE; this is for hard edges between colours, under noise.
 MOST_AT_EDGES = 2e-2
 ANSWER = """async ([name, packed]) => {
   const blob = new Blob([Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0))]);
