@@ -32,7 +32,7 @@ from tl_engine.workspaces.forget import (
     rename_class,
     undo_removal,
 )
-from tl_engine.workspaces.scratch import PACKED, ZIP, new_folder
+from tl_engine.workspaces.scratch import EXPORT, PACKED, ZIP, new_folder
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.photo_grid import Item, PhotoGrid
 
@@ -193,13 +193,13 @@ def test_a_run_is_deleted_by_who_started_it_once_it_has_ended(here: Settings) ->
         a_run(here, "1" * 32, OWNER), a_run(here, "2" * 32, "b" * 32), a_run(here, "host", None),
         a_run(here, "3" * 32, OWNER, over=False),
     )  # fmt: skip
-    packed = new_folder(ZIP, f"{mine.name}-1")
+    handed = [new_folder(kind, f"{mine.name}-1") for kind in (ZIP, EXPORT)]
     for name in (theirs.name, hosts.name, going.name, "gone", "../x", ""):
         with pytest.raises(RunError):
             delete_run(visitor, name)
     delete_run(visitor, mine.name)
     assert not mine.folder.exists()
-    assert not packed.exists()
+    assert not any(folder.exists() for folder in handed)
     assert mine.name not in open_runs.names(here.runs)
     assert {run.name for run in (theirs, hosts, going) if run.folder.is_dir()} == {theirs.name, hosts.name, going.name}
 

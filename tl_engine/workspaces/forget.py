@@ -22,7 +22,7 @@ from tl_engine.runs.run import OPEN_STATES, REPORT
 from tl_engine.sources.collection import PREFIX, Collection
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import UPLOAD
-from tl_engine.workspaces.scratch import PACKED, ZIP, handed_folder, made_folder
+from tl_engine.workspaces.scratch import EXPORT, PACKED, ZIP, handed_folder, made_folder
 from tl_engine.workspaces.workspace import Workspace, open_run
 
 
@@ -109,8 +109,9 @@ def delete_run(visitor: Workspace, name: str) -> None:
         raise RunError(f"This training could not be deleted ({error.strerror}): ask the host.") from None
     open_runs.remove(visitor.settings.runs, run.name)
     shutil.rmtree(gone, ignore_errors=True)
-    for packed in made_folder(ZIP, run.name).parent.glob(f"{run.name}-*"):
-        shutil.rmtree(packed, ignore_errors=True)
+    for kind in (ZIP, EXPORT):
+        for packed in made_folder(kind, run.name).parent.glob(f"{run.name}-*"):
+            shutil.rmtree(packed, ignore_errors=True)
 
 
 def delete_everything(visitor: Workspace, waiting: str | None = None, runs: bool = False) -> tuple[int, int]:

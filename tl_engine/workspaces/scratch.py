@@ -13,6 +13,7 @@ PREFIX = "tl-page-"  # followed by the number of the process it belongs to
 VARIABLE = "GRADIO_TEMP_DIR"
 KEPT_SECONDS = 24 * 3600
 ZIP = "zip"  # the kind of what is handed out that holds packed classifiers
+EXPORT = "export"  # the kind that holds exports of classifiers
 PACKED = "data"  # the kind of what is handed out that holds zips of whole data sets
 
 

@@ -23,7 +23,6 @@ from ui.parts.acting import answer_html, answering, said_line
 from ui.parts.components import Updates
 
 AT_ONCE = 2  # exports; each takes both cores of a small machine for some seconds
-KIND = "export"  # of what is handed out
 HINT = "Files that say what this page says: each is checked on photos that judged before you get it."
 
 
@@ -83,7 +82,7 @@ class TakeAway:
         if found is None:
             raise EngineError("No epoch of this training had ended, so it has no classifier to take away.")
         form = FORMS[kind]
-        folder = scratch.new_folder(KIND, f"{run.name}-{saved_at(found)}-{kind}")
+        folder = scratch.new_folder(scratch.EXPORT, f"{run.name}-{saved_at(found)}-{kind}")
         file = folder / f"{slug(title_of(run)[:40], otherwise='classifier')}{form.ending}"
         words = folder / "words.txt"
         if not (file.is_file() and words.is_file()):
@@ -121,5 +120,5 @@ def _sentence(made: dict[str, Any]) -> str:
     verified = made["verified"]
     return (
         f"Checked on {plural(verified['photos'], 'photo')}: {verified['same_class']:,} of {verified['photos']:,} the "
-        f"same class as here, largest difference {verified['largest_difference']:.0e}."
+        f"same class as here, no probability differs by more than {verified['largest_difference']:.6f}."
     )
