@@ -25,6 +25,7 @@ from tl_engine.networks.preprocessing import Preprocess
 from tl_engine.photos import look
 from tl_engine.runs import meta, queue
 from tl_engine.runs.config import SETTINGS, TrainConfig
+from tl_engine.sharing import hub_classifiers
 from tl_engine.zips.left_out import write_left_out
 
 FORMATS_PAGE = PROJECT / "docs" / "formats.md"
@@ -119,6 +120,8 @@ BY_TYPE = {
     "cache/reports": ["format", "report"],
     "cache/reports: a report": fields(findings.Report),
     "cache/reports: duplicates": fields(findings.Duplicates),
+    "cache/hub/USER--NAME/known.json": fields(hub_classifiers.Known),  # by revision
+    ".hub.json": ["names"],
 }  # what takes a network to write
 
 

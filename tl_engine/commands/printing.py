@@ -113,3 +113,12 @@ class ReadableLog:
         self.bar.update(done - self.bar.n)
         if done >= total:
             self.close()
+
+
+class Beside(ReadableLog):
+    """The same, all of it on stderr: of a command whose stdout is its answer."""
+
+    def _tell(self, event: Event) -> None:
+        self.close()
+        if line := describe(event):
+            print(printable(line), file=sys.stderr, flush=True)

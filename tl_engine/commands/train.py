@@ -1,12 +1,18 @@
-"""`python -m tl_engine train`: check everything, then make the run folder, then train."""
+"""`python -m tl_engine train`: check everything, then make the run folder, then train.
+
+And `spare`: the process that the page keeps ready, imports done, until it is told what to train.
+"""
 
 import argparse
 import contextlib
 import dataclasses
+import json
 import os
 import secrets
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -169,3 +175,19 @@ def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings,
         # Told already, so that nobody waits for it; the next training may begin beside it.
         watched(report_afterwards(run, settings), lambda _event: None)
     return EXIT_CODES[state]
+
+
+def spare_command(arguments: argparse.Namespace) -> int:
+    """Import all that training needs, wait for a line with arguments on stdin, and run them as this process."""
+    import tl_engine.training.trainer  # noqa: F401
+
+    line = sys.stdin.readline()
+    if not line:  # whoever would have used this process is gone
+        return FINISHED
+    job = json.loads(line)
+    with Path(job["errors"]).open("ab") as errors:
+        os.dup2(errors.fileno(), sys.stderr.fileno())
+    os.environ[ASKED_AT] = str(time.time())
+    asked = arguments.parser.parse_args(job["arguments"])
+    code: int = asked.function(asked)
+    return code
