@@ -305,6 +305,17 @@ def test_a_visitor_of_a_shared_page_has_a_few_and_the_oldest_goes(files: Files, 
     assert kept == {name.removeprefix("hub:").replace("/", "--") for name in names[1:]}
 
 
+def test_old_commits_go_with_their_names(files: Files, hub: Hub, tmp_path: Path) -> None:
+    settings = replace(own_settings(tmp_path), limits=replace(SHARED, free_bytes=0, hub_classifiers=1))
+    pool, visitor = ClassifierPool(settings), Workspace.of(settings, None)
+    first, second = hub.put("tester/temples", files), hub.put("tester/temples", files | {"more.txt": b"more"})
+    for name in (f"{NAME}@{first}", NAME):
+        pool.take(visitor, name, lambda _event: None)
+    assert sorted(path.name for path in (settings.cache / "hub" / "tester--temples").iterdir()) == sorted(
+        [second, "known.json"]
+    )
+
+
 def test_the_same_files_are_not_removed_while_another_visitor_has_them(files: Files, hub: Hub, tmp_path: Path) -> None:
     settings = replace(own_settings(tmp_path), limits=replace(SHARED, free_bytes=0, hub_classifiers=1))
     pool, first, second = ClassifierPool(settings), Workspace.of(settings, None), Workspace.of(settings, None)

@@ -94,6 +94,9 @@ class FakePool:
         fake.predictor = fake
         return fake
 
+    def here(self, _name: str) -> bool:
+        return True
+
 
 def test_status_says_how_it_went_in_words(here: Settings) -> None:
     data = DataRead(classes=["a"], counts={"a": {"train": 80, "val": 20}})
@@ -284,7 +287,7 @@ def test_one_picture_or_its_sentence(predict: PredictTab) -> None:
 
 
 def test_many_pictures_are_a_table_whose_cells_are_no_formulas(predict: PredictTab) -> None:
-    table, download = predict.predict_files(["/tmp/one.png", "/tmp/bad.png"], "imagenet", "", None).values()
+    table, download = predict.predict_files(["/tmp/one.png", "/tmp/bad.png"], "imagenet", None).values()
     assert table.visible
     files, notes = ([row[column] for row in table.value["data"]] for column in (0, 3))
     assert files == ["one.png", "bad.png"]

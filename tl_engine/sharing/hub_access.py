@@ -41,7 +41,7 @@ def host_name() -> str:
 def hub_api(token: Token) -> "HfApi":
     """The client that asks as whose token that is. Raises HubError for what can be no token."""
     from huggingface_hub import HfApi
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()  # what is told of progress is an event, and stderr may be a host's log
     if token and not TOKEN.fullmatch(token):

@@ -7,7 +7,8 @@ The one door for whoever takes a classifier's name: `classifier_folder` for term
 import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,17 @@ def page_classifier(name: str, settings: Settings) -> Path | None:
 def take_for_visitor(name: str, settings: Settings, tell: Tell) -> Path:
     """Fetch one for a visitor of the page, as nobody in particular: only what is open to everybody. Raises HubError."""
     return _fetched(HubClassifier.parse(name), settings, False, tell)
+
+
+def keep_only(repo: str, names: Iterable[str], settings: Settings) -> None:
+    """Remove what was fetched of a repository, but for the commits that these names stand for."""
+    place = HubClassifier(repo).place(settings)
+    wanted = [HubClassifier.parse(name) for name in names]
+    known = [_known(name, settings) for name in wanted if name.repo == repo]
+    kept = {one.commit for one in known if one}
+    for folder in place.glob("*") if kept else (place,):
+        if folder.name not in kept and folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fetched(wanted: HubClassifier, settings: Settings, token: Token, tell: Tell) -> Path:

@@ -2,9 +2,8 @@
 
 import contextlib
 import json
-import shutil
 import threading
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,14 @@ from tl_engine.base.files import write_json
 from tl_engine.base.settings import Settings
 from tl_engine.runs.find import IMAGENET
 from tl_engine.runs.saved_classifier import saved_at
-from tl_engine.sharing.hub_classifiers import HubClassifier, Tell, is_on_hub, page_classifier, take_for_visitor
+from tl_engine.sharing.hub_classifiers import (
+    HubClassifier,
+    Tell,
+    is_on_hub,
+    keep_only,
+    page_classifier,
+    take_for_visitor,
+)
 from tl_engine.workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,7 +46,7 @@ class ClassifierPool:
         self.settings = settings
         self._loaded: OrderedDict[tuple[Path | None, int], Loading] = OrderedDict()
         self._lock = threading.Lock()
-        self._taking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by repository
+        self._taking = threading.Lock()
 
     def get(self, name: str) -> "BatchingPredictor":
         """The classifier of a run, one that ships, or one from the hub that is here. Raises EngineError."""
@@ -57,6 +63,15 @@ class ClassifierPool:
             loading.predictor = loading.predictor or self._load(folder)
             return loading.predictor
 
+    def here(self, name: str) -> bool:
+        """Whether it needs no network: all do but those on the hub that nobody has taken yet."""
+        if not is_on_hub(name):
+            return True
+        try:
+            return page_classifier(name, self.settings) is not None
+        except HubError:
+            return False
+
     def take(self, visitor: Workspace, name: str, tell: Tell) -> None:
         """Fetch a classifier from the hub for a visitor who does not have it yet; any other name is left alone.
 
@@ -64,16 +79,13 @@ class ClassifierPool:
         """
         if not is_on_hub(name):
             return
-        wanted = HubClassifier.parse(name)
-        with self._lock:
-            lock = self._taking[wanted.repo]
-        with lock:
+        HubClassifier.parse(name)
+        with self._taking:  # one at a time: each sees how much room the others left
             if name in taken(visitor):
                 with contextlib.suppress(HubError):  # its files may have been deleted
                     page_classifier(name, self.settings)
                     return
             take_for_visitor(name, self.settings, tell)
-        with self._lock:
             names = [name, *(other for other in taken(visitor) if other != name)]
             kept, gone = names[: self.settings.limits.hub_classifiers], names[self.settings.limits.hub_classifiers :]
             write_json(visitor.folder / TAKEN, {"names": kept})
@@ -81,11 +93,9 @@ class ClassifierPool:
                 self._forget(other)
 
     def _forget(self, name: str) -> None:
-        """Remove the files of a classifier from the hub that no visitor has taken."""
-        repo = HubClassifier.parse(name).repo
-        others = (one for folder in self.settings.uploads.glob("*") for one in _names(folder / TAKEN))
-        if repo not in {HubClassifier.parse(one).repo for one in others}:
-            shutil.rmtree(HubClassifier(repo).place(self.settings), ignore_errors=True)
+        """Remove the files of a classifier from the hub that no visitor has in their list."""
+        others = [one for folder in self.settings.uploads.glob("*") for one in _names(folder / TAKEN)]
+        keep_only(HubClassifier.parse(name).repo, others, self.settings)
 
     def _load(self, folder: Path | None) -> "BatchingPredictor":
         from tl_engine.classifiers.batching import BatchingPredictor

@@ -18,7 +18,7 @@ from ui.parts.wording import IMAGENET_LABEL
 from ui.predict.classifiers import choices, classes_words
 
 HINT = "One of these, or hub:USER/NAME for one that was pushed to the Hugging Face hub."
-FETCHING = 2  # classifiers at once
+FETCHING = 1  # classifier at once, so that each sees how much room the others left
 
 
 class FromHub:
@@ -32,14 +32,21 @@ class FromHub:
             [(IMAGENET_LABEL, IMAGENET)], value=IMAGENET, label="Classifier", elem_id="classifier", info=HINT
         )
         self.said = said_line("hub-said")
+        self.fetched = gr.State(0)  # how many were; whoever waits for one looks at this
 
     def connect(self) -> None:
         """Look at what a person typed or chose."""
         lane = {"concurrency_limit": FETCHING, "concurrency_id": "hub", "show_progress": "minimal"}
-        act(self.classifier.input, self.take_classifier, [self.workspace, self.classifier], [self.classifier],
-            self.said, show_progress_on=self.said, **lane)  # fmt: skip
+        act(self.classifier.input, self.take_classifier, [self.workspace, self.classifier, self.fetched],
+            [self.classifier, self.fetched], self.said, show_progress_on=self.said, **lane)  # fmt: skip
 
-    def take_classifier(self, workspace: str, name: Any, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
+    def take_classifier(
+        self,
+        workspace: str,
+        name: Any,
+        fetched: int,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> Updates:
         """Fetch what was typed from the hub and list it; what is listed is there already."""
         visitor = Workspace.of(self.settings, workspace)
         if name in [value for _, value in choices(visitor, name if isinstance(name, str) else "")]:
@@ -58,5 +65,6 @@ class FromHub:
         classes = self.pool.get(name).predictor.classes
         return {
             self.classifier: gr.Dropdown(choices=choices(visitor, name), value=name),
+            self.fetched: fetched + 1,
             self.said: answer_html(f"{notes[-1] if notes else name}. It knows {classes_words(classes)}."),
         }

@@ -171,8 +171,9 @@ class PredictTab:
         limits: dict[str, Any] = {
             "concurrency_limit": PARALLEL, "concurrency_id": "predict", "api_visibility": "private",
         }  # fmt: skip
+        another = [self.classifier.change, self.from_hub.fetched.change]
         one = gr.on(
-            [self.photo.change, self.classifier.change, self.kept.release], answering(self.predict_photo, self.said),
+            [self.photo.change, self.kept.release, *another], answering(self.predict_photo, self.said),
             [self.photo, self.classifier, self.kept, self.workspace],
             [self.answer, self.seen, self.verdict, *self.why.shown, self.said],
             show_progress_on=self.answer, **limits,
@@ -181,8 +182,8 @@ class PredictTab:
         self.why.connect(self.photo, self.classifier, limits)
         one.then(None, self.photo, js="(photo) => { if (photo) window.tlShow('answer'); }")
         self.snapshot.upload(lambda files: files[0] if files else None, self.snapshot, self.photo, **QUIET)
-        gr.on([self.files.upload, self.classifier.change], answering(self.predict_files, self.many_said),
-              [self.files, self.classifier, self.workspace], [self.table, self.download, self.many_said],
+        gr.on([self.files.upload, *another], answering(self.predict_files, self.many_said),
+              [self.files, self.classifier], [self.table, self.download, self.many_said],
               show_progress_on=self.many_said, **limits)  # fmt: skip
         here = [self.workspace, self.classifier]
         self.from_hub.connect()
@@ -193,10 +194,9 @@ class PredictTab:
     def predict_photo(self, file: str | None, name: str, kept: float, workspace: str) -> Updates:
         """The answer for the photo that is there; none without one."""
         visitor = Workspace.of(self.settings, workspace)
-        if not file:
+        if not file or not self.pool.here(name):  # one from the hub may be on its way, and is asked when it is here
             return self._answered(None, None, name, visitor)
         try:
-            self.pool.take(visitor, name, lambda _event: None)  # typed a moment ago: it may still be on its way
             return self._answered(*predict_one(self.pool, file, name, _share(kept)), name, visitor)
         except EngineError as error:  # the answer to another photo must not stay beside this one
             log_refusal(self.predict_photo, error)
@@ -211,12 +211,10 @@ class PredictTab:
             **self.why.offer(list(answer.probabilities)[:MOST_ASKED] if answer else []),
         }
 
-    def predict_files(self, files: list[str] | None, name: str, workspace: str,
-                      progress: Any = gr.Progress()) -> Updates:  # noqa: B008  # fmt: skip
+    def predict_files(self, files: list[str] | None, name: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
         """The answers for many photos as a table, to be had as a file too."""
-        if files:
-            self.pool.take(Workspace.of(self.settings, workspace), name, lambda _event: None)
-        table = predict_many(self.pool, files, name, progress) if files else pd.DataFrame(columns=COLUMNS)
+        asked = files if self.pool.here(name) else None
+        table = predict_many(self.pool, asked, name, progress) if asked else pd.DataFrame(columns=COLUMNS)
         file = None if table.empty else write_csv(table)
         there = file is not None
         return {
