@@ -39,6 +39,11 @@ NASTY = (
     "~~~",
     "<!-- hidden -->",
     "[x]: http://y",
+    "_a_ __b__ a_b _c",
+    ":smile: a: b",
+    "2. ",
+    "===",
+    "a? 100 % / b; c!",
 )
 
 
@@ -142,7 +147,18 @@ def test_a_name_is_text_wherever_it_stands(name: str) -> None:
 
 
 def test_ordinary_names_stay_readable_as_they_are() -> None:
-    for name in ("ants", "St Bernard", "two-toed sloth", "crane (bird)", "Übergang ✓", "猫", "boy's, girl's"):
+    for name in (
+        "ants",
+        "St Bernard",
+        "two-toed sloth",
+        "crane (bird)",
+        "Übergang ✓",
+        "猫",
+        "boy's, girl's",
+        "snake_case",
+        "v1.2",
+        "50 % off",
+    ):
         assert md(name) == name
 
 

@@ -10,7 +10,9 @@ from tl_engine.base.names import clean_class_name
 from tl_engine.evaluation.judged import FOLDS
 from tl_engine.runs.meta import Meta
 
-MARKS = re.compile(r"(?<!\w)[-.]|[-.](?!\w)|(?<=\d)\)|[!\"#$%&*+/:;<=>?@\[\\\]^_`{|}~]")
+# What could begin a list, emphasis, code, a link, a cell, a tag, an entity, a formula or a heading; marks within words
+# and at the end of a sentence stay readable.
+MARKS = re.compile(r"(?<!\w)-|-(?!\w)|(?<![^\W_])_|_(?![^\W_])|(?<=\d)[.)](?!\S)|:(?=\S)|[!\"#$&*+<=>@\[\\\]^`{|}~]")
 # Where a web address or a mail's begins: some renderers make links of these although nothing marks them as such.
 LINKS = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)")
 JOINER = "\u2060"  # nothing to be seen, and no part of any address
