@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # read when huggingface_hub is imported; the hubs of tests do not speak it
 
 from tests.tiles import faulty
 from tl_engine.base.progress import watched

@@ -20,11 +20,11 @@ from tl_engine.base.written import AUTO
 from tl_engine.data.dataset import ImageFolder
 from tl_engine.data.reading import Reading
 from tl_engine.evaluation.report import report_afterwards
+from tl_engine.hub.classifiers import classifier_folder
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
-from tl_engine.runs.find import classifier_folder
 from tl_engine.runs.run import Run
 from tl_engine.sources import intake
 
@@ -84,9 +84,10 @@ def load_data(
 
 
 def find(name: str, *, settings: Settings | None = None) -> Path:
-    """The folder of a classifier by what a person calls it: a run, one that ships, or a folder; for `Predictor.load`.
+    """The folder of a classifier by what a person calls it, for `Predictor.load`: a run, one that ships, a folder, or
+    hub:USER/NAME, which is fetched.
 
-    Raises RunError when there is none, and for imagenet, which is no folder: `Predictor.imagenet()`.
+    Raises RunError when there is none, and for imagenet, which is no folder: `Predictor.imagenet()`; HubError.
     """
     folder = classifier_folder(name, settings or Settings.make())
     if folder is None:

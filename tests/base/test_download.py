@@ -210,3 +210,31 @@ def test_a_folder_that_cannot_be_made_is_a_sentence_without_its_path(tmp_path: P
     with serving(whole) as url, pytest.raises(DownloadError) as caught:
         download(url, tmp_path / "file" / "weights")
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_header_goes_to_the_host_that_was_named_and_no_further(tmp_path: Path) -> None:
+    seen: list[str | None] = []
+
+    def elsewhere(handler: BaseHTTPRequestHandler) -> None:
+        seen.append(handler.headers.get("Authorization"))
+        whole(handler)
+
+    with serving(elsewhere) as there:
+
+        def sends_on(handler: BaseHTTPRequestHandler) -> None:
+            seen.append(handler.headers.get("Authorization"))
+            handler.send_response(302)
+            handler.send_header("Location", there)
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+        with serving(sends_on) as here:
+            download(here, tmp_path / "x", headers={"Authorization": "Bearer secret"})
+    assert seen == ["Bearer secret", None]
+
+
+def test_more_bytes_than_were_agreed_are_not_taken(tmp_path: Path) -> None:
+    for reply in (whole, without_length):
+        with serving(reply) as url, pytest.raises(DownloadError, match="larger than 1,000,000 bytes"):
+            download(url, tmp_path / "x", most_bytes=1_000_000)
+    assert list(tmp_path.iterdir()) == []

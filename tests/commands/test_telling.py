@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import MakeImages
 from tl_engine.base.events import Event, Note
-from tl_engine.commands.telling import Teller
+from tl_engine.commands.printing import Teller
 from tl_engine.runs.run import EVENTS, Run
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -119,6 +119,8 @@ BY_TYPE = {
     "cache/reports": ["format", "report"],
     "cache/reports: a report": fields(findings.Report),
     "cache/reports: duplicates": fields(findings.Duplicates),
+    "cache/hub/USER--NAME/known.json": fields(classifiers.Known),  # by revision
+    ".hub.json": ["names"],
 }  # what takes a network to write
 
 

@@ -94,6 +94,9 @@ class FakePool:
         fake.predictor = fake
         return fake
 
+    def here(self, _name: str) -> bool:
+        return True
+
 
 def test_status_says_how_it_went_in_words(here: Settings) -> None:
     data = DataRead(classes=["a"], counts={"a": {"train": 80, "val": 20}})

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from tl_engine.base.errors import EngineError
@@ -44,15 +45,26 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
     return bool(answer)
 
 
-def download(url: str, path: Path, *, sha256_prefix: str = "", on_progress: OnProgress | None = None) -> None:
-    """Fetch `url` into `path`, whole or not at all. Raises DownloadError within seconds when there is no network."""
+def download(
+    url: str,
+    path: Path,
+    *,
+    sha256_prefix: str = "",
+    on_progress: OnProgress | None = None,
+    headers: Mapping[str, str] | None = None,
+    most_bytes: int | None = None,
+) -> None:
+    """Fetch `url` into `path`, whole or not at all. Raises DownloadError within seconds when there is no network.
+
+    `headers` go to the host of `url` and not to where it may send on: they can hold a token.
+    """
     host = urllib.parse.urlsplit(url).hostname
     if not proxied(url) and not reachable(url):
         raise DownloadError(f"{host} cannot be reached from here")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with appearing(path, durable=True) as partial:
-            digest = _stream(url, partial, on_progress)
+            digest = _stream(url, partial, on_progress, headers or {}, most_bytes)
             if not digest.startswith(sha256_prefix):
                 raise DownloadError(f"{path.name} arrived damaged: its hash is not the published one")
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -78,14 +90,20 @@ def _why(error: Exception) -> str:
     return " ".join(str(getattr(reason, "strerror", None) or reason).split())[:160]
 
 
-def _stream(url: str, partial: Path, on_progress: OnProgress | None) -> str:
-    digest = hashlib.sha256()
-    with urllib.request.urlopen(url, timeout=STALL_SECONDS) as answer, partial.open("wb") as file:
+def _stream(
+    url: str, partial: Path, on_progress: OnProgress | None, headers: Mapping[str, str], most_bytes: int | None
+) -> str:
+    digest, request = hashlib.sha256(), urllib.request.Request(url)
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
+    with urllib.request.urlopen(request, timeout=STALL_SECONDS) as answer, partial.open("wb") as file:
         total, done, told = int(answer.headers.get("Content-Length") or 0), 0, 0.0
         while chunk := answer.read(CHUNK):
             file.write(chunk)
             digest.update(chunk)
             done += len(chunk)
+            if most_bytes is not None and done > most_bytes:
+                raise DownloadError(f"it is larger than {most_bytes:,} bytes")
             if on_progress and time.monotonic() - told > 0.25:
                 told = time.monotonic()
                 on_progress(done, total)

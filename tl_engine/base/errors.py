@@ -80,3 +80,7 @@ class RunError(EngineError):
 
 class TrainingError(EngineError):
     """A training that cannot go on; what it saved before stays good."""
+
+
+class HubError(EngineError):
+    """What the Hugging Face hub refuses, cannot be asked, or has there that cannot be used here."""

@@ -7,7 +7,7 @@ from typing import Self
 
 from tl_engine.base.written import written_path
 
-VERSION = "0.4.0"
+VERSION = "0.5.0"
 
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -36,6 +36,8 @@ class Limits:
     entry_ratio: int = 200  # the same, for one entry
     classes: int = 1_000
     images: int = 20_000
+    classifier_bytes: int = 2 * GIGABYTE  # of a classifier's tensors on the hub
+    hub_classifiers: int = 100  # kept for one visitor
     person_bytes: int = 1_000 * GIGABYTE  # kept for one visitor; at home only the disk is the limit
     free_bytes: int = GIGABYTE  # new data is refused when the disk has less than this left
 
@@ -48,6 +50,8 @@ SHARED = Limits(
     entries=5_000,
     classes=100,
     images=3_000,
+    classifier_bytes=400 * MEGABYTE,
+    hub_classifiers=3,
     person_bytes=GIGABYTE,
     free_bytes=5 * GIGABYTE,
 )

@@ -33,7 +33,7 @@ class Seen:
 class Neighbour:
     """A training photo that a picture resembles."""
 
-    file: str  # below the data set's folder
+    file: str  # below the data set's folder; "" where the classifier came without names
     class_name: str
     likeness: float  # cosine of the features, at most 1
 

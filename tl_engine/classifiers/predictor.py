@@ -92,22 +92,13 @@ class Predictor:
         Raises RunError when the folder holds none, WeightsError when its backbone cannot be had here.
         """
         settings = _with_remembered_weights(folder, settings or Settings.make())
-        meta = read_meta(folder)
-        architecture, preprocess = get_architecture(meta.architecture), Preprocess.from_dict(meta.preprocessing)
-        classes, head_only = meta.classes, meta.learned.head_only
-        if head_only:
-            model = build_pretrained(architecture, len(classes), *load_weights(architecture, settings))
-        else:
-            model = build_model(architecture, len(classes), None)
-        if head_only and backbone_hash(model, architecture) != meta.backbone.hash:
-            raise RunError(
-                f"The classifier in {folder.name} was trained on other weights of {architecture.name} than those "
-                "found here: name the folder with the right ones with --weights-dir."
-            )
-        _fill(model, folder)
+        model, architecture, meta = network_of(folder, settings)
+        preprocess, classes = Preprocess.from_dict(meta.preprocessing), meta.classes
+        # A whole network may hold the backbone as it came: one that was merged with its head, to be shared.
+        as_it_came = meta.learned.head_only or backbone_hash(model, architecture) == meta.backbone.hash
         reference = Reference.load(Run(folder.parent).report)
-        frozen = None if head_only or reference is None else _frozen(architecture, meta, settings)
-        if reference and (int(reference.labels.max()) >= len(classes) or not (head_only or frozen)):
+        frozen = None if as_it_came or reference is None else _frozen(architecture, meta, settings)
+        if reference and (int(reference.labels.max()) >= len(classes) or not (as_it_came or frozen)):
             reference = None
         return cls(model, architecture, preprocess, classes, meta, settings.limits.image_bytes, reference, frozen)
 
@@ -161,6 +152,27 @@ class Predictor:
     def answered(self, seen: Seen, kept: float = KEPT) -> Answer:
         """The same of the first picture of those that were looked at."""
         return answer(seen, self.classes, self.reference, kept)
+
+
+def network_of(folder: Path, settings: Settings) -> tuple[nn.Module, Architecture, Meta]:
+    """The network of a saved classifier as it learnt, its batch norms unfolded, its row and what it says of itself.
+
+    Raises RunError when the folder holds none, WeightsError when its backbone cannot be had here.
+    """
+    settings = _with_remembered_weights(folder, settings)
+    meta = read_meta(folder)
+    architecture, head_only = get_architecture(meta.architecture), meta.learned.head_only
+    if head_only:
+        model = build_pretrained(architecture, len(meta.classes), *load_weights(architecture, settings))
+    else:
+        model = build_model(architecture, len(meta.classes), None)
+    if head_only and backbone_hash(model, architecture) != meta.backbone.hash:
+        raise RunError(
+            f"The classifier in {folder.name} was trained on other weights of {architecture.name} than those "
+            "found here: name the folder with the right ones with --weights-dir."
+        )
+    _fill(model, folder)
+    return model, architecture, meta
 
 
 def _frozen(architecture: Architecture, meta: Meta, settings: Settings) -> nn.Module | None:

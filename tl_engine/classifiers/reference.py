@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -37,7 +37,7 @@ class Reference:
 
     rows: Tensor  # (M, D) float32
     labels: Tensor  # (M,)
-    files: tuple[str, ...]  # below the data set's folder
+    files: tuple[str, ...]  # below the data set's folder; "" where nobody is to know
     own: Tensor  # (M,) the likeness of each to photos of other folds
     sure: Tensor  # (J,) the calibrated probability of each judged photo's answer
 
@@ -74,6 +74,17 @@ class Reference:
         directions = functional.normalize(features.detach().float().cpu())
         found = (directions @ self.rows.T).topk(min(NEAREST, len(self.rows)))
         return found.values, found.indices
+
+    def nameless(self) -> Self:
+        """The same without what the photos are called, for whoever may not see them: each file is ""."""
+        return replace(self, files=("",) * len(self.files))
+
+    def sound(self, classes: int) -> bool:
+        """Whether its numbers can be reckoned with: finite, and labels of so many classes, whole numbers."""
+        numbers = (self.rows, self.own, self.sure)
+        finite = all(t.is_floating_point() and bool(t.isfinite().all()) for t in numbers) and self.sure.dim() == 1
+        whole = not (self.labels.is_floating_point() or self.labels.is_complex())
+        return finite and whole and int(self.labels.min()) >= 0 and int(self.labels.max()) < classes
 
     def save(self, folder: Path) -> None:
         """Write it into `folder`, which is there. Raises OSError."""

@@ -11,9 +11,9 @@ from tl_engine.commands.lab import lab_command
 from tl_engine.commands.lists import architectures_command, runs_command, stop_command
 from tl_engine.commands.predict import predict_command
 from tl_engine.commands.printing import WRONG
+from tl_engine.commands.publish import push_command
 from tl_engine.commands.share import export_command
-from tl_engine.commands.spare import spare_command
-from tl_engine.commands.train import train_command
+from tl_engine.commands.train import spare_command, train_command
 from tl_engine.commands.understand import compare_command, explain_command, report_command
 from tl_engine.lab.trials import LABS
 from tl_engine.runs.config import PRESETS, SETTINGS, explained
@@ -32,7 +32,7 @@ def make_parser() -> Parser:
     """All commands and their options; values are checked in one place, TrainConfig."""
     text = (
         "The engine from a terminal: `python -m tl_engine train | predict | report | explain | compare | export | "
-        "inspect | architectures | runs | stop`."
+        "push | inspect | architectures | runs | stop`."
     )
     parser = Parser(prog="python -m tl_engine", description=text, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -46,7 +46,7 @@ def make_parser() -> Parser:
 
     train = _train(command)
     predict = command("predict", predict_command, "Say what is on pictures.", "runs", "weights-dir")
-    predict.add_argument("classifier", help="A run, a folder, imagenet, or a classifier that ships.")
+    predict.add_argument("classifier", help="A run, a folder, imagenet, one that ships, or hub:USER/NAME.")
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="A picture, a folder of pictures, or a pattern.")
     predict.add_argument("--raw", action="store_true", help="The probabilities as the network says them, too.")
     predict.add_argument("--top", metavar="K", help="Only the K likeliest classes.")
@@ -54,10 +54,10 @@ def make_parser() -> Parser:
     runs_list = command("runs", runs_command, "List the runs.", "runs")
     stop = command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs")
     stop.add_argument("run", help="Its name, or its folder.")
-    understanding, export = _understand(command), _export(command)
+    understanding = (*_understand(command), _export(command), _push(command))
     spare = command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
     spare.set_defaults(parser=parser)
-    for added in (train, predict, listing, runs_list, *understanding, export, *_data_commands(command)):
+    for added in (train, predict, listing, runs_list, *understanding, *_data_commands(command)):
         added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
     return parser
 
@@ -85,7 +85,7 @@ def _understand(command: Callable[..., Parser]) -> tuple[Parser, ...]:
     for name in ("first", "second"):
         compare.add_argument(name, metavar=name.upper(), help="A run, or its folder.")
     explain = command("explain", explain_command, "Show which part of a picture speaks for a class.", *folders)
-    explain.add_argument("classifier", help="A run, a folder, imagenet, or a classifier that ships.")
+    explain.add_argument("classifier", help="A run, a folder, imagenet, one that ships, or hub:USER/NAME.")
     explain.add_argument("image", metavar="IMAGE", help="The picture.")
     explain.add_argument("--out", required=True, metavar="FILE.png", help="Where the picture with its map goes.")
     explain.add_argument("--class", dest="class_name", metavar="C", help="The class; by default the likeliest.")
@@ -111,6 +111,16 @@ def _export(command: Callable[..., Parser]) -> Parser:
     export.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
     export.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
     return export
+
+
+def _push(command: Callable[..., Parser]) -> Parser:
+    push = command("push", push_command, "Put a classifier on the Hugging Face hub, private unless you say so.",
+                   "runs", "weights-dir", "cache-dir")  # fmt: skip
+    push.add_argument("run", help="Its name, or its folder.")
+    push.add_argument("repo", metavar="USER/NAME", help="The repository; the token is HF_TOKEN or of hf auth login.")
+    push.add_argument("--public", action="store_true", help="Open to everybody; by default only to you.")
+    push.add_argument("--update", action="store_true", help="Replace what a repository of that name holds.")
+    return push
 
 
 def _data_commands(command: Callable[..., Parser]) -> tuple[Parser, Parser]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tl_engine.base.errors import ConfigError, ImageError
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
-from tl_engine.commands.printing import FAILED, FINISHED
-from tl_engine.runs.find import classifier_folder
+from tl_engine.commands.printing import FAILED, FINISHED, Beside
+from tl_engine.hub.classifiers import classifier_folder
 from tl_engine.sources.named_pictures import named_pictures
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def predict_command(arguments: argparse.Namespace) -> int:
     """One line a picture; a bad one is named and the others go on. Raises EngineError before the first."""
     top = _top(arguments.top)
     settings = Settings.make(runs=arguments.runs, weights_dir=arguments.weights_dir)
-    folder = classifier_folder(arguments.classifier, settings)
+    folder = classifier_folder(arguments.classifier, settings, Beside().show)
     from tl_engine.classifiers.predictor import load_classifier  # torch takes seconds: a wrong name must not wait
 
     predictor = load_classifier(folder, settings)
@@ -72,7 +72,7 @@ def _show_json(name: str, answer: "Answer", top: int | None, *, raw: bool) -> No
         "file": name,
         "probabilities": dict(list(answer.probabilities.items())[:top]),
         "verdict": answer.verdict,
-        "nearest": [photo.file for photo in answer.nearest],
+        "nearest": [photo.file for photo in answer.nearest if photo.file],
     } | ({"raw": answer.raw} if raw else {})
     print(json.dumps(said, ensure_ascii=False), flush=True)
 

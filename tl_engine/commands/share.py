@@ -17,7 +17,7 @@ from tl_engine.base.words import size_words
 from tl_engine.base.written import written_path
 from tl_engine.commands.printing import FAILED, FINISHED, INTERRUPTED, ReadableLog
 from tl_engine.commands.understand import settings_of
-from tl_engine.runs.find import classifier_folder
+from tl_engine.hub.classifiers import classifier_folder
 from tl_engine.sharing.export import Destinations, export
 
 
@@ -28,14 +28,14 @@ def export_command(arguments: argparse.Namespace) -> int:
         return _fetch_runtime(settings)
     if not arguments.run:
         raise ConfigError("run is missing: name the training to export, or ask for --fetch-runtime alone.")
-    folder = classifier_folder(arguments.run, settings)
+    show, close = _shown(arguments)
+    folder = classifier_folder(arguments.run, settings, show)
     if folder is None:
         raise RunError("imagenet is a backbone as it comes: train a classifier on it, and export that.")
     to = _destinations(arguments)
     from tl_engine.sharing.verify import DisagreementError
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(INTERRUPTED))  # so that temporary folders go
-    show, close = _shown(arguments)
     try:
         made = watched(export(folder, settings, to), show)
     except DisagreementError as error:

@@ -1,12 +1,18 @@
-"""`python -m tl_engine train`: check everything, then make the run folder, then train."""
+"""`python -m tl_engine train`: check everything, then make the run folder, then train.
+
+And `spare`: the process that the page keeps ready, imports done, until it is told what to train.
+"""
 
 import argparse
 import contextlib
 import dataclasses
+import json
 import os
 import secrets
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,8 +24,7 @@ from tl_engine.base.events import RunEnded
 from tl_engine.base.progress import telling, watched
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_json, written_path
-from tl_engine.commands.printing import FAILED, FINISHED, INTERRUPTED, JsonLines, Printer, ReadableLog
-from tl_engine.commands.telling import Teller
+from tl_engine.commands.printing import FAILED, FINISHED, INTERRUPTED, JsonLines, Printer, ReadableLog, Teller
 from tl_engine.data.dataset import ImageFolder
 from tl_engine.evaluation.report import report_afterwards
 from tl_engine.runs import queue
@@ -169,3 +174,19 @@ def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings,
         # Told already, so that nobody waits for it; the next training may begin beside it.
         watched(report_afterwards(run, settings), lambda _event: None)
     return EXIT_CODES[state]
+
+
+def spare_command(arguments: argparse.Namespace) -> int:
+    """Import all that training needs, wait for a line with arguments on stdin, and run them as this process."""
+    import tl_engine.training.trainer  # noqa: F401
+
+    line = sys.stdin.readline()
+    if not line:  # whoever would have used this process is gone
+        return FINISHED
+    job = json.loads(line)
+    with Path(job["errors"]).open("ab") as errors:
+        os.dup2(errors.fileno(), sys.stderr.fileno())
+    os.environ[ASKED_AT] = str(time.time())
+    asked = arguments.parser.parse_args(job["arguments"])
+    code: int = asked.function(asked)
+    return code

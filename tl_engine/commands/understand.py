@@ -12,12 +12,13 @@ from tl_engine.base.names import printable
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_path
-from tl_engine.commands.printing import FINISHED
+from tl_engine.commands.printing import FINISHED, Beside
 from tl_engine.evaluation.compare import compare
 from tl_engine.evaluation.html import whole_page
 from tl_engine.evaluation.report import make_report, read_report
 from tl_engine.evaluation.run_photos import RunPhotos
-from tl_engine.runs.find import classifier_folder, named_run
+from tl_engine.hub.classifiers import classifier_folder
+from tl_engine.runs.find import named_run
 
 MOST_REPEATS = 100
 
@@ -51,7 +52,7 @@ def compare_command(arguments: argparse.Namespace) -> int:
 def explain_command(arguments: argparse.Namespace) -> int:
     """Which part of a picture speaks for a class, as a picture. Raises EngineError."""
     settings = settings_of(arguments)
-    folder = classifier_folder(arguments.classifier, settings)
+    folder = classifier_folder(arguments.classifier, settings, Beside().show)
     out = written_path(arguments.out)
     if out.suffix.lower() != ".png" or not out.parent.is_dir():
         raise ConfigError(f"The picture is written as a PNG: name --out FILE.png in a folder, not {arguments.out!r}.")

@@ -17,8 +17,9 @@ from tl_engine.base.progress import estimated
 from tl_engine.base.settings import PROJECT, Settings
 from tl_engine.base.words import plural
 from tl_engine.evaluation.report import read_report
+from tl_engine.hub.card import model_card
 from tl_engine.runs.meta import META, Meta
-from tl_engine.runs.run import Run
+from tl_engine.runs.run import BEST, Run
 from tl_engine.runs.saved_classifier import TENSORS, read_meta, saved_folder
 from tl_engine.runs.titles import title_of
 from tl_engine.sharing import verify
@@ -88,6 +89,8 @@ def make_bundle(classifier: Path, settings: Settings, folder: Path) -> Generator
         shutil.copyfile(whole / name, folder / name)
     agreements, photos = yield from _checked(predictor, run, folder)
     bundle = Bundle(folder=folder, title=_title(run, meta), photos=photos, agreements=agreements)
+    card = model_card(run if classifier.name == BEST else Run(classifier), verified=bundle.verified["variants"])
+    (folder / "README.md").write_text(card, encoding="utf-8")
     bundle.choose(FULL)
     verify.stamp(folder, bundle.verified)
     return bundle

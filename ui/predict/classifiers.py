@@ -4,10 +4,12 @@ import itertools
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
+from tl_engine.hub.classifiers import PREFIX
 from tl_engine.runs import titles
 from tl_engine.runs.find import IMAGENET, classifier_of, shipped
 from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import read_meta
+from tl_engine.workspaces.classifier_pool import taken
 from tl_engine.workspaces.workspace import Workspace, open_run
 from ui.parts.wording import IMAGENET_LABEL, SHIPPED_LABELS
 
@@ -26,6 +28,7 @@ def choices(visitor: Workspace, token: str = "") -> list[tuple[str, str]]:
         runs.insert(0, current)
     named = titles.names(runs)
     listed = [(_label(run, named[run.name], visitor), run.name) for run in runs]
+    listed += [(f"From the hub: {name.removeprefix(PREFIX)}", name) for name in taken(visitor)]
     listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(visitor.settings)]
     return [*listed, (IMAGENET_LABEL, IMAGENET)]
 

@@ -14,15 +14,15 @@ from PIL import Image
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import harmless
-from tl_engine.runs.find import IMAGENET
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.scratch import new_folder
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.acting import act, answer_html, answering, log_refusal, said_line
-from ui.parts.components import Updates, open_dropdown, photo_input, photos_button
+from ui.parts.components import Updates, photo_input, photos_button
 from ui.parts.refusal import in_words, page_words
-from ui.parts.wording import IMAGENET_LABEL, QUIET, text
+from ui.parts.wording import QUIET, text
 from ui.predict.classifiers import choices, linked_run, ready_made, run_title
+from ui.predict.from_hub import FromHub
 from ui.predict.own_photos import OwnPhotos
 from ui.predict.verdict import NOTES, verdict_html
 from ui.predict.why import WhyView
@@ -101,9 +101,8 @@ class PredictTab:
             with gr.Row(visible=False, elem_classes="tl-named", elem_id="from-link") as self.linked:
                 self.title = gr.HTML("", padding=False)
                 self.own = gr.Button("Make your own", elem_id="make-own", min_width=140, scale=0)
-            self.classifier = open_dropdown(
-                [(IMAGENET_LABEL, IMAGENET)], value=IMAGENET, label="Classifier", elem_id="classifier"
-            )
+            self.from_hub = FromHub(settings, pool, workspace)
+            self.classifier = self.from_hub.classifier
             with gr.Row():
                 with gr.Column(min_width=280):
                     self._photo_side()
@@ -172,8 +171,9 @@ class PredictTab:
         limits: dict[str, Any] = {
             "concurrency_limit": PARALLEL, "concurrency_id": "predict", "api_visibility": "private",
         }  # fmt: skip
+        another = [self.classifier.change, self.from_hub.fetched.change]
         one = gr.on(
-            [self.photo.change, self.classifier.change, self.kept.release], answering(self.predict_photo, self.said),
+            [self.photo.change, self.kept.release, *another], answering(self.predict_photo, self.said),
             [self.photo, self.classifier, self.kept, self.workspace],
             [self.answer, self.seen, self.verdict, *self.why.shown, self.said],
             show_progress_on=self.answer, **limits,
@@ -182,10 +182,11 @@ class PredictTab:
         self.why.connect(self.photo, self.classifier, limits)
         one.then(None, self.photo, js="(photo) => { if (photo) window.tlShow('answer'); }")
         self.snapshot.upload(lambda files: files[0] if files else None, self.snapshot, self.photo, **QUIET)
-        gr.on([self.files.upload, self.classifier.change], answering(self.predict_files, self.many_said),
+        gr.on([self.files.upload, *another], answering(self.predict_files, self.many_said),
               [self.files, self.classifier], [self.table, self.download, self.many_said],
               show_progress_on=self.many_said, **limits)  # fmt: skip
         here = [self.workspace, self.classifier]
+        self.from_hub.connect()
         self.tab.select(self.list_classifiers, here, self.classifier, **QUIET)
         self.classifier.change(self.show_classifier, here, self.shown, trigger_mode="always_last", **QUIET)
         act(self.own.click, lambda: {tabs: gr.Tabs(selected="photos")}, None, [tabs], self.said)
@@ -193,7 +194,7 @@ class PredictTab:
     def predict_photo(self, file: str | None, name: str, kept: float, workspace: str) -> Updates:
         """The answer for the photo that is there; none without one."""
         visitor = Workspace.of(self.settings, workspace)
-        if not file:
+        if not file or not self.pool.here(name):  # one from the hub may be on its way, and is asked when it is here
             return self._answered(None, None, name, visitor)
         try:
             return self._answered(*predict_one(self.pool, file, name, _share(kept)), name, visitor)
@@ -212,7 +213,8 @@ class PredictTab:
 
     def predict_files(self, files: list[str] | None, name: str, progress: Any = gr.Progress()) -> Updates:  # noqa: B008
         """The answers for many photos as a table, to be had as a file too."""
-        table = predict_many(self.pool, files, name, progress) if files else pd.DataFrame(columns=COLUMNS)
+        asked = files if self.pool.here(name) else None
+        table = predict_many(self.pool, asked, name, progress) if asked else pd.DataFrame(columns=COLUMNS)
         file = None if table.empty else write_csv(table)
         there = file is not None
         return {

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tl_engine.evaluation.html import inline
 from tl_engine.evaluation.run_photos import RunPhotos
-from tl_engine.runs.find import named_classifier
+from tl_engine.hub.classifiers import page_classifier
 from tl_engine.runs.run import Run
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.wording import text
@@ -32,7 +32,7 @@ def verdict_html(answer: "Answer", name: str, visitor: Workspace) -> str:
 
 
 def _nearest(answer: "Answer", name: str, visitor: Workspace) -> str:
-    folder = named_classifier(name, visitor.settings) if answer.nearest else None
+    folder = page_classifier(name, visitor.settings) if answer.nearest else None
     if folder is None:
         return ""
     run = Run(folder.parent)

@@ -1,0 +1,49 @@
+"""`python -m tl_engine push`: a classifier onto the Hugging Face hub."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tl_engine.base.errors import RunError
+from tl_engine.base.names import printable
+from tl_engine.base.progress import telling
+from tl_engine.base.settings import Settings
+from tl_engine.base.words import plural
+from tl_engine.commands.printing import FAILED, FINISHED, Beside
+from tl_engine.commands.understand import settings_of
+from tl_engine.hub.push import BrokenOffError, push
+from tl_engine.runs.find import classifier_folder
+from tl_engine.runs.run import BEST, Run
+
+
+def push_command(arguments: argparse.Namespace) -> int:
+    """Push a run, and say where it lies. Raises EngineError before anything was made."""
+    settings = settings_of(arguments)
+    run = _run(arguments.run, settings)
+    from huggingface_hub import get_token  # takes a second: a wrong name must not wait
+
+    log = Beside()
+    try:
+        pushed = push(run, arguments.repo, settings, token=get_token(), private=not arguments.public,
+                      update=arguments.update, tell=telling("pushing", log.show))  # fmt: skip
+    except BrokenOffError as error:
+        print(printable(str(error)), file=sys.stderr)
+        return FAILED
+    finally:
+        log.close()
+    if arguments.json:
+        files = [{"name": name, "bytes": size} for name, size in pushed.files.items()]
+        print(json.dumps({"repo": pushed.repo, "url": pushed.url, "commit": pushed.commit, "files": files}))
+    else:
+        print(f"{plural(len(pushed.files), 'file')} in {pushed.url}, commit {pushed.commit}")
+        print(f"to use it: python -m tl_engine predict hub:{pushed.repo} photo.jpg")
+    return FINISHED
+
+
+def _run(name: str, settings: Settings) -> Run:
+    """The run of a classifier by what a person calls it; of one that ships, its folder. Raises RunError."""
+    folder: Path | None = classifier_folder(name, settings)
+    if folder is None:
+        raise RunError("imagenet is a backbone as it comes, which others publish: name a run of yours.")
+    return Run(folder.parent if folder.name == BEST else folder)
