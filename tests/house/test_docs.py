@@ -19,6 +19,7 @@ from tl_engine.base.settings import VERSION, Settings
 from tl_engine.data import hashes, manifest
 from tl_engine.data.mends import RELABEL, Located, Mend
 from tl_engine.data.scan import scan
+from tl_engine.hub import classifiers
 from tl_engine.inspection import findings, report
 from tl_engine.networks import feature_cache
 from tl_engine.networks.preprocessing import Preprocess

@@ -44,7 +44,7 @@ FLOORS = {
     "ui": 17,
     "app": 18,
 }
-HEAVY = {"tl_engine.networks", "tl_engine.classifiers", "tl_engine.explain", "tl_engine.training"}
+HEAVY = {f"tl_engine.{name}" for name in ("networks", "classifiers", "explain", "training", "sharing")}
 TORCH = {"torch", "torchvision", "timm", "accelerate", "sklearn", "datasets", "safetensors"}
 MOST_LINES, MOST_MODULES = 250, 10
 BESIDE = {"house", "browser", "examples"}  # folders of tests that are no package's
