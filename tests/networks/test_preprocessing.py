@@ -18,8 +18,7 @@ from tl_engine.base.errors import WeightsError
 from tl_engine.data.dataset import Record
 from tl_engine.networks.preprocessing import SHRINK, Preprocess, preprocess_for
 from tl_engine.runs.config import AUGMENTATIONS
-from tl_engine.training.batches import FeatureBatches, Photos, photo_batches
-from tl_engine.training.photo_store import PhotoStore
+from tl_engine.training.batches import FeatureBatches, PhotoStore, Photos, photo_batches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -15,9 +15,8 @@ from tl_engine.networks.embedder import Embedded, Embedder
 from tl_engine.networks.models import freeze_backbone
 from tl_engine.networks.runtime import Runtime
 from tl_engine.runs.config import TrainConfig
-from tl_engine.training.batches import Batches, FeatureBatches, Photos, photo_batches
+from tl_engine.training.batches import Batches, FeatureBatches, PhotoStore, Photos, photo_batches
 from tl_engine.training.phases import Phase, phases
-from tl_engine.training.photo_store import PhotoStore
 
 EVALUATION_BATCH = 64  # pictures
 EVALUATION_FEATURES = 1024  # rows
