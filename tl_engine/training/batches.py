@@ -37,11 +37,13 @@ class Batches(Protocol):
 class FeatureBatches:
     """Batches of the backbone's outputs, (B, ...). With several views each epoch draws one per picture."""
 
-    def __init__(self, features: Tensor, labels: Tensor, batch_size: int, *, shuffle_seed: int | None = None) -> None:
+    def __init__(
+        self, features: Tensor, labels: Tensor, batch_size: int, *, order: torch.Generator | None = None
+    ) -> None:
         self.features = features  # (V, N, ...): V views of N pictures
         self.labels = labels  # (N,)
         self.batch_size = batch_size
-        self.generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
+        self.generator = order  # None: as they come
 
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)
@@ -128,18 +130,18 @@ class Photos(Dataset[tuple[Tensor, int]]):
 
 
 def photo_batches(
-    photos: Photos, batch_size: int, *, workers: int, training: bool = False, seed: int = 0
+    photos: Photos, batch_size: int, *, workers: int, order: torch.Generator | None = None
 ) -> DataLoader[tuple[Tensor, int]]:
-    """Batches of pictures (B, 3, H, W); shuffled for training, where a last batch of one is dropped.
+    """Batches of pictures (B, 3, H, W); with `order` shuffled for training, where a last batch of one is dropped.
 
     Batch norm cannot learn from one picture.
     """
     return DataLoader(
         photos,
         batch_size=batch_size,
-        shuffle=training,
-        drop_last=training and batch_size > 1 and len(photos) % batch_size == 1,
+        shuffle=order is not None,
+        drop_last=order is not None and batch_size > 1 and len(photos) % batch_size == 1,
         num_workers=workers,
         persistent_workers=workers > 0,
-        generator=torch.Generator().manual_seed(seed),
+        generator=order or torch.Generator().manual_seed(0),  # not torch's own, from which the training draws
     )
