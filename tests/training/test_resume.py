@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 STATE = Path("checkpoint") / "state.safetensors"
 Stop = Callable[[list[Event]], bool]
 # Small pictures, so that an epoch of every layer takes a part of a second.
-SCRATCH = {"architecture": "small_vgg", "strategy": "from-scratch", "learning_rate": 1e-3, "augmentation": "tutorial"}
+SCRATCH = {
+    "architecture": "timm:test_efficientnet",
+    "strategy": "from-scratch",
+    "learning_rate": 1e-3,
+    "augmentation": "tutorial",
+}
 HEAD = {"strategy": "feature-extraction", "optimizer": "adamw", "augmentation": "tutorial", "views": 2}
 SOLVED = {"strategy": "feature-extraction"}
 
@@ -250,14 +256,14 @@ def test_the_seconds_are_those_of_all_parts(make_images: MakeImages, settings: S
 def test_its_time_is_up_within_a_batch_and_it_goes_on_the_same(make_images: MakeImages, settings: Settings) -> None:
     whole, parts = pair(make_images(each=16, side=64), settings, **SCRATCH, epochs=4, batch_size=2)
     logged(whole)
-    first = dataclasses.replace(parts, deadline=time.monotonic() + 0.8)
+    first = dataclasses.replace(parts, deadline=time.monotonic() + 0.5)
     events = logged(first)
     assert time.monotonic() - (first.deadline or 0) < 1
     assert (ended(events).state, ended(events).reason) == ("stopped", SLICE_OVER)
-    for _ in range(50):
-        if ended(events).state == "finished":
-            break
-        events = go_on(dataclasses.replace(parts, deadline=time.monotonic() + 1.0))
+    seconds = 0.5
+    while ended(events).state != "finished":
+        events = go_on(dataclasses.replace(parts, deadline=time.monotonic() + seconds))
+        seconds *= 1.3  # on a busy machine getting ready alone may take longer
     same_result(whole.run, parts.run)
 
 
@@ -333,7 +339,7 @@ def test_photos_that_changed_are_named(change: str, make_images: MakeImages, set
         records = (*training.data.records, *([extra] if change == "new" else []))
     changed = dataclasses.replace(training, data=dataclasses.replace(training.data, records=records))
     said = refusal(changed)
-    assert said.startswith("1 photo changed since this run began, the first: blue/")
+    assert re.match(r"\d photos? changed since this run began, the first: blue/", said)  # one more moves others too
     assert said.endswith("put them back as they were, or train anew; what was saved stays.")
 
 
@@ -391,6 +397,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "solved": {"strategy": "feature-extraction"},
     "stepped": {"strategy": "feature-extraction", "optimizer": "adamw", "augmentation": "tutorial", "views": 2},
     "fine-tuning": {"strategy": "fine-tuning", "augmentation": "strong"},
+    "from-scratch": {"strategy": "from-scratch", "architecture": "small_vgg"},
     "head-then-all": {"strategy": "head-then-all", "head_epochs": 3, "augmentation": "tutorial"},
 }
 
@@ -406,6 +413,8 @@ def test_every_way_to_learn_goes_on_at_every_epoch(
     monkeypatch.setattr(resume, "HEAD_EVERY", 0.0)
     host_weights(settings, "squeezenet1_1")
     folder = make_images(each=6, side=32)
+    if network != NETWORKS[0] and "architecture" in WAYS[way]:
+        pytest.skip("the same network again")
     whole = make_training(folder, settings, **{"epochs": 6, "architecture": network, **WAYS[way]})
     logged(whole)
     for epoch in range(1, 6):

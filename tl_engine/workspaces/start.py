@@ -48,6 +48,31 @@ def start(options: Mapping[str, Any], visitor: Workspace, spare: Spare | None = 
         return queue.start(config, visitor.settings, new_token(), visitor.token, spare, title), True
 
 
+def resume(token: str, visitor: Workspace, spare: Spare | None = None) -> Run:
+    """Have a run of this visitor's own go on where it was left, after what waits already.
+
+    Everything is checked before anything changes; a second press finds it going on. Raises EngineError.
+    """
+    run = open_run(token, visitor.settings)
+    if not visitor.owns(run):
+        raise RunError("This training is not yours: only who started it goes on with it.")
+    with STARTING:
+        going = _going(visitor)
+        if going == run:
+            return run
+        if going:
+            raise RunError("Your training is still going on: wait for it, or stop it first.")
+        if refusal := queue.no_way_on(run):
+            raise RunError(refusal)
+        config, _ = started_with(run, {})
+        if config.strategy != "from-scratch":
+            check_weights(get_architecture(config.architecture), visitor.settings)
+        if not is_there(config.data):
+            raise DataError("The photos that this training learnt from are gone: train anew on others.")
+        queue.resume(run, visitor.settings, spare)
+    return run
+
+
 def _going(visitor: Workspace) -> Run | None:
     """The run of this visitor that waits or is at work."""
     going = open_runs.listed(visitor.settings.runs)
