@@ -104,9 +104,10 @@ def _progress(shown: RunView) -> str:
             share, what = batch / batches, f"epoch {epoch}, batch {batch} of {batches}"
         case EpochEnd(epoch=epoch, epochs=epochs):
             share, what = epoch / epochs, f"epoch {epoch} of {epochs}"
+        case RunStarted(resumed_from=int(epoch), at=float(begun)):
+            share, what = None, f"going on after epoch {epoch} since {duration(time.time() - begun)}"
         case _:
-            begun = (getattr(last, "at", None) if len(shown.parts) > 1 else None) or shown.run.facts.created
-            share, what = None, f"started {duration(time.time() - begun)} ago"
+            share, what = None, f"started {duration(time.time() - shown.run.facts.created)} ago"
     value = "" if share is None else f' value="{share:.3f}" max="1"'
     rest = f", about {duration(left)} left" if left is not None else ""
     return f'<progress aria-label="progress"{value}></progress><small>{text(what, 90)}{rest}</small>'
