@@ -267,7 +267,7 @@ def test_a_run_that_goes_on_waits_at_the_end_of_the_line(
             queue.resume(stopped, clean)
     assert [run.state() for run in (second, stopped)] == ["queued", "queued"]
     assert [queue.place_in_queue(run, clean) for run in (first, second, stopped)] == [0, 1, 2]
-    with pytest.raises(RunError, match="waits in line already"):  # a process that the queue did not start for it
+    with pytest.raises(RunError, match="waits in line"):  # a process that the queue did not start for it
         queue.take_up(stopped)
     for run in (first, second):
         run.log(RunEnded(state="finished", reason="", run_folder="", best_val_accuracy=1, best_epoch=1, seconds=1))
@@ -291,6 +291,25 @@ def test_a_run_that_only_waited_to_go_on_is_again_what_it_was(
     queue.stop(run, clean)
     assert run.state() == "stopped"
     assert run.ended() == ended
+
+
+def test_a_process_that_died_before_it_could_go_on_is_no_obstacle(
+    make_images: MakeImages, clean: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "advance", lambda *_: False)
+    run = stopped_run(clean, make_images())
+    queue.resume(run, clean)
+    gone = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    run.record_process(gone.pid, run.logged_bytes())
+    assert run.state() == "running"
+    gone.kill()
+    gone.wait()
+    assert run.state() == "interrupted"
+    queue.resume(run, clean)
+    assert run.state() == "queued"
+    (run.folder / PROCESS).write_text("{}")  # as after another death
+    queue.take_up(run)
+    assert run.state() == "running"
 
 
 def test_a_finished_run_is_not_gone_on_with(make_images: MakeImages, clean: Settings) -> None:

@@ -300,7 +300,8 @@ def test_a_damaged_checkpoint_is_one_sentence_and_loses_nothing(
     wrong = {"cut": flipped[:-100], "empty": b"", "text": b"<html>" * 99, "flip": flipped}[damage]
     (training.folder / STATE).write_bytes(wrong)
     assert refusal(training) == (
-        "The checkpoint of parts is damaged: delete the folder checkpoint/ in it, and it begins anew."
+        "The checkpoint of parts is damaged: train anew, or delete its folder checkpoint/ and go on, which computes all "
+        "epochs again."
     )
     (training.folder / STATE).unlink()
     assert ended(go_on(training)).state == "finished"

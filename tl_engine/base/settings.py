@@ -7,7 +7,7 @@ from typing import Self
 
 from tl_engine.base.written import written_path
 
-VERSION = "0.4.0"
+VERSION = "0.5.0"
 
 
 PROJECT = Path(__file__).resolve().parent.parent.parent

@@ -145,18 +145,18 @@ def resume(run: Run, settings: Settings, spare: Spare | None = None) -> None:
 
 
 def take_up(run: Run) -> None:
-    """Make this process the one that goes on with a run: one that waited if the queue started this process for it.
+    """Make this process the one that goes on with a run: one that waited only if the queue started this process for it.
 
     Raises RunError where another process works on it, or nothing can.
     """
     with _line(run):
         known = run.process()
-        if not run.goes_on():
+        # Under torchrun the queue started the parent.
+        started_for_it = run.goes_on() and known is not None and known.pid in (os.getpid(), os.getppid())
+        if not started_for_it:
             if refusal := no_way_on(run):
                 raise RunError(refusal)
             _reopen(run)
-        elif known is None or known.pid not in (os.getpid(), os.getppid()):  # under torchrun the parent was started
-            raise RunError(f"The run {run.name} waits in line already: it goes on by itself.")
         run.mend_log()
         run.record_process(os.getpid(), run.logged_bytes())
         (run.folder / GO_ON).unlink(missing_ok=True)

@@ -32,7 +32,7 @@ from tl_engine.training.epochs import Best, Score
 from tl_engine.training.phases import Phase
 
 FILE = "state.safetensors"
-REMEDY = f"delete the folder {CHECKPOINT}/ in it, and it begins anew"
+REMEDY = f"train anew, or delete its folder {CHECKPOINT}/ and go on, which computes all epochs again"
 FORMAT = "1"  # another one is refused
 FIELDS = ("config", "epoch_end", "since_best", "best", "learning", "random")  # of the json in the header
 HEAD_EVERY = 1.0  # seconds between checkpoints of a head alone: its epochs take milliseconds and are soon done again

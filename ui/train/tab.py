@@ -49,7 +49,7 @@ class TrainTab:
             with gr.Row(elem_classes="tl-buttons"):
                 self.go = gr.Button("Train", variant="primary", elem_id="go", scale=3)
                 self.halt = gr.Button("Stop", variant="stop", elem_id="halt", visible=False, scale=1)
-                self.resume = gr.Button("Go on", elem_id="go-on", visible=False, scale=1)
+                self.resume = gr.Button("Go on", elem_id="go-on", visible=False, scale=1, min_width=90)
             self.said = said_line("train-said")
             self._result()
             with gr.Accordion("How it learns", open=False, elem_id="how"):
