@@ -300,8 +300,8 @@ def test_a_damaged_checkpoint_is_one_sentence_and_loses_nothing(
     wrong = {"cut": flipped[:-100], "empty": b"", "text": b"<html>" * 99, "flip": flipped}[damage]
     (training.folder / STATE).write_bytes(wrong)
     assert refusal(training) == (
-        "The checkpoint of parts is damaged: train anew, or delete its folder checkpoint/ and go on, which computes all "
-        "epochs again."
+        "The checkpoint of parts is damaged: train anew, or delete its folder checkpoint/ and go on, which computes "
+        "all epochs again."
     )
     (training.folder / STATE).unlink()
     assert ended(go_on(training)).state == "finished"
@@ -414,8 +414,8 @@ def test_every_way_to_learn_goes_on_at_every_epoch(
     monkeypatch.setattr(resume, "HEAD_EVERY", 0.0)
     host_weights(settings, "squeezenet1_1")
     folder = make_images(each=6, side=32)
-    if network != NETWORKS[0] and "architecture" in WAYS[way]:
-        pytest.skip("the same network again")
+    if (network != NETWORKS[0] and "architecture" in WAYS[way]) or (way, where) == ("solved", "inside"):
+        pytest.skip("the same network again, or an iteration that has no inside")
     whole = make_training(folder, settings, **{"epochs": 6, "architecture": network, **WAYS[way]})
     logged(whole)
     for epoch in range(1, 6):
@@ -447,18 +447,18 @@ print("begun", flush=True)
 def test_killed_at_any_moment_it_goes_on_to_the_same_result(
     way: str, make_images: MakeImages, settings: Settings, tmp_path: Path
 ) -> None:
-    more = {"scratch": SCRATCH | {"epochs": 12}, "stepped": HEAD | {"epochs": 3000}, "solved": {"epochs": 2000}}[way]
+    more = {"scratch": SCRATCH | {"epochs": 60}, "stepped": HEAD | {"epochs": 1500}, "solved": {"epochs": 2000}}[way]
     folder = make_images(each=8, side=64)
     whole, parts = pair(folder, settings, **more)
     logged(whole)
     draw = np.random.default_rng(0)
     kills = 0
-    for attempt in range(12):
+    for attempt in range(25):
         command = [sys.executable, "-c", KILLED, str(tmp_path), json.dumps(more), "on" if attempt else "new"]
         process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE)
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(float(draw.uniform(1.0, 3.0)))
+        time.sleep(float(draw.uniform(0.7, 2.0)))
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
