@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from tl_engine.base.settings import VERSION
 
 if TYPE_CHECKING:
-    from tl_engine.api import find, inspect, load_data, train
+    from tl_engine.api import find, inspect, load_data, resume, train
     from tl_engine.classifiers.predictor import Predictor
     from tl_engine.runs.config import TrainConfig
 
 __version__ = VERSION
-__all__ = ["Predictor", "TrainConfig", "__version__", "find", "inspect", "load_data", "train"]
+__all__ = ["Predictor", "TrainConfig", "__version__", "find", "inspect", "load_data", "resume", "train"]
 
 # Page, training and other programs share the cores. OpenMP's waiting threads spin by default, and then a training
 # beside any other work took 34 s instead of 19 s (2 cores; alone the two are equal). Read when torch is loaded.

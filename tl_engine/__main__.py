@@ -1,4 +1,4 @@
-"""The engine from a terminal: `python -m tl_engine train | predict | push | inspect | architectures | runs | stop`."""
+"""The engine from a terminal: `python -m tl_engine train | resume | predict | inspect | runs | stop | ...`."""
 
 import sys
 from collections.abc import Sequence

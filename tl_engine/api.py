@@ -25,6 +25,7 @@ from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
+from tl_engine.runs.find import named_run, started_with
 from tl_engine.runs.run import Run
 from tl_engine.sources import intake
 
@@ -37,19 +38,45 @@ def train(config: TrainConfig, *, name: str | None = None, settings: Settings | 
     so far is kept. Raises DataError, WeightsError, ConfigError or RunError now, before a folder is made.
     """
     here = settings or Settings.make()
-    if config.strategy != "from-scratch":
-        check_weights(get_architecture(config.architecture), here)
-    data = intake.load_data(config.data, here, reading=config.reading)
+    data = _checked(config, here)
     called = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     run = queue.create(config, here, called, process=os.getpid())
     return _events(config, data, run, here)
 
 
-def _events(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings) -> Iterator[Event]:
+def resume(name: str, *, settings: Settings | None = None) -> Iterator[Event]:
+    """Go on with a run that was stopped, interrupted or failed, by its name or folder; yields as `train` does.
+
+    It takes the settings and photos that the run was started with, begins after the last epoch that had ended, and
+    comes to what it would have come to without a break. Raises RunError for a run that is finished or going on,
+    DataError or WeightsError where its photos or weights are gone, now, before anything is changed.
+    """
+    run = named_run(name, settings or Settings.make())
+    if refusal := queue.no_way_on(run):
+        raise RunError(refusal)
+    config, as_before = started_with(run, {})
+    here = settings or as_before
+    data = _checked(config, here)
+    queue.take_up(run)
+    return _events(config, data, run, here, resume=True)
+
+
+def _checked(config: TrainConfig, settings: Settings) -> ImageFolder:
+    """The data. Raises WeightsError or DataError."""
+    if config.strategy != "from-scratch":
+        check_weights(get_architecture(config.architecture), settings)
+    return intake.load_data(config.data, settings, reading=config.reading)
+
+
+def _events(
+    config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, *, resume: bool = False
+) -> Iterator[Event]:
     from tl_engine.training.trainer import Training
     from tl_engine.training.trainer import train as events_of
 
-    training = Training(config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked)
+    training = Training(
+        config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked, resume=resume
+    )
     for event in events_of(training):
         try:
             logged = run.log(event)

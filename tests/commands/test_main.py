@@ -1,7 +1,9 @@
 """The terminal contract: commands, json, exit codes, one sentence for what is wrong."""
 
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from tl_engine.__main__ import main
 from tl_engine.backbones.architectures import ARCHITECTURES
 from tl_engine.base.errors import ImageError
 from tl_engine.networks.models import blank_model
+from tl_engine.runs.run import Run
 from tl_engine.sources.named_pictures import named_pictures
 
 Capture = pytest.CaptureFixture[str]
@@ -30,7 +33,7 @@ def command(tmp_path: Path, capsys: Capture) -> Callable[..., tuple[int, list[di
 
     def run(*arguments: object) -> tuple[int, list[dict[str, Any]], str]:
         folders = ["--runs", str(tmp_path / "runs")]
-        if arguments[0] == "train":
+        if arguments[0] in ("train", "resume"):
             folders += ["--data-dir", str(tmp_path / "data")]
         code = main([*map(str, arguments), *folders, "--json"])
         captured = capsys.readouterr()
@@ -160,7 +163,9 @@ def test_a_zip_that_is_none_leaves_nothing(command: Callable[..., Any], tmp_path
     assert not list((tmp_path / "data").rglob("*.*"))
 
 
-@pytest.mark.parametrize("arguments", [["predict", "nope", "x.jpg"], ["stop", "nope"], ["predict", ".", "x.jpg"]])
+@pytest.mark.parametrize(
+    "arguments", [["predict", "nope", "x.jpg"], ["stop", "nope"], ["resume", "nope"], ["predict", ".", "x.jpg"]]
+)
 def test_a_run_that_is_none_is_one_sentence(arguments: list[str], capsys: Capture, tmp_path: Path) -> None:
     code = main([*arguments, "--runs", str(tmp_path)])
     error = capsys.readouterr().err
@@ -190,6 +195,49 @@ def test_a_refusal_is_one_line_whatever_the_folder_is_called(capsys: Capture, tm
     folder.mkdir()
     assert main(["train", "--data", str(folder), "--runs", str(tmp_path / "runs")]) == 2
     assert capsys.readouterr().err.strip().isprintable()
+
+
+def test_a_stopped_run_goes_on_from_the_terminal(
+    command: Callable[..., Any], make_images: MakeImages, tmp_path: Path
+) -> None:
+    options = ["--epochs", 3, "--name", "one", "--strategy", "from-scratch", "--architecture", "timm:test_efficientnet"]
+    command("train", "--data", make_images(), *options)
+    run = Run(tmp_path / "runs" / "one")
+    lines = (run.folder / "events.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if '"run_ended"' not in line and '"epoch": 3' not in line]
+    (run.folder / "events.jsonl").write_text("".join(kept))  # as one that was killed in its third epoch
+    assert run.state() == "running"  # it is this process's
+    (run.folder / "process.json").unlink()
+    os.utime(run.folder / "events.jsonl", (0, 0))
+    assert run.state() == "interrupted"
+    code, events, _ = command("resume", "one")
+    assert code == 0
+    assert events[0]["resumed_from"] == 2
+    assert [e["epoch"] for e in events if e["kind"] == "epoch_end"] == [3]
+    assert events[-1]["state"] == "finished"
+    code, events, error = command("resume", "one")
+    assert (code, events) == (2, [])
+    assert "is finished, there is nothing to go on with" in error
+
+
+def test_a_run_whose_photos_or_weights_are_gone_is_refused_and_unchanged(
+    command: Callable[..., Any], make_images: MakeImages, tmp_path: Path
+) -> None:
+    command("train", "--data", make_images(), "--epochs", 2, "--name", "one")
+    run = Run(tmp_path / "runs" / "one")
+    run.log(dataclasses.replace(run.ended(), state="stopped"))  # type: ignore[type-var]
+    before = {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
+    shutil.rmtree(tmp_path / "colours")
+    code, events, error = command("resume", "one")
+    assert (code, events) == (2, [])
+    assert "There is no folder, zip or sample 'colours'" in error
+    assert {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()} == before
+    config = json.loads((run.folder / "config.json").read_text()) | {"architecture": "squeezenet1_1"}
+    (run.folder / "config.json").write_text(json.dumps(config))
+    code, events, error = command("resume", "one")
+    assert (code, events) == (2, [])
+    assert "The weights of squeezenet1_1 cannot be had here" in error
+    assert len(error.strip().splitlines()) == 1
 
 
 def test_unknown_options_are_one_sentence(capsys: Capture) -> None:

@@ -26,6 +26,7 @@ from tl_engine.networks.preprocessing import Preprocess
 from tl_engine.photos import look
 from tl_engine.runs import meta, queue
 from tl_engine.runs.config import SETTINGS, TrainConfig
+from tl_engine.training import resume
 from tl_engine.zips.left_out import write_left_out
 
 FORMATS_PAGE = PROJECT / "docs" / "formats.md"
@@ -147,7 +148,11 @@ def test_every_event_and_its_fields_are_documented() -> None:
 def test_format_numbers_are_those_of_the_code() -> None:
     numbers = [int(row[1]) for row in PAGE["Files"]]
     ours = [meta.FORMAT, manifest.FORMAT, manifest.FORMAT, manifest.FORMAT, look.FORMAT, hashes.FORMAT]
-    assert numbers == [*ours, int(feature_cache.FORMAT), report.FORMAT]
+    assert numbers == [*ours, int(feature_cache.FORMAT), report.FORMAT, int(resume.FORMAT)]
+
+
+def test_every_field_of_a_checkpoint_is_documented() -> None:
+    assert documented("checkpoint/state.safetensors")[: len(resume.FIELDS)] == list(resume.FIELDS)
 
 
 def test_the_page_of_settings_is_as_the_code_would_write_it() -> None:

@@ -6,7 +6,7 @@ import tl_engine
 from tests.house.test_layout import PROJECT
 from tl_engine.base.settings import VERSION
 
-PUBLIC = ["Predictor", "TrainConfig", "__version__", "find", "inspect", "load_data", "train"]
+PUBLIC = ["Predictor", "TrainConfig", "__version__", "find", "inspect", "load_data", "resume", "train"]
 
 
 def test_the_exported_names_are_these() -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from tests.conftest import MakeImages
 from tests.training.test_trainer import ended, epochs, make_training
 from tl_engine.base.events import Event, Note, Progress
 from tl_engine.base.settings import Settings
-from tl_engine.networks.feature_cache import FeatureCache
+from tl_engine.networks.feature_cache import FeatureCache, GrowingShard
 from tl_engine.training.trainer import train
 
 GIGABYTE = 10**9
@@ -122,12 +123,35 @@ def test_augmented_views_are_kept_too(make_images: MakeImages, settings: Setting
     assert [e.train_loss for e in epochs(first)] == [e.train_loss for e in epochs(second)]
 
 
-def test_a_stopped_embedding_keeps_its_finished_shards(
+@pytest.mark.parametrize("shard", [4, 512])
+def test_a_stopped_embedding_keeps_every_batch(
+    shard: int, make_images: MakeImages, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tl_engine.networks.embedder.SHARD", shard)
+    monkeypatch.setattr("tl_engine.networks.embedder.EMBED_BATCH", 2)
+    folder = make_images()
+    stopped = list(train(make_training(folder, settings, stop_after=3)))
+    assert ended(stopped).state == "stopped"
+    assert embedded(list(train(make_training(folder, settings)))) == 12 - 3 * 2
+
+
+def test_an_embedding_that_is_killed_loses_seconds_and_leaves_no_more_files(
     make_images: MakeImages, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tl_engine.networks.embedder.SHARD", 4)
-    monkeypatch.setattr("tl_engine.networks.embedder.EMBED_BATCH", 4)
-    folder = make_images()
-    stopped = list(train(make_training(folder, settings, stop_after=2)))
-    assert ended(stopped).state == "stopped"
-    assert embedded(list(train(make_training(folder, settings)))) < 12
+    monkeypatch.setattr("tl_engine.networks.embedder.WRITE_EVERY", 0.0)
+    monkeypatch.setattr("tl_engine.networks.embedder.EMBED_BATCH", 2)
+    list(train(make_training(make_images(), settings)))
+    kept = [safe_open(path, framework="pt").get_slice("features").get_shape()[0] for path in shards(settings.cache)]
+    assert kept == [12, 12]  # features, and the small grey pictures
+
+
+def test_a_growing_shard_is_one_file_whose_rows_are_always_there(tmp_path: Path) -> None:
+    ours, rows = cache(tmp_path), {"a": torch.ones(3)}
+    shard = GrowingShard(ours)
+    shard.write(rows)
+    for key in ("b", "c"):
+        rows[key] = torch.zeros(3)
+        shard.write(rows)
+        shard.write(rows)
+        assert len(shards(tmp_path)) == 1
+        assert set(cache(tmp_path).rows(["a", "b", "c"])) == set(ours.rows(["a", "b", "c"])) == set(rows)

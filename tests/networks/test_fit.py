@@ -20,8 +20,7 @@ from tl_engine.networks.preprocessing import Preprocess, preprocess_for
 from tl_engine.photos.square import FITS
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.saved_classifier import read_meta
-from tl_engine.training.batches import Photos
-from tl_engine.training.photo_store import PhotoStore
+from tl_engine.training.batches import Photos, PhotoStore
 from tl_engine.training.trainer import train
 
 RED, GREY, BLUE = (220, 20, 20), (120, 120, 120), (20, 20, 220)

@@ -18,8 +18,7 @@ from tl_engine.base.errors import WeightsError
 from tl_engine.data.dataset import Record
 from tl_engine.networks.preprocessing import SHRINK, Preprocess, preprocess_for
 from tl_engine.runs.config import AUGMENTATIONS
-from tl_engine.training.batches import FeatureBatches, Photos, photo_batches
-from tl_engine.training.photo_store import PhotoStore
+from tl_engine.training.batches import FeatureBatches, Photos, PhotoStore, photo_batches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -199,7 +198,7 @@ def photos(folder: Path, count: int) -> Photos:
 
 @pytest.mark.parametrize(("count", "size", "sizes"), [(5, 4, [4]), (6, 4, [4, 2]), (4, 4, [4]), (3, 1, [1, 1, 1])])
 def test_a_last_training_batch_of_one_is_dropped(tmp_path: Path, count: int, size: int, sizes: list[int]) -> None:
-    batches = photo_batches(photos(tmp_path, count), size, workers=0, training=True)
+    batches = photo_batches(photos(tmp_path, count), size, workers=0, order=torch.Generator())
     assert [len(labels) for _, labels in batches] == sizes
     assert len(batches) == len(sizes)
 
@@ -214,7 +213,7 @@ def test_training_batches_are_shuffled_by_the_seed(tmp_path: Path) -> None:
     dataset = photos(tmp_path, 12)
 
     def order(seed: int) -> list[int]:
-        batches = photo_batches(dataset, 4, workers=0, training=True, seed=seed)
+        batches = photo_batches(dataset, 4, workers=0, order=torch.Generator().manual_seed(seed))
         return torch.cat([labels for _, labels in batches]).tolist()
 
     assert order(1) == order(1) != order(2)
@@ -223,7 +222,7 @@ def test_training_batches_are_shuffled_by_the_seed(tmp_path: Path) -> None:
 
 def test_feature_batches_draw_one_view_of_each_picture() -> None:
     features = torch.arange(3)[:, None, None] * 100.0 + torch.arange(10)[None, :, None]  # view * 100 + picture
-    batches = FeatureBatches(features, torch.arange(10), 4, shuffle_seed=0)
+    batches = FeatureBatches(features, torch.arange(10), 4, order=torch.Generator().manual_seed(0))
     assert len(batches) == 3
     epochs = [[torch.cat(part) for part in zip(*batches, strict=True)] for _ in range(2)]
     for inputs, labels in epochs:

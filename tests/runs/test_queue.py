@@ -14,13 +14,14 @@ import psutil
 import pytest
 
 from tests.conftest import MakeImages
+from tl_engine import api
 from tl_engine.base.errors import RunError
 from tl_engine.base.events import EpochEnd, Note, RunEnded, RunStarted
 from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.process import Spare
-from tl_engine.runs.run import EVENTS, PROCESS, Run, find_run, list_runs
+from tl_engine.runs.run import EVENTS, GO_ON, OPEN_STATES, PROCESS, Run, find_run, list_runs
 
 
 def config(folder: Path, **options: object) -> TrainConfig:
@@ -208,6 +209,150 @@ def test_a_spare_process_makes_a_run_start_within_a_second(make_images: MakeImag
         assert events[-1].seconds < time.time() - asked + 1  # waiting idle does not count
     finally:
         spare.dismiss()
+
+
+def stopped_run(settings: Settings, folder: Path, name: str = "one", **options: object) -> Run:
+    """A run that was stopped in its third epoch, whose iteration is then whole, in this process."""
+    events = api.train(config(folder, **{"epochs": 4, **options}), name=name, settings=settings)
+    for event in events:
+        if isinstance(event, EpochEnd) and event.epoch == 2:
+            Run(settings.runs / name).ask_to_stop()
+    run = Run(settings.runs / name)
+    assert run.state() == "stopped"
+    return run
+
+
+def told_epochs(run: Run) -> list[int]:
+    return [e.epoch for e in run.events()[0] if isinstance(e, EpochEnd)]
+
+
+def test_a_run_goes_on_in_a_process_of_its_own(make_images: MakeImages, clean: Settings) -> None:
+    run = stopped_run(clean, make_images())
+    before = run.ended()
+    queue.resume(run, clean)
+    assert run.state() == "running"
+    assert run.ended() is None  # the end that was told is not the end
+    with pytest.raises(RunError, match="at work already"):
+        queue.resume(run, clean)
+    wait_for(lambda: run.state() not in OPEN_STATES)
+    assert run.state() == "finished"
+    assert told_epochs(run) == [1, 2, 3, 4]
+    events = run.events()[0]
+    assert [e.resumed_from for e in events if isinstance(e, RunStarted)] == [None, 3]
+    assert [e.state for e in events if isinstance(e, RunEnded)] == ["stopped", "finished"]
+    after = run.ended()
+    assert before is not None
+    assert after is not None
+    assert after.seconds > before.seconds
+    assert not (run.folder / "checkpoint").exists()
+    assert not (run.folder / GO_ON).exists()
+
+
+def test_a_run_that_goes_on_waits_at_the_end_of_the_line(
+    make_images: MakeImages, clean: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = stopped_run(clean, make_images())
+    launched: list[list[str]] = []
+
+    def launch(arguments: list[str], *_: object) -> int:
+        launched.append(arguments)
+        return os.getpid()
+
+    monkeypatch.setattr(queue, "launch", launch)
+    first, second = (queue.start(config(make_images(n)), clean, n) for n in ("first", "second"))
+    assert first.state() == "running"
+    queue.resume(stopped, clean)
+    for _ in range(20):
+        with pytest.raises(RunError, match="waits in line"):
+            queue.resume(stopped, clean)
+    assert [run.state() for run in (second, stopped)] == ["queued", "queued"]
+    assert [queue.place_in_queue(run, clean) for run in (first, second, stopped)] == [0, 1, 2]
+    with pytest.raises(RunError, match="waits in line"):  # a process that the queue did not start for it
+        queue.take_up(stopped)
+    for run in (first, second):
+        run.log(RunEnded(state="finished", reason="", run_folder="", best_val_accuracy=1, best_epoch=1, seconds=1))
+        queue.advance(clean)
+    assert launched[-1] == ["resume", str(stopped.folder), "--runs", str(clean.runs), "--json"]
+    assert len(launched) == 3
+    queue.take_up(stopped)  # this process was started for it
+    assert stopped.state() == "running"
+    with pytest.raises(RunError, match="at work already"):
+        queue.take_up(stopped)
+
+
+def test_a_run_that_only_waited_to_go_on_is_again_what_it_was(
+    make_images: MakeImages, clean: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "advance", lambda *_: False)
+    run = stopped_run(clean, make_images())
+    ended = run.ended()
+    queue.resume(run, clean)
+    assert run.state() == "queued"
+    queue.stop(run, clean)
+    assert run.state() == "stopped"
+    assert run.ended() == ended
+
+
+def test_a_process_that_died_before_it_could_go_on_is_no_obstacle(
+    make_images: MakeImages, clean: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "advance", lambda *_: False)
+    run = stopped_run(clean, make_images())
+    queue.resume(run, clean)
+    gone = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    run.record_process(gone.pid, run.logged_bytes())
+    assert run.state() == "running"
+    gone.kill()
+    gone.wait()
+    assert run.state() == "interrupted"
+    queue.resume(run, clean)
+    assert run.state() == "queued"
+    (run.folder / PROCESS).write_text("{}")  # as after another death
+    queue.take_up(run)
+    assert run.state() == "running"
+
+
+def test_a_finished_run_is_not_gone_on_with(make_images: MakeImages, clean: Settings) -> None:
+    list(api.train(config(make_images()), name="one", settings=clean))
+    with pytest.raises(RunError, match="is finished, there is nothing to go on with: train anew for more epochs"):
+        queue.resume(Run(clean.runs / "one"), clean)
+
+
+def test_a_notebook_goes_on_with_a_run(make_images: MakeImages, clean: Settings) -> None:
+    run = stopped_run(clean, make_images())
+    events = list(api.resume("one", settings=clean))
+    assert isinstance(events[0], RunStarted)
+    assert [e.epoch for e in events if isinstance(e, EpochEnd)] == [4]
+    assert run.state() == "finished"
+    with pytest.raises(RunError, match="is finished"):
+        api.resume("one", settings=clean)
+
+
+def test_a_line_that_was_cut_short_spoils_nothing_when_a_run_goes_on(make_images: MakeImages, clean: Settings) -> None:
+    run = stopped_run(clean, make_images())
+    with (run.folder / EVENTS).open("a") as log:
+        log.write('{"kind": "epoch_e')
+    (run.folder / PROCESS).unlink()  # it was this one's
+    os.utime(run.folder / EVENTS, (0, 0))
+    assert run.state() == "interrupted"
+    list(api.resume("one", settings=clean))
+    assert told_epochs(run) == [1, 2, 3, 4]
+
+
+@pytest.mark.slow
+def test_killed_while_it_goes_on_it_goes_on_again(make_images: MakeImages, clean: Settings) -> None:
+    run = stopped_run(clean, make_images(), epochs=10_000, learning_rate=1e-4)
+    queue.resume(run, clean)
+    wait_for(lambda: len(told_epochs(run)) > 50)
+    process = run.process()
+    assert process is not None
+    process.kill()
+    wait_for(lambda: run.state() == "interrupted", 5)
+    queue.resume(run, clean)
+    wait_for(lambda: len(told_epochs(run)) > 500)
+    queue.stop(run, clean)
+    assert run.state() == "stopped"
+    assert told_epochs(run) == list(range(1, len(told_epochs(run)) + 1))
 
 
 def test_a_spare_process_ends_with_whoever_kept_it() -> None:

@@ -22,8 +22,9 @@ from tl_engine.networks.backbone import prepare_backbone
 from tl_engine.networks.models import backbone_hash
 from tl_engine.runs.config import TrainConfig
 from tl_engine.training.batches import FeatureBatches
+from tl_engine.training.epochs import Best, Score
 from tl_engine.training.phases import phases
-from tl_engine.training.trainer import Best, Score, Training, train
+from tl_engine.training.trainer import Training, train
 
 
 def make_training(folder: Path, settings: Settings, stop_after: int | None = None, **options: Any) -> Training:
@@ -268,7 +269,7 @@ def test_phases_cover_all_epochs_without_a_gap(strategy: str) -> None:
 
 def test_feature_batches_draw_each_picture_once_per_epoch() -> None:
     features = torch.arange(20.0).reshape(2, 10, 1)  # view 0 holds 0-9, view 1 holds 10-19
-    batches = FeatureBatches(features, torch.arange(10), 4, shuffle_seed=1)
+    batches = FeatureBatches(features, torch.arange(10), 4, order=torch.Generator().manual_seed(1))
     drawn = [(float(x), int(y)) for inputs, labels in batches for x, y in zip(inputs, labels, strict=True)]
     assert sorted(y for _, y in drawn) == list(range(10))
     assert all(x % 10 == y for x, y in drawn)

@@ -373,7 +373,7 @@ def test_the_queue_survives_a_disk_that_takes_nothing(here: Settings, monkeypatc
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("tl_engine.runs.queue._launch", full)
+        patched.setattr("tl_engine.runs.queue.launch", full)
         assert queue.advance(here) is False
     assert run.state() == "queued"
 

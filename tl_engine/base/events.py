@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,6 +32,7 @@ class RunStarted(Event):
     run_folder: str
     config: dict[str, Any]
     process_id: int
+    resumed_from: int | None = None  # the epoch after which it goes on, 0 if none had ended; None: it is new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ class FinalTest(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
-    """The last event. `state` is finished, stopped or failed; `seconds` count from the start of the process."""
+    """The last event, until a run goes on. `state` is finished, stopped or failed; `seconds` are those of all parts."""
 
     state: str
     reason: str
@@ -133,6 +134,18 @@ class RunEnded(Event):
     best_val_accuracy: float | None
     best_epoch: int | None
     seconds: float
+
+
+def worked(events: Iterable[Event]) -> float:
+    """The seconds that a run was worked on by all of its processes; one that died counts to its last word."""
+    total, begun, last = 0.0, None, 0.0
+    for event in events:
+        if isinstance(event, RunStarted):
+            total, begun = total + (last - begun if begun else 0.0), event.at
+        elif isinstance(event, RunEnded):
+            total, begun = event.seconds, None
+        last = event.at or last
+    return total + (last - begun if begun else 0.0)
 
 
 KINDS: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__subclasses__()}
@@ -181,7 +194,8 @@ def describe(event: Event, photos: Mapping[str, int] | None = None) -> str:
 def _described(event: Event, photos: Mapping[str, int]) -> str:
     match event:
         case RunStarted():
-            return f"{event.config['architecture']}, {event.config['strategy']}, {event.config['epochs']} epochs"
+            more = f", goes on after epoch {event.resumed_from}" if event.resumed_from else ""
+            return f"{event.config['architecture']}, {event.config['strategy']}, {event.config['epochs']} epochs{more}"
         case DataRead():
             splits = Counter[str]()
             for counts in event.counts.values():

@@ -5,7 +5,7 @@ by a head that has not seen it.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -82,6 +82,19 @@ class Solver:
 
         self.rule.step(closure)
 
+    def state(self) -> dict[str, Any]:
+        """All that the next iteration depends on."""
+        return {"weight": self.weight, "bias": self.bias, "rule": self.rule.state_dict()}
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there. Raises LookupError, ValueError or RuntimeError for the state of other heads."""
+        for mine, kept in ((self.weight, state["weight"]), (self.bias, state["bias"])):
+            if mine.shape != kept.shape:
+                raise ValueError(f"heads of another shape: {tuple(kept.shape)}")
+            mine.copy_(kept)
+        self.rule.load_state_dict(state["rule"])
+
 
 class SolvedHead:
     """The head that is kept, and those of the folds. `step` is one iteration of all."""
@@ -115,6 +128,16 @@ class SolvedHead:
         self.kept.step()
         if self.judges:
             self.judges.step()
+
+    def state(self) -> dict[str, Any]:
+        """All that the next iteration depends on."""
+        return {"kept": self.kept.state(), "judges": self.judges.state() if self.judges else None}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there. Raises LookupError, ValueError or RuntimeError for the state of other heads."""
+        self.kept.restore(state["kept"])
+        if self.judges:
+            self.judges.restore(state["judges"])
 
     @torch.no_grad()
     def head(self) -> tuple[Tensor, Tensor]:

@@ -13,11 +13,12 @@ from tl_engine.commands.predict import predict_command
 from tl_engine.commands.printing import WRONG
 from tl_engine.commands.publish import push_command
 from tl_engine.commands.share import export_command
-from tl_engine.commands.train import spare_command, train_command
+from tl_engine.commands.train import resume_command, spare_command, train_command
 from tl_engine.commands.understand import compare_command, explain_command, report_command
 from tl_engine.lab.trials import LABS
 from tl_engine.runs.config import PRESETS, SETTINGS, explained
 
+FOLDERS = ("runs", "data-dir", "weights-dir", "cache-dir")  # options of whatever trains or looks at a run again
 Function = Callable[[argparse.Namespace], int]  # of a command: arguments to exit code
 
 
@@ -31,8 +32,8 @@ class Parser(argparse.ArgumentParser):
 def make_parser() -> Parser:
     """All commands and their options; values are checked in one place, TrainConfig."""
     text = (
-        "The engine from a terminal: `python -m tl_engine train | predict | report | explain | compare | export | "
-        "push | inspect | architectures | runs | stop`."
+        "The engine from a terminal: `python -m tl_engine train | resume | predict | report | explain | compare | "
+        "export | push | inspect | architectures | runs | stop`."
     )
     parser = Parser(prog="python -m tl_engine", description=text, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -54,16 +55,18 @@ def make_parser() -> Parser:
     runs_list = command("runs", runs_command, "List the runs.", "runs")
     stop = command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs")
     stop.add_argument("run", help="Its name, or its folder.")
+    resume = command("resume", resume_command, "Go on with a run that did not finish.", *FOLDERS)
+    resume.add_argument("run", help="Its name, or its folder.")
     understanding = (*_understand(command), _export(command), _push(command))
     spare = command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
     spare.set_defaults(parser=parser)
-    for added in (train, predict, listing, runs_list, *understanding, *_data_commands(command)):
+    for added in (train, resume, predict, listing, runs_list, *understanding, *_data_commands(command)):
         added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
     return parser
 
 
 def _train(command: Callable[..., Parser]) -> Parser:
-    train = command("train", train_command, "Train a classifier.", "runs", "data-dir", "weights-dir", "cache-dir")
+    train = command("train", train_command, "Train a classifier.", *FOLDERS)
     for name, setting in SETTINGS.items():
         train.add_argument(f"--{setting.option}", metavar="X", help=explained(name).replace("%", "%%"))
     train.add_argument("--preset", metavar="P", help=f"Settings of a text people know: {', '.join(PRESETS)}.")
@@ -73,24 +76,23 @@ def _train(command: Callable[..., Parser]) -> Parser:
 
 
 def _understand(command: Callable[..., Parser]) -> tuple[Parser, ...]:
-    folders = ("runs", "data-dir", "weights-dir", "cache-dir")
-    report = command("report", report_command, "Say how good a run is, how sure, and what would help.", *folders)
+    report = command("report", report_command, "Say how good a run is, how sure, and what would help.", *FOLDERS)
     report.add_argument("run", help="Its name, or its folder.")
     report.add_argument("--html", metavar="FILE", help="Write it as one page that needs nothing else.")
     report.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
     report.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
     report.add_argument("--repeats", default="0", metavar="N", help="Draw folds anew so often and tell the spread.")
     report.add_argument("--again", action="store_true", help="Make it anew, as when the photos are back.")
-    compare = command("compare", compare_command, "Say whether one run beats another on the same photos.", *folders)
+    compare = command("compare", compare_command, "Say whether one run beats another on the same photos.", *FOLDERS)
     for name in ("first", "second"):
         compare.add_argument(name, metavar=name.upper(), help="A run, or its folder.")
-    explain = command("explain", explain_command, "Show which part of a picture speaks for a class.", *folders)
+    explain = command("explain", explain_command, "Show which part of a picture speaks for a class.", *FOLDERS)
     explain.add_argument("classifier", help="A run, a folder, imagenet, one that ships, or hub:USER/NAME.")
     explain.add_argument("image", metavar="IMAGE", help="The picture.")
     explain.add_argument("--out", required=True, metavar="FILE.png", help="Where the picture with its map goes.")
     explain.add_argument("--class", dest="class_name", metavar="C", help="The class; by default the likeliest.")
     explain.add_argument("--hide", action="store_true", help="Hide a part at a time: slower, no gradients.")
-    lab = command("lab", lab_command, "Try backbones and strategies side by side; begun again, it goes on.", *folders)
+    lab = command("lab", lab_command, "Try backbones and strategies side by side; begun again, it goes on.", *FOLDERS)
     lab.add_argument("--data", required=True, metavar="X", help=SETTINGS["data"].text)
     lab.add_argument("--set", metavar="S", help=f"A lab that is ready: {', '.join(LABS)}.")
     lab.add_argument("--architectures", metavar="A,B", help="Backbones; by default the one that works offline.")

@@ -1,4 +1,4 @@
-"""`python -m tl_engine train`: check everything, then make the run folder, then train.
+"""`python -m tl_engine train` and `resume`: check everything, then make or take up the run's folder, then train.
 
 And `spare`: the process that the page keeps ready, imports done, until it is told what to train.
 """
@@ -19,8 +19,8 @@ import psutil
 
 from tl_engine.backbones.architectures import Architecture, get_architecture
 from tl_engine.backbones.weights import check_weights
-from tl_engine.base.errors import ConfigError, EngineError
-from tl_engine.base.events import RunEnded
+from tl_engine.base.errors import ConfigError, EngineError, RunError
+from tl_engine.base.events import RunEnded, worked
 from tl_engine.base.progress import telling, watched
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_json, written_path
@@ -29,8 +29,10 @@ from tl_engine.data.dataset import ImageFolder
 from tl_engine.evaluation.report import report_afterwards
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
+from tl_engine.runs.find import named_run, started_with
 from tl_engine.runs.process import ASKED_AT
 from tl_engine.runs.run import CONFIG, Run, check_name
+from tl_engine.runs.saved_classifier import read_figures
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.intake import load_data
 from tl_engine.sources.samples import SAMPLES
@@ -70,9 +72,31 @@ def _checked_and_trained(
         if queued is None:
             raise
         return _failed(queued, str(error), tell)
-    signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
-    signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
     return _train(config, data, run, settings, Teller(printer, run))
+
+
+def resume_command(arguments: argparse.Namespace) -> int:
+    """Go on with a run that did not finish; returns the exit code. Raises EngineError before anything is changed."""
+    run = named_run(arguments.run, Settings.make(runs=arguments.runs))
+    printer: Printer = JsonLines() if arguments.json else ReadableLog()
+    with contextlib.closing(printer):
+        waited = run.goes_on()  # the queue started this process
+        if _first_process():
+            if waited:
+                queue.take_up(run)
+            elif refusal := queue.no_way_on(run):
+                raise RunError(refusal)
+        tell = Teller(printer, run if waited else None)
+        try:
+            config, settings = started_with(run, vars(arguments))
+            data = _checked_data(config, settings, tell)
+        except EngineError as error:
+            if not waited:
+                raise
+            return _failed(run, str(error), tell)
+        if _first_process() and not waited:
+            queue.take_up(run)
+        return _train(config, data, run, settings, Teller(printer, run), resume=True)
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -140,28 +164,33 @@ def _new_run(config: TrainConfig, settings: Settings, name: str) -> Run:
 
 
 def _failed(run: Run, reason: str, tell: Teller) -> int:
-    """End a queued run that cannot begin."""
-    seconds = time.time() - run.facts.created
+    """End a queued run that cannot begin, or cannot go on."""
+    kept, events = read_figures(run.best), run.events()[0]
     ended = RunEnded(
         state="failed",
         reason=reason,
         run_folder=str(run.folder),
-        best_val_accuracy=None,
-        best_epoch=None,
-        seconds=seconds,
+        best_val_accuracy=kept.val_accuracy if kept else None,
+        best_epoch=kept.epoch if kept else None,
+        seconds=worked(events) if events else time.time() - run.facts.created,
     )
     if _first_process():
         tell(ended)
     return FAILED
 
 
-def _train(config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, tell: Teller) -> int:
+def _train(
+    config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, tell: Teller, *, resume: bool = False
+) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
+    signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
     from tl_engine.training.trainer import Training, train
 
     asked_at = float(os.environ.get(ASKED_AT) or psutil.Process().create_time())
     training = Training(
-        config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked, started=asked_at
-    )
+        config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked, resume=resume,
+        started=asked_at,
+    )  # fmt: skip
     state = "failed"
     tells = _first_process()
     for event in train(training):

@@ -132,14 +132,24 @@ def _keep(path: Path, entries: list[Entry]) -> None:
 
 def write_listing(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> None:
     """Write which photos a training used: their folder, and file, class, split, size in bytes, hash. Raises OSError."""
-    photos = [
-        {
-            "file": record.path.relative_to(data.root).as_posix(),
-            "class": data.classes[record.label],
-            "split": record.split,
-            "size": record.path.stat().st_size,
-            "sha256": hashes[record.path],
-        }
-        for record in data.records
-    ]
+    photos = [{**_named(r, data), "size": r.path.stat().st_size, "sha256": hashes[r.path]} for r in data.records]
     write_json(path, {"format": FORMAT, "root": str(data.root), "classes": data.classes, "photos": photos})
+
+
+def changed_photos(path: Path, data: ImageFolder, hashes: Mapping[Path, str]) -> list[str]:
+    """The files that differ from that listing in bytes, class or split, or are only here or there.
+
+    Where the listing is missing or damaged there is nothing to compare with: none.
+    """
+    try:
+        photos = json.loads(path.read_text(encoding="ascii"))["photos"]
+        before = {(p["file"], p["class"], p["split"], p["sha256"]) for p in photos}
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    now = {(*_named(record, data).values(), hashes[record.path]) for record in data.records}
+    return sorted({facts[0] for facts in before ^ now})
+
+
+def _named(record: Record, data: ImageFolder) -> dict[str, str]:
+    file = record.path.relative_to(data.root).as_posix()
+    return {"file": file, "class": data.classes[record.label], "split": record.split}

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,13 +23,16 @@ from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import ImageFolder, Record, without
 from tl_engine.data.hashes import content_hashes
 from tl_engine.networks.backbone import Backbone, never, prepare_backbone
-from tl_engine.networks.feature_cache import FeatureCache
+from tl_engine.networks.feature_cache import FeatureCache, GrowingShard
 from tl_engine.networks.folding import folded
 from tl_engine.networks.models import backbone_outputs, flat_features, head_of
 from tl_engine.networks.runtime import Runtime, make_runtime
 
 EMBED_BATCH = 32  # pictures; larger ones were no faster on two CPU cores
-SHARD = 512  # rows written at once, so what an interrupted embedding can lose
+SHARD = 512  # rows of one file
+WRITE_EVERY = (
+    2.0  # seconds between writes of a file that grows, so what a killed process can lose; a stop loses nothing
+)
 TONES = 16  # a side of the small grey picture by which copies of a photo are known
 RANDOM = threading.Lock()  # torchvision's transforms draw from torch's one generator
 Pixels = NDArray[np.uint8]
@@ -139,19 +143,35 @@ class Embedder:
             # Another run may have embedded the same files since: what is there is not computed twice.
             known = self.cache.rows([view.keys[record.path] for record in shard])
             rest = [record for record in shard if view.keys[record.path] not in known]
-            fresh = yield from self._run(rest, view, len(computed))
-            if fresh:
-                self.cache.add(list(fresh), torch.stack(list(fresh.values())))
-                self.tones.add(list(fresh), torch.stack([view.small[key] for key in fresh]))
+            fresh: dict[str, Tensor] = {}
+            yield from self._run(rest, view, fresh, len(computed))
             computed |= known | fresh
         if self.cache.problem:
             yield Note(message=f"the feature cache is off: {self.cache.problem}; the training goes on without it")
         self._share(computed, records, view)
         view.small |= self.tones.rows(keys)
 
-    def _run(self, records: Sequence[Record], view: View, before: int) -> Generator[Event, None, dict[str, Tensor]]:
-        """The rows of one shard, decoding ahead in threads; `before` it, so many were computed."""
-        rows: dict[str, Tensor] = {}
+    def _run(
+        self, records: Sequence[Record], view: View, rows: dict[str, Tensor], before: int
+    ) -> Generator[Event, None, None]:
+        """Compute one shard and keep it in the cache, also what there is of it when it is asked to stop."""
+        shard, tones, written = GrowingShard(self.cache), GrowingShard(self.tones), time.monotonic()
+        try:
+            for event in self._computed(records, view, rows, before):
+                if time.monotonic() - written > WRITE_EVERY:
+                    shard.write(rows)
+                    tones.write({key: view.small[key] for key in rows})
+                    written = time.monotonic()
+                if event:
+                    yield event
+        finally:
+            shard.write(rows)
+            tones.write({key: view.small[key] for key in rows})
+
+    def _computed(
+        self, records: Sequence[Record], view: View, rows: dict[str, Tensor], before: int
+    ) -> Iterator[Event | None]:
+        """Fill `rows`, decoding ahead in threads; yields after each batch. `before` these, so many were computed."""
         pictures = zip(records, in_order(lambda record: _tried(view.draw, record), records), strict=True)
         for batch in batched(pictures, EMBED_BATCH):
             self.check_stop()
@@ -162,9 +182,7 @@ class Embedder:
                 rows |= {view.keys[record.path]: row for (record, _), row in zip(good, features, strict=True)}
                 view.small |= {view.keys[record.path]: _tones(pixels) for record, pixels in good}
             share = self.runtime.accelerator.num_processes
-            if event := view.clock.due(min(view.clock.total, (before + len(rows)) * share)):
-                yield event
-        return rows
+            yield view.clock.due(min(view.clock.total, (before + len(rows)) * share))
 
     def _forward(self, pixels: Pixels) -> Tensor:
         """(B, H, W, 3) bytes to features (B, ...) float32 on the CPU, where they are kept and cached."""

@@ -10,9 +10,10 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -51,10 +52,10 @@ class FeatureCache:
                 (self.folder / USED).touch()
         return found
 
-    def add(self, keys: Sequence[str], features: Tensor) -> None:
-        """Keep rows (N, ...) float32. A full disk turns the cache off and leaves the reason in `problem`."""
+    def add(self, keys: Sequence[str], features: Tensor) -> str | None:
+        """Keep rows (N, ...) float32; the name of their shard. A full disk turns the cache off: see `problem`."""
         if self.problem or not keys:
-            return
+            return None
         name = f"{secrets.token_hex(8)}.safetensors"
         features = features.cpu().contiguous()
         header = {"format": FORMAT, "keys": json.dumps(list(keys)), "sha256": _digest(features)}
@@ -66,8 +67,15 @@ class FeatureCache:
                 save_file({"features": features}, partial, metadata=header)
             self._listed[name] = list(keys)
             self._rows |= dict(zip(keys, features, strict=True))
+            return name
         except (OSError, SafetensorError) as error:
             self.problem = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            return None
+
+    def drop(self, name: str) -> None:
+        """Delete a shard whose rows lie in another one by now."""
+        self._listed.pop(name, None)
+        _delete(self.folder / name)
 
     def _make_room(self, size: int) -> None:
         """Delete the pairs unused longest until `size` more bytes fit; the pair in use stays."""
@@ -81,6 +89,26 @@ class FeatureCache:
             if pair != self.folder:
                 shutil.rmtree(pair, ignore_errors=True)
                 too_much -= pairs[pair]
+
+
+class GrowingShard:
+    """A shard that is written while its rows still come: each time whole, in place of what it was before.
+
+    So little is lost when a process dies, and there are no more files than shards.
+    """
+
+    def __init__(self, cache: FeatureCache) -> None:
+        self.cache = cache
+        self.name: str | None = None
+        self.written = 0
+
+    def write(self, rows: Mapping[str, Tensor]) -> None:
+        """Keep all rows so far, by key."""
+        if len(rows) == self.written or (name := self.cache.add(list(rows), torch.stack(list(rows.values())))) is None:
+            return
+        if self.name:
+            self.cache.drop(self.name)
+        self.name, self.written = name, len(rows)
 
 
 def _keys(path: Path) -> list[str]:

@@ -1,10 +1,12 @@
-"""Finding a classifier by what a person calls it: `imagenet`, a run, a folder, or one that ships. No torch here."""
+"""Finding a run and its classifier by what a person calls it: `imagenet`, a run, a folder, or one that ships."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tl_engine.base.errors import RunError
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_path
+from tl_engine.runs.config import SETTINGS, TrainConfig
 from tl_engine.runs.run import CONFIG, NAME, OPEN_STATES, Run, find_run
 from tl_engine.runs.saved_classifier import saved_folder, sweep
 
@@ -21,6 +23,17 @@ def named_run(name: str, settings: Settings) -> Run:
     """A run by its name or its folder. Raises RunError."""
     folder = written_path(name)
     return Run(folder.resolve()) if (folder / CONFIG).is_file() else find_run(name, settings)
+
+
+def started_with(run: Run, folders: Mapping[str, str | None]) -> tuple[TrainConfig, Settings]:
+    """What a run was started with, its settings and folders; a folder that `folders` names wins.
+
+    Raises ConfigError for settings that this version does not take.
+    """
+    options = run.facts.options
+    named = {name: folders.get(name) or options.get(name) for name in ("data_dir", "weights_dir", "cache_dir")}
+    config = TrainConfig.from_options({name: options[name] for name in SETTINGS if name in options})
+    return config, Settings.make(runs=str(run.folder.parent), **named)
 
 
 def classifier_of(run: Run) -> Path | None:

@@ -1,4 +1,4 @@
-"""A training process kept ready: the training command with its imports done, waiting for its arguments.
+"""A training's own process: started, ended, or kept ready with its imports done, waiting for its arguments.
 
 Importing torch, timm and Accelerate takes seconds that a person who pressed Train should not wait. No torch here.
 """
@@ -74,6 +74,42 @@ def prepare_spare(spare: Spare) -> None:
     """Keep a process ready for the next run; on several GPUs torchrun starts one for each, so there is none."""
     if gpus() < 2:
         spare.prepare(child_environment())
+
+
+def launch(arguments: list[str], errors: Path, spare: Spare | None = None) -> int:
+    """Start a process with that command, or hand it to the spare one; returns its number. Raises OSError.
+
+    Under torchrun where there are several GPUs. `errors` gets what it says on stderr.
+    """
+    if spare and (number := spare.hand_over(arguments, str(errors))) is not None:
+        return number
+    command = [sys.executable, "-m", "tl_engine", *arguments]
+    if gpus() > 1:
+        torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(gpus())]
+        command = [sys.executable, "-m", *torchrun, "-m", "tl_engine", *arguments]
+    with errors.open("ab") as stderr:
+        process = subprocess.Popen(
+            command,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,  # the training outlives the server that started it
+        )
+    return process.pid
+
+
+def end(process: psutil.Process) -> None:
+    """See that a process that was asked to end does: wait, SIGTERM, SIGKILL."""
+    for patience, push in zip(PATIENCE, (lambda: None, process.terminate, process.kill), strict=True):
+        try:
+            push()
+            process.wait(patience)
+            return
+        except psutil.NoSuchProcess:
+            return
+        except psutil.TimeoutExpired:
+            continue
 
 
 def gpus() -> int:

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,12 +17,12 @@ import psutil
 from filelock import FileLock, Timeout
 
 from tl_engine.base.errors import RunError
-from tl_engine.base.events import Event, RunEnded
+from tl_engine.base.events import Event, Note, RunEnded, worked
 from tl_engine.base.settings import Settings
 from tl_engine.runs import open_runs
 from tl_engine.runs.config import TrainConfig, to_dict
-from tl_engine.runs.process import ERRORS, PATIENCE, Spare, child_environment, gpus
-from tl_engine.runs.run import CONFIG, EVENTS, OPEN_STATES, Run, check_name
+from tl_engine.runs.process import ERRORS, Spare, end, launch
+from tl_engine.runs.run import CONFIG, EVENTS, GO_ON, OPEN_STATES, PROCESS, STOP, Run, check_name
 from tl_engine.runs.saved_classifier import read_figures
 
 LOG = logging.getLogger("tl_engine")
@@ -103,7 +102,8 @@ def advance(settings: Settings, spare: Spare | None = None) -> bool:
                 return True
             waiting = next((run for run, state in states if state == "queued"), None)
             if waiting:
-                waiting.record_process(_launch(waiting, settings, spare))
+                after = waiting.logged_bytes()  # before the process can add to it
+                waiting.record_process(launch(_arguments(waiting, settings), waiting.folder / ERRORS, spare), after)
             return waiting is not None
     except (Timeout, OSError, psutil.Error) as error:
         print(f"the queue could not move: {error}", file=sys.stderr)
@@ -120,27 +120,76 @@ def _tell_ended() -> None:
                 LOG.info("run %s ended: %s", run.name[:SHOWN], state)
 
 
-def _launch(run: Run, settings: Settings, spare: Spare | None) -> int:
-    """Start the training process of a queued run, or hand it to the spare one; returns its number."""
-    arguments = ["train", "--config", str(run.folder / CONFIG), "--runs", str(settings.runs), "--name", run.name]
-    arguments.append("--json")
-    errors = run.folder / ERRORS
-    if spare and (number := spare.hand_over(arguments, str(errors))) is not None:
-        return number
-    command = [sys.executable, "-m", "tl_engine", *arguments]
-    if gpus() > 1:
-        torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(gpus())]
-        command = [sys.executable, "-m", *torchrun, "-m", "tl_engine", *arguments]
-    with errors.open("ab") as stderr:
-        process = subprocess.Popen(
-            command,
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            start_new_session=True,  # the training outlives the server that started it
-        )
-    return process.pid
+def _arguments(run: Run, settings: Settings) -> list[str]:
+    """The command that works on a run that waits."""
+    if run.goes_on():
+        return ["resume", str(run.folder), "--runs", str(settings.runs), "--json"]
+    config = str(run.folder / CONFIG)
+    return ["train", "--config", config, "--runs", str(settings.runs), "--name", run.name, "--json"]
+
+
+def resume(run: Run, settings: Settings, spare: Spare | None = None) -> None:
+    """Put a run that did not finish at the end of the line, to go on where it was left, and let the queue move.
+
+    Raises RunError for one that cannot go on, or is going on already.
+    """
+    with _line(run):
+        if refusal := no_way_on(run):
+            raise RunError(refusal)
+        (run.folder / PROCESS).unlink(missing_ok=True)
+        _reopen(run)
+        (run.folder / GO_ON).touch()
+    _FOLLOWED.add(run)
+    LOG.info("run %s goes on", run.name[:SHOWN])
+    advance(settings, spare)
+
+
+def take_up(run: Run) -> None:
+    """Make this process the one that goes on with a run: one that waited only if the queue started this process for it.
+
+    Raises RunError where another process works on it, or nothing can.
+    """
+    with _line(run):
+        known = run.process()
+        # Under torchrun the queue started the parent.
+        started_for_it = run.goes_on() and known is not None and known.pid in (os.getpid(), os.getppid())
+        if not started_for_it:
+            if refusal := no_way_on(run):
+                raise RunError(refusal)
+            _reopen(run)
+        run.mend_log()
+        run.record_process(os.getpid(), run.logged_bytes())
+        (run.folder / GO_ON).unlink(missing_ok=True)
+
+
+def _reopen(run: Run) -> None:
+    """Put it at the end of the line, as one that nobody asked to stop. Raises OSError."""
+    (run.folder / STOP).unlink(missing_ok=True)
+    open_runs.remove(run.folder.parent, run.name)  # the mark of its time before, if nobody has swept it yet
+    open_runs.add(run.folder.parent, run.name, time.time())
+
+
+def no_way_on(run: Run) -> str:
+    """Why a run cannot go on, in a sentence, by what its folder says; "" if nothing there speaks against it."""
+    match run.state():
+        case "finished":
+            return f"The run {run.name} is finished, there is nothing to go on with: train anew for more epochs."
+        case "queued" | "running":
+            return f"The run {run.name} waits in line or is at work already: follow it, or stop it first."
+    if "data" not in run.facts.options:
+        return f"The settings of {run.name} are missing or damaged, so it cannot go on: train anew."
+    return ""
+
+
+@contextlib.contextmanager
+def _line(run: Run) -> Iterator[None]:
+    """Alone with the line. Raises RunError where that, or what is done there, cannot be."""
+    try:
+        with FileLock(run.folder.parent / ".lock", timeout=10):
+            yield
+    except (Timeout, OSError, psutil.Error) as error:
+        why = getattr(error, "strerror", None) or "the queue is busy"
+        raise RunError(f"The run {run.name} could not be taken up ({why}): try again.") from None
 
 
 def start(
@@ -180,22 +229,11 @@ def stop(run: Run, settings: Settings, spare: Spare | None = None) -> None:
     run.ask_to_stop()
     process = run.process()
     if process:
-        _end(process)
-        if not run.ended():
-            run.log(_stopped_by_force(run))
+        end(process)
+    (run.folder / GO_ON).unlink(missing_ok=True)  # what only waited to go on is again what it was
+    if process and not run.ended():
+        run.log(_stopped_by_force(run))
     advance(settings, spare)
-
-
-def _end(process: psutil.Process) -> None:
-    for patience, push in zip(PATIENCE, (lambda: None, process.terminate, process.kill), strict=True):
-        try:
-            push()
-            process.wait(patience)
-            return
-        except psutil.NoSuchProcess:
-            return
-        except psutil.TimeoutExpired:
-            continue
 
 
 def _stopped_by_force(run: Run) -> RunEnded:
@@ -207,5 +245,5 @@ def _stopped_by_force(run: Run) -> RunEnded:
         run_folder=str(run.folder),
         best_val_accuracy=kept.val_accuracy if kept else None,
         best_epoch=kept.epoch if kept else None,
-        seconds=time.time() - run.facts.created,
+        seconds=worked([*run.events()[0], Note(message="", at=time.time())]),
     )

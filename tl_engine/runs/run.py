@@ -21,11 +21,9 @@ from tl_engine.base.settings import Settings
 
 OPEN_STATES = ("queued", "running")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-
-
 KNOWN = 20_000  # runs whose facts are remembered, a kilobyte each
-CONFIG, EVENTS, PROCESS, STOP = "config.json", "events.jsonl", "process.json", "stop"
-BEST, MANIFEST, REPORT = "best", "manifest.json", "report"
+CONFIG, EVENTS, PROCESS, STOP, GO_ON = "config.json", "events.jsonl", "process.json", "stop", "go-on"
+BEST, MANIFEST, REPORT, CHECKPOINT = "best", "manifest.json", "report", "checkpoint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,18 +139,20 @@ class Run:
             return 0
 
     def ended(self) -> RunEnded | None:
-        """The last event, if the run told its end; read once."""
+        """The last event, if the run told its end and nobody took it up since; read once."""
         try:
             status = (self.folder / EVENTS).stat()
         except OSError:
             return None
-        return _ending(self.folder / EVENTS, status.st_size, status.st_mtime_ns)
+        ended = _ending(self.folder / EVENTS, status.st_size, status.st_mtime_ns)
+        taken_up = ended and (self.goes_on() or status.st_size <= self._known().get("after", 0))
+        return None if taken_up else ended
 
     def state(self) -> str:
         """queued, running, finished, stopped, failed or interrupted (its process died without a word)."""
         if ended := self.ended():
             return ended.state
-        if not (self.folder / PROCESS).exists() and not (self.folder / EVENTS).exists():
+        if not (self.folder / PROCESS).exists() and (self.goes_on() or not (self.folder / EVENTS).exists()):
             return "stopped" if self.stop_asked() else "queued"
         if self.process() or self._just_claimed():
             return "running"
@@ -168,13 +168,25 @@ class Run:
 
     def process(self) -> psutil.Process | None:
         """The living process of this run; a number that the system gave to another process does not count."""
+        known = self._known()
         try:
-            known = json.loads((self.folder / PROCESS).read_text())
             process = psutil.Process(known["pid"])
             alive = abs(process.create_time() - known["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
             return process if alive else None
-        except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        except (ValueError, KeyError, TypeError, psutil.Error):
             return None
+
+    def _known(self) -> dict[str, Any]:
+        """What is written down of its process; nothing where there is none."""
+        try:
+            known = json.loads((self.folder / PROCESS).read_text())
+            return known if isinstance(known, dict) else {}
+        except (OSError, ValueError):
+            return {}
+
+    def goes_on(self) -> bool:
+        """Whether somebody asked it to go on, and no process has begun to."""
+        return (self.folder / GO_ON).exists()
 
     def stop_asked(self) -> bool:
         """Whether somebody asked this run to end."""
@@ -197,9 +209,17 @@ class Run:
             raise
         return stamped
 
-    def record_process(self, pid: int) -> None:
-        """Remember which process works on this run, with its start time, since numbers are used again."""
-        facts = {"pid": pid, "created": psutil.Process(pid).create_time()}
+    def mend_log(self) -> None:
+        """Cut half a line that a killed process left, which would spoil the next one. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.truncate(self.folder / EVENTS, self.events()[1])
+
+    def record_process(self, pid: int, after: int = 0) -> None:
+        """Remember which process works on this run, with its start time, since numbers are used again.
+
+        An end that the first `after` bytes of the log tell is not this process's. Raises OSError or psutil.Error.
+        """
+        facts = {"pid": pid, "created": psutil.Process(pid).create_time(), "after": after}
         write_json(self.folder / PROCESS, facts)
 
 

@@ -8,10 +8,14 @@ from tl_engine.base.events import Event, Note
 from tl_engine.base.files import is_disk_full
 
 STOPPED = "stopped on request; the best epoch so far is kept"
+SLICE_OVER = "The time of this slice is up; it goes on in the next one."
 
 
 class StopAsked(Exception):  # noqa: N818 - not an error
-    """Somebody asked the training to end; what it saved stays."""
+    """Somebody asked the training to end, or its time is up; what it saved stays. Its text says why."""
+
+    def __init__(self, reason: str = STOPPED) -> None:
+        super().__init__(reason)
 
 
 def unexpected(error: Exception) -> str:

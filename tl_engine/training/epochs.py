@@ -11,6 +11,7 @@ from tl_engine.base.events import BatchEnd
 from tl_engine.inspection.folds import Folds
 from tl_engine.networks.models import main_logits
 from tl_engine.networks.runtime import Runtime
+from tl_engine.runs.meta import Figures
 from tl_engine.training.batches import Batches
 from tl_engine.training.phases import Phase, check_loss
 
@@ -44,11 +45,24 @@ class Best:
     chosen: bool = True  # by the photos that judge; a solved head is that of the last epoch, whatever it got right
     folds: Folds | None = None  # where every photo judged: who judged it,
     folded: Tensor | None = None  # and what was said of it, (N, C)
+    left: Figures | None = None  # of the classifier that an earlier part of this run saved
 
     def improved_by(self, score: Score) -> bool:
         """Whether this score is better than the best."""
         best = self.score
         return best is None or (score.accuracy, -score.loss) > (best.accuracy, -best.loss)
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether an earlier part of this run saved a later epoch than this: then that one is the best there is."""
+        return self.left is not None and self.left.epoch > (self.epoch or 0)
+
+    @property
+    def on_disk(self) -> tuple[int, float] | None:
+        """The epoch of the classifier that is saved, and its accuracy."""
+        if self.left and self.catching_up:
+            return self.left.epoch, self.left.val_accuracy
+        return (self.epoch or 0, self.score.accuracy) if self.score else None
 
 
 @dataclass(frozen=True, slots=True)

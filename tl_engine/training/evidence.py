@@ -18,9 +18,12 @@ from tl_engine.networks.backbone import prepare_backbone
 from tl_engine.networks.embedder import Embedded, Embedder
 from tl_engine.networks.models import flat_features
 from tl_engine.networks.runtime import make_runtime
+from tl_engine.runs.config import TrainConfig
+from tl_engine.runs.meta import Figures
 from tl_engine.runs.run import Run
 from tl_engine.training.epochs import Best, Score, evaluate, score_of
 from tl_engine.training.inputs import Inputs
+from tl_engine.training.phases import Phase
 
 
 def temperature_of(best: Best, data: ImageFolder) -> float:
@@ -30,6 +33,26 @@ def temperature_of(best: Best, data: ImageFolder) -> float:
     if best.score is None or best.score.logits is None:
         return 1.0
     return fit_temperature(best.score.logits.numpy(), _labels(data.of("val")).numpy())
+
+
+def judge_of(data: ImageFolder) -> str:
+    """Whose figures those of an epoch are."""
+    return VAL if data.of("val") else FOLDS
+
+
+def save_best(phase: Phase, run: Run, inputs: Inputs, config: TrainConfig, data: ImageFolder, best: Best) -> None:
+    """Keep the classifier as it is now as the best, unless a later one is there already; one process does."""
+    if best.score is None or best.catching_up or not inputs.runtime.accelerator.is_main_process:
+        return
+    photos = {split: len(data.of(split)) for split in ("train", "val", "test")}
+    figures = Figures(
+        epoch=best.epoch or 0,
+        val_accuracy=best.score.accuracy,
+        val_loss=best.score.loss,
+        images=photos,
+        judge=judge_of(data),
+    )
+    inputs.classifier.save(run.best, phase.learns, config, figures, temperature_of(best, data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,8 @@ from tl_engine.networks.embedder import Embedded, Embedder
 from tl_engine.networks.models import freeze_backbone
 from tl_engine.networks.runtime import Runtime
 from tl_engine.runs.config import TrainConfig
-from tl_engine.training.batches import Batches, FeatureBatches, Photos, photo_batches
+from tl_engine.training.batches import Batches, FeatureBatches, Photos, PhotoStore, photo_batches
 from tl_engine.training.phases import Phase, phases
-from tl_engine.training.photo_store import PhotoStore
 
 EVALUATION_BATCH = 64  # pictures
 EVALUATION_FEATURES = 1024  # rows
@@ -33,6 +32,7 @@ class Ready:
     learner: nn.Module
     train: Batches
     val: Batches
+    order: torch.Generator  # draws what `train` gives next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +68,12 @@ class Inputs:
         train, val = data.of("train"), data.of("val")
         views = yield from self.views(embedded, train)
         train_labels, val_labels = (torch.tensor([r.label for r in rs], device=device) for rs in (train, val))
+        order = torch.Generator().manual_seed(config.seed)
         return Ready(
             nn.Sequential(self.classifier.backbone.head, nn.Flatten(1)),
-            FeatureBatches(views, train_labels, config.batch_size, shuffle_seed=config.seed),
+            FeatureBatches(views, train_labels, config.batch_size, order=order),
             FeatureBatches(embedded.plain(val)[None], val_labels, EVALUATION_FEATURES),
+            order,
         )
 
     def views(self, embedded: Embedded, records: list[Record]) -> Generator[Event, None, Tensor]:
@@ -84,15 +86,15 @@ class Inputs:
 
     def _on_photos(self, data: ImageFolder) -> Ready:
         config, runtime = self.config, self.runtime
+        order = torch.Generator().manual_seed(config.seed)
         train = photo_batches(
             Photos(data.of("train"), self.store),
             max(1, config.batch_size // runtime.accelerator.num_processes),  # the batch is that of all together
             workers=runtime.loader_workers,
-            training=True,
-            seed=config.seed,
+            order=order,
         )
         model, train = runtime.accelerator.prepare(runtime.place_to_learn(self.classifier.model), train)
-        return Ready(model, train, self.evaluation_batches(data.of("val")))
+        return Ready(model, train, self.evaluation_batches(data.of("val")), order)
 
     def evaluation_batches(self, records: list[Record]) -> Batches:
         """The records as the network sees them when it predicts: images (B, 3, H, W) and labels (B,)."""

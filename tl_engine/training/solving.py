@@ -15,10 +15,11 @@ from tl_engine.networks.embedder import Embedded
 from tl_engine.networks.models import flat_features
 from tl_engine.runs.config import OF_STEPS, SOLVED, TrainConfig, to_dict
 from tl_engine.training.endings import StopAsked
-from tl_engine.training.epochs import Best, Score, score_of
+from tl_engine.training.epochs import Score, score_of
 from tl_engine.training.inputs import Inputs
 from tl_engine.training.optimization import training_criterion
 from tl_engine.training.phases import Phase, check_loss
+from tl_engine.training.resume import Course
 
 SAVE_EVERY = 1.0  # seconds between saves of what is solved so far; the first and the last are saved in any case
 
@@ -57,10 +58,10 @@ def folds_of(records: list[Record], embedded: Embedded, seed: int) -> Folds | No
 
 
 def solve(
-    phase: Phase, inputs: Inputs, embedded: Embedded, data: ImageFolder, best: Best, save: Callable[[Phase], None]
+    phase: Phase, inputs: Inputs, embedded: Embedded, data: ImageFolder, course: Course, save: Callable[[Phase], None]
 ) -> Generator[Event, None, None]:
-    """All iterations. `save` keeps the classifier as `best` says it now is."""
-    config, train = inputs.config, data.of("train")
+    """All iterations. `save` keeps the classifier as the best of `course` says it now is."""
+    config, train, best = inputs.config, data.of("train"), course.best
     if told := _without_use(config):
         yield Note(message=told)
     best.chosen = False
@@ -71,7 +72,8 @@ def solve(
     solving = yield from _prepared(inputs, embedded, data, best.folds)
     inputs.check_stop()
     saved = 0.0
-    for epoch in range(phase.first_epoch, phase.last_epoch + 1):
+    first, _ = yield from course.take_up(phase, solving.heads)
+    for epoch in range(first, phase.last_epoch + 1):
         started = time.monotonic()
         solving.heads.step()
         train_score, judged = solving.measured()
@@ -82,11 +84,12 @@ def solve(
             saved, best.epoch, best.score, best.folded = started, epoch, judged, solving.heads.judged()
             save(phase)
         seconds = time.monotonic() - started
-        yield EpochEnd(
+        event = EpochEnd(
             epoch=epoch, epochs=config.epochs, phase=phase.learns, train_loss=train_score.loss,
             train_accuracy=train_score.accuracy, val_loss=judged.loss, val_accuracy=judged.accuracy, learning_rate=0.0,
             best=keep, seconds=seconds, seconds_left=seconds * (phase.last_epoch - epoch),
         )  # fmt: skip
+        yield from course.end(event, phase, 0, solving.heads)
         if stopping:
             raise stopping
 

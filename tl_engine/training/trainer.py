@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelerate.utils import set_seed
+from torch import nn
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, Note, RunEnded, RunStarted
@@ -22,18 +23,17 @@ from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import ImageFolder, check_trainable, split_validation, without
 from tl_engine.data.hashes import content_hashes
 from tl_engine.data.manifest import write_listing
-from tl_engine.evaluation.judged import FOLDS, VAL
 from tl_engine.networks.backbone import prepare_backbone
 from tl_engine.networks.runtime import make_runtime
 from tl_engine.runs.config import SOLVED, TrainConfig, to_dict
-from tl_engine.runs.meta import Figures
 from tl_engine.runs.run import Run
-from tl_engine.training.endings import STOPPED, StopAsked, afterwards, unexpected
-from tl_engine.training.epochs import Best, Score, Step, evaluate, train_epoch
-from tl_engine.training.evidence import Evidence, temperature_of
+from tl_engine.training.endings import SLICE_OVER, STOPPED, StopAsked, afterwards, unexpected
+from tl_engine.training.epochs import Score, Step, evaluate, train_epoch
+from tl_engine.training.evidence import Evidence, judge_of, save_best
 from tl_engine.training.inputs import Inputs, Ready, look_at_photos
-from tl_engine.training.optimization import make_optimizer, make_schedule, training_criterion
+from tl_engine.training.optimization import Stepping, make_optimizer, make_schedule, training_criterion
 from tl_engine.training.phases import Phase, check_loss, phases
+from tl_engine.training.resume import Course
 from tl_engine.training.solving import is_solved, solve
 
 
@@ -46,6 +46,8 @@ class Training:
     folder: Path  # of the run; the best classifier and the list of photos are written inside
     settings: Settings
     stop_asked: Callable[[], bool] = lambda: False
+    deadline: float | None = None  # by the monotonic clock, when its time is up
+    resume: bool = False  # go on where the folder's run was left
     started: float = field(default_factory=time.time)  # seconds since 1970, when this training was asked for
 
     @property
@@ -59,48 +61,60 @@ class Training:
             data if self.config.judge == "folds" else split_validation(data, self.config.val_fraction, self.config.seed)
         )
 
-    def check_stop(self) -> None:
-        """Raise StopAsked if somebody asked for it."""
+    @property
+    def stopping(self) -> str | None:
+        """Why it is to end now, if it is."""
         if self.stop_asked():
-            raise StopAsked
+            return STOPPED
+        return SLICE_OVER if self.deadline is not None and time.monotonic() >= self.deadline else None
+
+    def check_stop(self) -> None:
+        """Raise StopAsked if it is to end now."""
+        if reason := self.stopping:
+            raise StopAsked(reason)
 
 
 def train(training: Training) -> Iterator[Event]:
     """Run a training and tell it as events; the last one is always RunEnded, whatever happened."""
-    best = Best()
+    course = Course.of(training.run, training.config, resume=training.resume)
     state, reason = "finished", "all epochs done"
     try:
-        reason = (yield from _train(training, best)) or reason
-    except StopAsked:
-        state, reason = "stopped", STOPPED
+        reason = (yield from _train(training, course)) or reason
+    except StopAsked as asked:
+        state, reason = "stopped", str(asked)
     except EngineError as error:
         state, reason = "failed", str(error)
     except MemoryError:
         state, reason = "failed", "The memory is full: choose a smaller batch-size or a smaller architecture."
     except Exception as error:  # a run must say how it ended; the traceback goes to its stderr
-        if training.stop_asked():  # under torchrun the process that saw the flag first leaves the others in a lurch
-            state, reason = "stopped", STOPPED
+        if why := training.stopping:  # under torchrun the process that saw the flag first leaves the others in a lurch
+            state, reason = "stopped", why
         else:
             traceback.print_exc()
             state, reason = "failed", unexpected(error)
-    yield RunEnded(
-        state=state,
-        reason=reason,
-        run_folder=str(training.folder),
-        best_val_accuracy=best.score.accuracy if best.score else None,
-        best_epoch=best.epoch,
-        seconds=time.time() - training.started,
-    )
+    best_epoch, accuracy = course.best.on_disk or (None, None)
+    seconds = course.seconds + time.time() - training.started
+    try:
+        yield RunEnded(
+            state=state, reason=reason, run_folder=str(training.folder), best_val_accuracy=accuracy,
+            best_epoch=best_epoch, seconds=seconds,
+        )  # fmt: skip
+    finally:  # whoever listens may stop at the last event
+        if state == "finished":
+            course.close()
 
 
-def _train(training: Training, best: Best) -> Generator[Event, None, str | None]:
+def _train(training: Training, course: Course) -> Generator[Event, None, str | None]:
     """The training without its ending; returns why it ended early, if it did."""
     config = training.config
     yield RunStarted(
         run_folder=str(training.folder),
         config=to_dict(config),
         process_id=os.getpid(),
+        resumed_from=course.told if training.resume else None,
     )
+    if training.resume:
+        course.read()
     for entry in training.data.left_out:
         yield FileSkipped(file=entry.file, reason=entry.reason)
     for note in training.data.notes:
@@ -121,19 +135,19 @@ def _train(training: Training, best: Best) -> Generator[Event, None, str | None]
     inputs = yield from look_at_photos(
         training.judging(training.data), classifier, config, training.settings, runtime, training.check_stop
     )  # fmt: skip
-    return (yield from _learn(plan, training, inputs, best))
+    return (yield from _learn(plan, training, inputs, course))
 
 
-def _learn(plan: list[Phase], training: Training, inputs: Inputs, best: Best) -> Generator[Event, None, str | None]:
+def _learn(plan: list[Phase], training: Training, inputs: Inputs, course: Course) -> Generator[Event, None, str | None]:
     """What follows once all photos were looked at: the phases, then what the run leaves, also one that is stopped."""
-    data = yield from _readable(training, inputs)
-    reason, stopped = None, None
+    data = yield from _readable(training, inputs, course)
+    reason, stopped, best = None, None, course.best
     # The best may be the head of the first phase, on a backbone that the second one then changes.
     untouched = inputs.classifier.copied_state() if len(plan) > 1 and data.of("test") else None
     try:
-        reason = yield from _run_phases(plan, training, inputs, data, best)
+        reason = yield from _run_phases(plan, training, inputs, data, course)
     except StopAsked as asked:
-        if best.score is None:
+        if best.score is None or best.catching_up:  # what an earlier part of the run left for its report stands
             raise
         stopped = asked
     evidence = Evidence(run=training.run, inputs=inputs, data=data, best=best, before=untouched)
@@ -146,21 +160,24 @@ def _learn(plan: list[Phase], training: Training, inputs: Inputs, best: Best) ->
 
 
 def _run_phases(
-    plan: list[Phase], training: Training, inputs: Inputs, data: ImageFolder, best: Best
+    plan: list[Phase], training: Training, inputs: Inputs, data: ImageFolder, course: Course
 ) -> Generator[Event, None, str | None]:
     """All phases; returns why the last of them ended early, if it did."""
-    reason = None
+    reason, config = None, training.config
+    save = functools.partial(save_best, run=training.run, inputs=inputs, config=config, data=data, best=course.best)
     for phase in plan:
-        if inputs.embedded and is_solved(training.config, inputs.classifier.backbone.head):
-            save = functools.partial(_save, training, inputs, data=data, best=best)
-            yield from solve(phase, inputs, inputs.embedded, data, best, save)
+        if course.past(phase):
+            continue
+        if inputs.embedded and is_solved(config, inputs.classifier.backbone.head):
+            yield from solve(phase, inputs, inputs.embedded, data, course, save)
         else:
             ready = yield from inputs.ready(phase, data)
-            reason = yield from _run_phase(phase, ready, training, inputs, data, best)
+            criterion = training_criterion(config, data.of("train"), len(data.classes))
+            reason = yield from _run_phase(phase, ready, inputs, criterion, course, save)
     return reason
 
 
-def _readable(training: Training, inputs: Inputs) -> Generator[Event, None, ImageFolder]:
+def _readable(training: Training, inputs: Inputs, course: Course) -> Generator[Event, None, ImageFolder]:
     """The data without the files that do not decode, each of them named, and then split: a class keeps its share."""
     given = training.data
     data = without(given, inputs.unreadable)
@@ -168,57 +185,42 @@ def _readable(training: Training, inputs: Inputs) -> Generator[Event, None, Imag
         yield FileSkipped(file=entry.file, reason=entry.reason)
     data = training.judging(data)
     check_trainable(data)
+    hashes = content_hashes(data, training.settings)
+    course.check(data, hashes, inputs.classifier.backbone)
     if inputs.runtime.accelerator.is_main_process:
-        write_listing(training.run.manifest, data, content_hashes(data, training.settings))
-    yield DataRead(classes=list(data.classes), counts=data.counts(), judge=_judge(data))
+        write_listing(training.run.manifest, data, hashes)
+    yield DataRead(classes=list(data.classes), counts=data.counts(), judge=judge_of(data))
     return data
 
 
-def _judge(data: ImageFolder) -> str:
-    """Whose figures those of an epoch are."""
-    return VAL if data.of("val") else FOLDS
-
-
-def _save(training: Training, inputs: Inputs, phase: Phase, data: ImageFolder, best: Best) -> None:
-    """Keep the classifier as it is now as the best; under torchrun one process does."""
-    if best.score and inputs.runtime.accelerator.is_main_process:
-        photos = {split: len(data.of(split)) for split in ("train", "val", "test")}
-        figures = Figures(
-            epoch=best.epoch or 0, val_accuracy=best.score.accuracy, val_loss=best.score.loss, images=photos,
-            judge=_judge(data),
-        )  # fmt: skip
-        inputs.classifier.save(training.run.best, phase.learns, training.config, figures, temperature_of(best, data))
-
-
 def _run_phase(
-    phase: Phase, ready: Ready, training: Training, inputs: Inputs, data: ImageFolder, best: Best
+    phase: Phase, ready: Ready, inputs: Inputs, criterion: nn.Module, course: Course, save: Callable[[Phase], None]
 ) -> Generator[Event, None, str | None]:
     """All epochs of one phase; returns the reason if it stops early."""
-    config, runtime = training.config, inputs.runtime
+    config, runtime, best = inputs.config, inputs.runtime, course.best
     optimizer = make_optimizer(ready.learner.parameters(), config, phase.learning_rate)
     schedule = make_schedule(optimizer, config.schedule, epochs=phase.epochs, steps_per_epoch=len(ready.train))
-    step = Step(
-        ready.learner,
-        runtime.accelerator.prepare_optimizer(optimizer),
-        schedule,
-        training_criterion(config, data.of("train"), len(data.classes)).to(runtime.device),
-    )
-    since_best = 0
-    for epoch in range(phase.first_epoch, phase.first_epoch + phase.epochs):
+    prepared = runtime.accelerator.prepare_optimizer(optimizer)
+    step = Step(ready.learner, prepared, schedule, criterion.to(runtime.device))
+    scaler = runtime.accelerator.scaler
+    stepping = Stepping(inputs.classifier, phase.learns, optimizer, schedule, ready.order, scaler)
+    first, since_best = yield from course.take_up(phase, stepping)
+    for epoch in range(first, phase.last_epoch + 1):
+        if config.early_stopping and since_best >= config.early_stopping:
+            return f"stopped early: {since_best} epochs without a better one"
         started = time.monotonic()
         rate = float(schedule.get_last_lr()[0])
-        train_score = yield from train_epoch(step, ready.train, epoch, phase, runtime, training.check_stop)
-        val_score = evaluate(ready.learner, ready.val, runtime, training.check_stop)
+        train_score = yield from train_epoch(step, ready.train, epoch, phase, runtime, inputs.check_stop)
+        val_score = evaluate(ready.learner, ready.val, runtime, inputs.check_stop)
         check_loss(val_score.loss, "validation loss", epoch, phase)
         improved = best.improved_by(val_score)
         if improved:
             best.epoch, best.score = epoch, val_score
-            _save(training, inputs, phase, data, best)
+            save(phase)
         since_best = 0 if improved else since_best + 1
         seconds = time.monotonic() - started
-        yield _epoch_end(epoch, phase, config, (train_score, val_score), rate, improved, seconds)
-        if config.early_stopping and since_best >= config.early_stopping:
-            return f"stopped early: {since_best} epochs without a better one"
+        event = _epoch_end(epoch, phase, config, (train_score, val_score), rate, improved, seconds)
+        yield from course.end(event, phase, since_best, stepping)
     return None
 
 

@@ -1,5 +1,6 @@
-"""What the Train tab and the programs' endpoints do: starting a training, and packing what came of it."""
+"""What the Train tab and the programs' endpoints do: starting a training, going on with it, packing what came of it."""
 
+import contextlib
 import os
 import secrets
 import threading
@@ -10,20 +11,23 @@ from typing import Any
 
 from tl_engine.backbones.architectures import get_architecture
 from tl_engine.backbones.weights import check_weights
-from tl_engine.base.errors import ConfigError, RunError, WeightsError
+from tl_engine.base.errors import ConfigError, DataError, RunError, WeightsError
 from tl_engine.base.names import slug
 from tl_engine.lab.trials import THREE
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
-from tl_engine.runs.find import classifier_of
+from tl_engine.runs.find import classifier_of, started_with
 from tl_engine.runs.process import Spare
 from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.runs.saved_classifier import saved_at
 from tl_engine.runs.titles import title_of
+from tl_engine.sources import intake
+from tl_engine.sources.hub import PREFIX
+from tl_engine.sources.samples import SAMPLES
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import Chosen
 from tl_engine.workspaces.scratch import ZIP, new_folder
-from tl_engine.workspaces.workspace import Workspace, new_token
+from tl_engine.workspaces.workspace import Workspace, new_token, open_run
 
 STARTING = threading.Lock()
 MOST_WAITING = 20  # runs in the queue; more are refused
@@ -46,6 +50,40 @@ def start(options: Mapping[str, Any], visitor: Workspace, spare: Spare | None = 
             raise RunError(f"{waiting - 1} trainings are waiting already: try again when some have ended.")
         title = visitor.data(options.get("data")).run_title
         return queue.start(config, visitor.settings, new_token(), visitor.token, spare, title), True
+
+
+def resume(token: str, visitor: Workspace, spare: Spare | None = None) -> Run:
+    """Have a run of this visitor's own go on where it was left, after what waits already.
+
+    Everything is checked before anything changes; a second press finds it going on. Raises EngineError.
+    """
+    run = open_run(token, visitor.settings)
+    if not visitor.owns(run):
+        raise RunError("This training is not yours: only who started it goes on with it.")
+    with STARTING:
+        going = _going(visitor)
+        if going == run:
+            return run
+        if going:
+            raise RunError("Your training is still going on: wait for it, or stop it first.")
+        if refusal := queue.no_way_on(run):
+            raise RunError(refusal)
+        config, _ = started_with(run, {})
+        if config.strategy != "from-scratch":
+            check_weights(get_architecture(config.architecture), visitor.settings)
+        _check_there(config, visitor)
+        queue.resume(run, visitor.settings, spare)
+    return run
+
+
+def _check_there(config: TrainConfig, visitor: Workspace) -> None:
+    """Raise DataError where the photos are gone; what is downloaded may be had again."""
+    if config.data in SAMPLES or config.data.startswith(PREFIX):
+        return
+    with contextlib.suppress(DataError):
+        if intake.locate(config.data, visitor.settings, reading=config.reading).root.is_dir():
+            return
+    raise DataError("The photos that this training learnt from are gone, so it cannot go on: train anew on others.")
 
 
 def _going(visitor: Workspace) -> Run | None:

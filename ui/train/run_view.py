@@ -59,6 +59,11 @@ class RunView:
         return self.state in OPEN_STATES
 
     @property
+    def resumable(self) -> bool:
+        """Whether it can be gone on with."""
+        return not self.live and not queue.no_way_on(self.run)
+
+    @property
     def epochs(self) -> list[EpochEnd]:
         """The epochs so far."""
         return [event for event in self.events if isinstance(event, EpochEnd)]
@@ -90,7 +95,7 @@ class RunView:
 
     @property
     def _data(self) -> DataRead | None:
-        return next((event for event in self.events if isinstance(event, DataRead)), None)
+        return next((event for event in reversed(self.events) if isinstance(event, DataRead)), None)
 
     def _photos(self, split: str) -> int:
         return self._data.photos(split) if self._data else 0

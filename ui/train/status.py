@@ -12,6 +12,7 @@ from ui.parts.wording import NO_RUN, STATE_MARKS, STATE_WORDS, text
 from ui.train.run_view import RunView
 
 FOLDS_WORDS = "Each photo was judged by a head that had not seen it"
+GO_ON_WORDS = "Whoever started it can go on where it was left."
 FEW_WORDS = "Those are too few photos to say how good it is: more photos tell more."
 
 
@@ -21,6 +22,8 @@ def status_html(shown: RunView | None) -> str:
         return f'<div class="tl-status"><p>{NO_RUN}</p></div>'
     headline, sentence = _words(shown)
     bar = _progress(shown) if shown.live else ""
+    if shown.resumable:
+        sentence += f" {GO_ON_WORDS}"
     mark = STATE_MARKS[shown.state]
     return (
         f'<div class="tl-status tl-{shown.state}" role="status"><h3><span aria-hidden="true">{mark}</span> '
@@ -55,7 +58,7 @@ def _result(shown: RunView, ended: RunEnded) -> tuple[str, str]:
     if shown.judge == FOLDS:
         right = f"{FOLDS_WORDS}: {round(best.val_accuracy * photos)} of {photos} right."
     judged = "" if not photos else FEW_WORDS if photos < FEW else right
-    tested = next((event for event in shown.events if isinstance(event, FinalTest)), None)
+    tested = next((event for event in reversed(shown.events) if isinstance(event, FinalTest)), None)
     test = f" On the test folder it reached {score(tested.test_accuracy, shown.tested)}." if tested else ""
     epochs = shown.epochs[-1].epochs if shown.epochs else shown.run.facts.options.get("epochs")
     last = (
@@ -101,6 +104,8 @@ def _progress(shown: RunView) -> str:
             share, what = batch / batches, f"epoch {epoch}, batch {batch} of {batches}"
         case EpochEnd(epoch=epoch, epochs=epochs):
             share, what = epoch / epochs, f"epoch {epoch} of {epochs}"
+        case RunStarted(resumed_from=int(epoch), at=float(begun)):
+            share, what = None, f"going on after epoch {epoch} since {duration(time.time() - begun)}"
         case _:
             share, what = None, f"started {duration(time.time() - shown.run.facts.created)} ago"
     value = "" if share is None else f' value="{share:.3f}" max="1"'

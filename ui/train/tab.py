@@ -50,6 +50,7 @@ class TrainTab:
             with gr.Row(elem_classes="tl-buttons"):
                 self.go = gr.Button("Train", variant="primary", elem_id="go", scale=3)
                 self.halt = gr.Button("Stop", variant="stop", elem_id="halt", visible=False, scale=1)
+                self.resume = gr.Button("Go on", elem_id="go-on", visible=False, scale=1, min_width=90)
             self.said = said_line("train-said")
             self._result()
             self.taken = TakeAway(settings, workspace)
@@ -80,6 +81,8 @@ class TrainTab:
         chosen = [self.run, self.workspace]
         halted = act(self.halt.click, self.stop_run, chosen, [], self.said, concurrency_id="halt")
         halted.then(self.show_run, chosen, self.shown, **QUIET)
+        gone_on = act(self.resume.click, self.resume_run, chosen, [], self.said, concurrency_id="start")
+        gone_on.then(self.show_run, chosen, self.shown, **QUIET)
         self.timer.tick(self.follow_run, [*chosen, self.seen], self.shown, **QUIET)
         self.run.change(self.show_run, chosen, self.shown, **QUIET)
         about = [choice, self.workspace]
@@ -106,7 +109,8 @@ class TrainTab:
     def shown(self) -> list[Any]:
         """What following a run updates."""
         return [self.status, self.plots, self.accuracy, self.loss, self.log, self.result, self.download, self.halt,
-                self.timer, self.seen, self.classifier, self.taken.box, self.taken.file, self.taken.said]  # fmt: skip
+                self.resume, self.timer, self.seen, self.classifier, self.taken.box, self.taken.file,
+                self.taken.said]  # fmt: skip
 
     def start_training(self, values: Updates, example: bool = False) -> Updates:
         """Start a training with the settings of the form."""
@@ -128,6 +132,13 @@ class TrainTab:
         if not token:
             raise EngineError("No training is shown: there is nothing to stop.")
         queue.stop(stoppable(token, self.settings, workspace), self.settings, self.spare)
+        return {}
+
+    def resume_run(self, token: str | None, workspace: str) -> Updates:
+        """Go on with the run that is shown, if it is this visitor's."""
+        if not token:
+            raise EngineError("No training is shown: there is nothing to go on with.")
+        start.resume(token, Workspace.of(self.settings, workspace), self.spare)
         return {}
 
     @in_words
@@ -180,6 +191,7 @@ class TrainTab:
             self.result: gr.Row(visible=archive is not None),
             self.download: gr.DownloadButton(value=str(archive) if archive else None),
             self.halt: gr.Button(visible=bool(shown and live and visitor.owns(shown.run))),
+            self.resume: gr.Button(visible=bool(shown and shown.resumable and visitor.owns(shown.run))),
             self.timer: gr.Timer(FIRST_POLL if first else POLL, active=live),
         }
 
