@@ -107,6 +107,15 @@ def log_to_host() -> None:
     log.setLevel(logging.INFO)
 
 
+def make_spare(settings: Settings, *, wanted: bool) -> Spare | None:
+    """A process in waiting; on ZeroGPU what has the trainings done where a GPU is lent."""
+    if os.environ.get("SPACES_ZERO_GPU"):
+        from ui.zerogpu import lent_gpu  # it patches torch, and is installed there only
+
+        return lent_gpu(settings)
+    return Spare() if wanted else None
+
+
 def serve(arguments: argparse.Namespace) -> None:
     """Serve until asked to end. Trainings live on in their own processes. Raises ConfigError before anything starts."""
     settings, host, port = settings_for(arguments), address(arguments), wanted_port(arguments.port)
@@ -117,7 +126,7 @@ def serve(arguments: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     scratch.sweep()
     pool = ClassifierPool(settings)
-    spare = None if arguments.no_spare else Spare()
+    spare = make_spare(settings, wanted=not arguments.no_spare)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
     try:
         _launch(page, settings, arguments, host, port)

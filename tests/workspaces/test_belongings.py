@@ -9,8 +9,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.sources import collection
-from tl_engine.workspaces.belongings import DATA, RUN, things
-from tl_engine.workspaces.workspace import Workspace
+from tl_engine.workspaces.workspace import DATA, RUN, Workspace, things
 
 OWNER, OTHER = "a" * 32, "b" * 32
 

@@ -20,7 +20,7 @@ import psutil
 from tl_engine.backbones.architectures import Architecture, get_architecture
 from tl_engine.backbones.weights import check_weights
 from tl_engine.base.errors import ConfigError, EngineError, RunError
-from tl_engine.base.events import RunEnded, worked
+from tl_engine.base.events import RunEnded
 from tl_engine.base.progress import telling, watched
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_json, written_path
@@ -32,7 +32,7 @@ from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.find import named_run, started_with
 from tl_engine.runs.process import ASKED_AT
 from tl_engine.runs.run import CONFIG, Run, check_name
-from tl_engine.runs.saved_classifier import read_figures
+from tl_engine.runs.saved_classifier import ending
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.intake import load_data
 from tl_engine.sources.samples import SAMPLES
@@ -165,17 +165,8 @@ def _new_run(config: TrainConfig, settings: Settings, name: str) -> Run:
 
 def _failed(run: Run, reason: str, tell: Teller) -> int:
     """End a queued run that cannot begin, or cannot go on."""
-    kept, events = read_figures(run.best), run.events()[0]
-    ended = RunEnded(
-        state="failed",
-        reason=reason,
-        run_folder=str(run.folder),
-        best_val_accuracy=kept.val_accuracy if kept else None,
-        best_epoch=kept.epoch if kept else None,
-        seconds=worked(events) if events else time.time() - run.facts.created,
-    )
     if _first_process():
-        tell(ended)
+        tell(ending(run, "failed", reason))
     return FAILED
 
 

@@ -21,6 +21,7 @@ from tl_engine.base.parallel import batched, in_order
 from tl_engine.base.progress import Stage
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import ImageFolder, Record, without
+from tl_engine.data.decoded import Decoded
 from tl_engine.data.hashes import content_hashes
 from tl_engine.networks.backbone import Backbone, never, prepare_backbone
 from tl_engine.networks.feature_cache import FeatureCache, GrowingShard
@@ -87,8 +88,9 @@ class Embedder:
     """Runs the frozen backbone over files it has not seen yet, and keeps what comes out."""
 
     def __init__(
-        self, backbone: Backbone, runtime: Runtime, settings: Settings, check_stop: Callable[[], None] = never
-    ) -> None:
+        self, backbone: Backbone, runtime: Runtime, settings: Settings, check_stop: Callable[[], None] = never,
+        ahead: Decoded | None = None,
+    ) -> None:  # fmt: skip
         self.backbone = backbone
         runtime.place(backbone.model)  # the head that learns belongs to it
         self.preprocess = backbone.preprocess
@@ -97,6 +99,7 @@ class Embedder:
         self.runtime = runtime
         self.settings = settings
         self.check_stop = check_stop
+        self.ahead = ahead  # what was decoded before
         # Whatever changes a feature belongs to the name of the pair; a changed number never meets an old row.
         numbers = {**self.preprocess.to_dict(), "short_side": self.preprocess.short_side}
         pair = [backbone.weights_hash, backbone.architecture.name, numbers, runtime.precision, "folded"]
@@ -128,6 +131,9 @@ class Embedder:
         return draw
 
     def _plain_view(self, record: Record) -> Pixels:
+        known = self.ahead.get(record, learns=False) if self.ahead else None
+        if known is not None:
+            return known
         return np.asarray(self.preprocess.view(self.preprocess.open(record.path)))
 
     def embed(self, records: Sequence[Record], view: View) -> Generator[Event, None, None]:

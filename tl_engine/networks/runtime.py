@@ -20,6 +20,8 @@ from tl_engine.networks.backbone import Backbone
 from tl_engine.networks.folding import folded
 
 PROBE_BATCH = 4  # pictures
+# On ZeroGPU torch says in every process that there is a GPU; there is one only where it was lent.
+ZERO_GPU, LENT = "SPACES_ZERO_GPU", "TL_GPU_LENT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,8 @@ def make_runtime(backbone: Backbone, settings: Settings, *, learning: bool = Fal
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     processes = f", {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
     # On the CPU the training itself uses every core; more processes would only push each other aside.
-    workers = 0 if device.type == "cpu" else min(8, (os.cpu_count() or 1) // max(1, accelerator.num_processes))
+    alone = device.type == "cpu" or on_zero_gpu()  # which lends to processes that may have no children
+    workers = 0 if alone else min(8, (os.cpu_count() or 1) // max(1, accelerator.num_processes))
     return Runtime(
         accelerator=accelerator,
         precision=precision,
@@ -92,8 +95,20 @@ def make_runtime(backbone: Backbone, settings: Settings, *, learning: bool = Fal
     )
 
 
+def on_zero_gpu() -> bool:
+    """Whether GPUs are lent here for seconds at a time, to processes that may have none of their own."""
+    return bool(os.environ.get(ZERO_GPU))
+
+
+def lend_gpu() -> None:
+    """Say that this process is one that a GPU was lent to."""
+    os.environ[LENT] = "1"
+
+
 def best_device() -> torch.device:
     """The fastest kind of device this process has."""
+    if on_zero_gpu() and LENT not in os.environ:
+        return torch.device("cpu")
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -103,13 +118,13 @@ def _precision(backbone: Backbone, settings: Settings, learning: bool) -> tuple[
     """Accelerate's word for the precision, and the reason in words."""
     if chosen := os.environ.get("ACCELERATE_MIXED_PRECISION"):
         return chosen, f"{chosen}: ACCELERATE_MIXED_PRECISION asks for it"
-    if torch.cuda.is_available():
+    if best_device().type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         major, minor = torch.cuda.get_device_capability()
         if major >= 8:
             return "bf16", f"bfloat16: the GPU's capability is {major}.{minor}"
         return "fp16", f"float16 with gradient scaling: the GPU's capability is {major}.{minor}, below 8"
-    if torch.backends.mps.is_available():
+    if best_device().type == "mps":
         return "no", "float32: Apple GPU"
     if not _cpu_has_bfloat16():
         return "no", "float32: no GPU found, and this CPU has no bfloat16 unit"

@@ -61,6 +61,9 @@ class Spare:
             return None
         return process.pid
 
+    def expect(self, name: str) -> None:
+        """A run of that name was asked for by whoever calls, and will be handed over when its turn comes."""
+
     def dismiss(self) -> None:
         """End the process in waiting, if there is one."""
         with self._lock:

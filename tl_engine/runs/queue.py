@@ -17,13 +17,13 @@ import psutil
 from filelock import FileLock, Timeout
 
 from tl_engine.base.errors import RunError
-from tl_engine.base.events import Event, Note, RunEnded, worked
+from tl_engine.base.events import Event
 from tl_engine.base.settings import Settings
 from tl_engine.runs import open_runs
 from tl_engine.runs.config import TrainConfig, to_dict
 from tl_engine.runs.process import ERRORS, Spare, end, launch
 from tl_engine.runs.run import CONFIG, EVENTS, GO_ON, OPEN_STATES, PROCESS, STOP, Run, check_name
-from tl_engine.runs.saved_classifier import read_figures
+from tl_engine.runs.saved_classifier import STOPPED, ending
 
 LOG = logging.getLogger("tl_engine")
 _FOLLOWED: set[Run] = set()  # open when this process last looked
@@ -139,9 +139,19 @@ def resume(run: Run, settings: Settings, spare: Spare | None = None) -> None:
         (run.folder / PROCESS).unlink(missing_ok=True)
         _reopen(run)
         (run.folder / GO_ON).touch()
+    if spare:
+        spare.expect(run.name)
     _FOLLOWED.add(run)
     LOG.info("run %s goes on", run.name[:SHOWN])
     advance(settings, spare)
+
+
+def hand_back(run: Run, settings: Settings) -> None:
+    """Have a run that this process worked on go on in a process of its own. Raises RunError."""
+    with _line(run):
+        (run.folder / GO_ON).touch()
+        (run.folder / PROCESS).unlink(missing_ok=True)
+    advance(settings)
 
 
 def take_up(run: Run) -> None:
@@ -198,6 +208,8 @@ def start(
 ) -> Run:  # fmt: skip
     """Queue a run and let the queue move."""
     run = create(config, settings, name, workspace=workspace, title=title)
+    if spare:
+        spare.expect(name)
     _FOLLOWED.add(run)
     LOG.info("run %s asked for: %s, %s, %d epochs", name[:SHOWN], config.architecture, config.strategy, config.epochs)
     advance(settings, spare)
@@ -228,22 +240,11 @@ def stop(run: Run, settings: Settings, spare: Spare | None = None) -> None:
         return
     run.ask_to_stop()
     process = run.process()
+    if process and process.pid == os.getpid():  # a thread of ours works on it: it sees the flag, and tells the end
+        return
     if process:
         end(process)
     (run.folder / GO_ON).unlink(missing_ok=True)  # what only waited to go on is again what it was
     if process and not run.ended():
-        run.log(_stopped_by_force(run))
+        run.log(ending(run, "stopped", STOPPED))
     advance(settings, spare)
-
-
-def _stopped_by_force(run: Run) -> RunEnded:
-    """The end of a run whose process was too deep in a batch to tell it itself."""
-    kept = read_figures(run.best)
-    return RunEnded(
-        state="stopped",
-        reason="stopped on request; the best epoch so far is kept",
-        run_folder=str(run.folder),
-        best_val_accuracy=kept.val_accuracy if kept else None,
-        best_epoch=kept.epoch if kept else None,
-        seconds=worked([*run.events()[0], Note(message="", at=time.time())]),
-    )

@@ -6,12 +6,16 @@ Everybody who wants to know whether there is a classifier asks here. No torch.
 import contextlib
 import os
 import shutil
+import time
 from pathlib import Path
 
 from tl_engine.base.errors import RunError
+from tl_engine.base.events import Note, RunEnded, worked
 from tl_engine.runs.meta import META, Figures, Meta
+from tl_engine.runs.run import Run
 
 TENSORS = "model.safetensors"
+STOPPED = "stopped on request; the best epoch so far is kept"
 
 
 def aside(folder: Path, suffix: str) -> Path:
@@ -58,6 +62,19 @@ def read_meta(folder: Path) -> Meta:
     if found is None:
         raise RunError(f"{folder.name} holds no classifier ({TENSORS} and {META}): train one, or name another folder.")
     return Meta.read(found)
+
+
+def ending(run: Run, state: str, reason: str) -> RunEnded:
+    """The last event of a run whose training did not live to tell it, with the best that it saved."""
+    kept = read_figures(run.best)
+    return RunEnded(
+        state=state,
+        reason=reason,
+        run_folder=str(run.folder),
+        best_val_accuracy=kept.val_accuracy if kept else None,
+        best_epoch=kept.epoch if kept else None,
+        seconds=worked([*run.events()[0], Note(message="", at=time.time())]),
+    )
 
 
 def read_figures(folder: Path) -> Figures | None:

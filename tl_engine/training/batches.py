@@ -21,6 +21,7 @@ from tl_engine.base.events import Progress
 from tl_engine.base.parallel import in_order
 from tl_engine.base.progress import Stage
 from tl_engine.data.dataset import Record
+from tl_engine.data.decoded import Decoded
 from tl_engine.networks.preprocessing import Preprocess
 
 MEMORY_SHARE = 0.25  # of the memory that is free; pictures beyond that are decoded each time
@@ -62,8 +63,9 @@ class FeatureBatches:
 class PhotoStore:
     """Small RGB pictures by record: what augmentation draws from, or the very view that evaluation sees."""
 
-    def __init__(self, preprocess: Preprocess, augmentation: str) -> None:
+    def __init__(self, preprocess: Preprocess, augmentation: str, ahead: Decoded | None = None) -> None:
         self.preprocess = preprocess
+        self.ahead = ahead  # what was decoded before
         self.augmentation = augmentation
         self._augmented = preprocess.training_transform(augmentation)
         self._kept: dict[tuple[Path, bool], NDArray[np.uint8]] = {}
@@ -82,24 +84,34 @@ class PhotoStore:
                 bad[record.path] = str(picture)
             elif picture.nbytes <= self._room:
                 self._room -= picture.nbytes
-                self._kept[record.path, self._learns(record)] = picture
+                self._kept[record.path, self.learns(record)] = picture
             if event := clock.due(done):
                 yield event
         return bad
 
     def tensor(self, record: Record) -> Tensor:
         """The record as the network takes it, (3, H, W) float32: augmented anew if it is for training."""
-        learns = self._learns(record)
+        learns = self.learns(record)
         kept = self._kept.get((record.path, learns))
-        picture = Image.fromarray(self._decoded(record) if kept is None else kept)
+        picture = Image.fromarray(self._found(record) if kept is None else kept)
         return self._augmented(picture) if learns else self.preprocess.to_tensor(picture)
 
-    def _learns(self, record: Record) -> bool:
+    def learns(self, record: Record) -> bool:
+        """Whether a photo is drawn anew in each epoch."""
         return record.split == "train" and self.augmentation != "none"
 
-    def _decoded(self, record: Record) -> NDArray[np.uint8]:
+    def _found(self, record: Record) -> NDArray[np.uint8]:
+        learns = self.learns(record)
+        known = self.ahead.get(record, learns=learns) if self.ahead else None
+        return self.decoded(record, learns) if known is None else known
+
+    def decoded(self, record: Record, learns: bool) -> NDArray[np.uint8]:
+        """A photo as it is kept, (H, W, 3): to draw from where it is to be learnt from, else as the network sees it.
+
+        Raises ImageError.
+        """
         picture = self.preprocess.open(record.path)
-        if not self._learns(record):
+        if not learns:
             return np.asarray(self.preprocess.view(picture))
         side = round(self.preprocess.resize * SPARE)
         if min(picture.size) > side:
@@ -109,7 +121,7 @@ class PhotoStore:
 
     def _tried(self, record: Record) -> NDArray[np.uint8] | ImageError:
         try:
-            return self._decoded(record)
+            return self._found(record)
         except ImageError as error:
             return error
 

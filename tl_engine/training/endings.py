@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from tl_engine.base.errors import EngineError, without_paths
 from tl_engine.base.events import Event, Note
 from tl_engine.base.files import is_disk_full
+from tl_engine.runs.saved_classifier import STOPPED
 
-STOPPED = "stopped on request; the best epoch so far is kept"
 SLICE_OVER = "The time of this slice is up; it goes on in the next one."
 
 

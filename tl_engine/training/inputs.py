@@ -11,6 +11,7 @@ from tl_engine.base.events import Event, ModelBuilt
 from tl_engine.base.settings import Settings
 from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import ImageFolder, Record
+from tl_engine.data.decoded import Decoded
 from tl_engine.networks.embedder import Embedded, Embedder
 from tl_engine.networks.models import freeze_backbone
 from tl_engine.networks.runtime import Runtime
@@ -111,11 +112,16 @@ def look_at_photos(
     settings: Settings,
     runtime: Runtime,
     check_stop: Callable[[], None],
+    ahead: Path | None = None,
 ) -> Generator[Event, None, Inputs]:
-    """Decode every photo, once: into features if the head learns first, else into memory."""
-    store, embedded = PhotoStore(classifier.backbone.preprocess, config.augmentation), None
+    """Decode every photo, once: into features if the head learns first, else into memory.
+
+    `ahead`: a folder of photos that were decoded before.
+    """
+    decoded = Decoded(ahead) if ahead else None
+    store, embedded = PhotoStore(classifier.backbone.preprocess, config.augmentation, decoded), None
     if phases(config)[0].learns.head_only:
-        embedded = yield from Embedder(classifier.backbone, runtime, settings, check_stop).look(data)
+        embedded = yield from Embedder(classifier.backbone, runtime, settings, check_stop, decoded).look(data)
         unreadable = embedded.unreadable
     else:
         unreadable = yield from store.fill(data.records, check_stop)

@@ -27,7 +27,8 @@ from tl_engine.networks.backbone import prepare_backbone
 from tl_engine.networks.runtime import make_runtime
 from tl_engine.runs.config import SOLVED, TrainConfig, to_dict
 from tl_engine.runs.run import Run
-from tl_engine.training.endings import SLICE_OVER, STOPPED, StopAsked, afterwards, unexpected
+from tl_engine.runs.saved_classifier import STOPPED
+from tl_engine.training.endings import SLICE_OVER, StopAsked, afterwards, unexpected
 from tl_engine.training.epochs import Score, Step, evaluate, train_epoch
 from tl_engine.training.evidence import Evidence, judge_of, save_best
 from tl_engine.training.inputs import Inputs, Ready, look_at_photos
@@ -47,6 +48,7 @@ class Training:
     settings: Settings
     stop_asked: Callable[[], bool] = lambda: False
     deadline: float | None = None  # by the monotonic clock, when its time is up
+    ahead: Path | None = None  # a folder of photos decoded before
     resume: bool = False  # go on where the folder's run was left
     started: float = field(default_factory=time.time)  # seconds since 1970, when this training was asked for
 
@@ -133,7 +135,8 @@ def _train(training: Training, course: Course) -> Generator[Event, None, str | N
     runtime = make_runtime(backbone, training.settings, learning=not all(phase.learns.head_only for phase in plan))
     yield Note(message=runtime.reason)
     inputs = yield from look_at_photos(
-        training.judging(training.data), classifier, config, training.settings, runtime, training.check_stop
+        training.judging(training.data), classifier, config, training.settings, runtime, training.check_stop,
+        training.ahead,
     )  # fmt: skip
     return (yield from _learn(plan, training, inputs, course))
 

@@ -1,5 +1,7 @@
 """Who sees what: a workspace kept in the browser owns runs and uploads; a run's token opens it for whoever has it."""
 
+import contextlib
+import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -8,10 +10,14 @@ from typing import Any, Self
 
 from tl_engine.base.errors import DataError, EngineError, RunError
 from tl_engine.base.settings import Settings
+from tl_engine.base.words import clock, plural
+from tl_engine.runs import titles
 from tl_engine.runs.run import Run, find_run, list_runs
 from tl_engine.sources.collection import Collection
 from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.chosen import MENDS, UPLOAD, Chosen
+
+DATA, RUN = "data", "run"  # kinds of things
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -121,3 +127,47 @@ def stoppable(token: str, settings: Settings, secret: str) -> Run:
     if not secrets.compare_digest(str(owner).encode(), str(secret).encode()):
         raise RunError("This run belongs to somebody else: a link shows it, only who started it can stop it.")
     return run
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A data set or a run."""
+
+    kind: str  # DATA or RUN
+    key: str  # what deleting it takes: a choice, or a run's name
+    title: str
+    detail: str  # how much of it, or how well it did
+    bytes: int
+
+
+def things(visitor: Workspace) -> list[Thing]:
+    """All that the visitor brought and started: data sets, then runs, the newest first."""
+    runs = [run for run in visitor.runs() if visitor.owns(run)]
+    named = titles.names(runs)
+    data = [visitor.find(choice) for choice in visitor.own_data()]  # None: deleted by another tab this moment
+    return [*(_data(chosen) for chosen in data if chosen), *(_run(run, named[run.name]) for run in runs)]
+
+
+def _data(chosen: Chosen) -> Thing:
+    try:
+        own = chosen.collection
+        number = sum(own.counts().values()) if own else len(data.records) if (data := chosen.described()) else 0
+        detail = plural(number, "photo")
+    except (DataError, OSError):  # nothing can be learnt from it, which is no reason to keep it
+        detail = "unread"
+    return Thing(DATA, chosen.choice, chosen.title, detail, _size(Path(chosen.data)))
+
+
+def _run(run: Run, title: str) -> Thing:
+    result = titles.result_words(run) or run.state()
+    return Thing(RUN, run.name, title, f"{result}, {clock(run.facts.created)}", _size(run.folder))
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below."""
+    total = 0
+    for current, _, files in os.walk(folder):
+        for file in files:
+            with contextlib.suppress(OSError):  # removed by another tab
+                total += (Path(current) / file).stat().st_size
+    return total

@@ -9,8 +9,7 @@ from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural, size_words
 from tl_engine.workspaces import forget
-from tl_engine.workspaces.belongings import Thing, things
-from tl_engine.workspaces.workspace import Workspace
+from tl_engine.workspaces.workspace import Thing, Workspace, things
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates, open_radio
 from ui.parts.confirm import Confirm
