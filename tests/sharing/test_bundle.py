@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.house.test_docs import documented
 from tests.sharing.conftest import Exported
 from tl_engine.base.errors import RunError
 from tl_engine.base.events import Progress
@@ -51,6 +52,10 @@ def test_it_is_stamped_with_what_was_found(exported: Exported) -> None:
     assert set(verified["variants"]) == {"float32", "float16", "int8", "pt2"}
     assert json.loads((exported.folder / "verified.json").read_text()) == verified
     assert [event.stage for event in exported.events if isinstance(event, Progress)][-1] == "writing it"
+
+
+def test_what_it_says_of_itself_is_documented(exported: Exported) -> None:
+    assert set(documented("What an export says of itself")) == set(exported.facts)
 
 
 def test_its_program_says_what_the_app_says_of_any_picture(exported: Exported, tmp_path: Path) -> None:
