@@ -1,5 +1,6 @@
 """A bundle: what is in it, that its own program says what the app says, and that nothing half-made is left."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -132,6 +133,23 @@ def test_an_export_that_disagrees_is_not_written(
     assert "nothing was written" in str(refused.value)
     assert list(tmp_path.iterdir()) == []
     assert list((exported.settings.cache / "exports").iterdir()) == []
+
+
+def test_lite_is_a_sentence_where_its_package_is_absent(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(RunError, match="litert-torch"):
+        watched(export(exported.run.best, exported.settings, Destinations(zip=tmp_path / "out.zip", lite=True)), id)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("litert_torch") is None, reason="litert-torch is an extra")
+def test_lite_says_what_the_app_says(exported: Exported, tmp_path: Path) -> None:
+    told = watched(export(exported.run.best, exported.settings, Destinations(zip=tmp_path / "out.zip", lite=True)), id)
+    assert told["verified"]["variants"]["tflite"]["same_class"] == 8
+    assert told["verified"]["variants"]["tflite"]["largest_difference"] < 1e-4
 
 
 @pytest.mark.slow

@@ -109,6 +109,7 @@ def _export(command: Callable[..., Parser]) -> Parser:
     export.add_argument("--out", metavar="FILE.zip", help="ONNX, PyTorch, a program that predicts; by default RUN.zip.")
     export.add_argument("--page", metavar="DIR", help="A folder that classifies in the browser, from any web server.")
     export.add_argument("--single", metavar="FILE.html", help="The same as one file that opens from a disk.")
+    export.add_argument("--tflite", action="store_true", help="In the zip also for LiteRT; needs litert-torch (1 GB).")
     export.add_argument("--fetch-runtime", action="store_true", help="Get what a page needs, for a place offline.")
     export.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
     export.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")

@@ -69,7 +69,7 @@ def _destinations(arguments: argparse.Namespace) -> Destinations:
         folder = path.absolute().parent if path else None
         if path and folder and not folder.is_dir():
             raise ConfigError(f"There is no folder {folder.name!r} to write {path.name} into: make it first.")
-    return Destinations(zip=out, page=page, single=single)
+    return Destinations(zip=out, page=page, single=single, lite=arguments.tflite)
 
 
 def _shown(arguments: argparse.Namespace) -> tuple[Callable[[Event], object], Callable[[], None]]:

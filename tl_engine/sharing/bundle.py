@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tl_engine.base.errors import RunError, without_paths
 from tl_engine.base.events import Event, Progress
 from tl_engine.base.files import appearing, make_parent, temporary
@@ -30,7 +33,14 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of classifier.json
 FULL, HALF, INT8, EXPORTED = "model.onnx", "model-float16.onnx", "model-int8.onnx", "model.pt2"
-VARIANTS = {FULL: "float32", HALF: "float16", INT8: "int8", EXPORTED: "pt2"}  # file -> what it is called in figures
+LITE = "model.tflite"
+VARIANTS = {
+    FULL: "float32",
+    HALF: "float16",
+    INT8: "int8",
+    EXPORTED: "pt2",
+    LITE: "tflite",
+}  # as figures say
 FACTS = "classifier.json"
 CODE = ("photos/pixels.py", "photos/square.py", "sharing/predict.py")  # of this program, as they are
 RECORDING_SECONDS = 12.0  # of a network that was not exported before, on two cores
@@ -72,8 +82,10 @@ class Bundle:
         return HALF if good else FULL
 
 
-def make_bundle(classifier: Path, settings: Settings, folder: Path) -> Generator[Event, None, Bundle]:
-    """Fill `folder`, which is there, with an export of the classifier in `classifier` (`best/`).
+def make_bundle(
+    classifier: Path, settings: Settings, folder: Path, *, lite: bool = False
+) -> Generator[Event, None, Bundle]:
+    """Fill `folder`, which is there, with an export of the classifier in `classifier` (`best/`); `lite`: LiteRT too.
 
     Raises DisagreementError where the export says something else than the app, RunError or WeightsError where the
     classifier cannot be had, OSError on a full disk.
@@ -87,7 +99,7 @@ def make_bundle(classifier: Path, settings: Settings, folder: Path) -> Generator
     _write_facts(predictor, run, meta, folder)
     for name in (TENSORS, META):
         shutil.copyfile(whole / name, folder / name)
-    agreements, photos = yield from _checked(predictor, run, folder)
+    agreements, photos = yield from _checked(predictor, run, folder, lite=lite)
     bundle = Bundle(folder=folder, title=_title(run, meta), photos=photos, agreements=agreements)
     card = model_card(run if classifier.name == BEST else Run(classifier), verified=bundle.verified["variants"])
     (folder / "README.md").write_text(card, encoding="utf-8")
@@ -179,7 +191,7 @@ def _write_facts(predictor: "Predictor", run: Run, meta: Meta, folder: Path) -> 
 
 
 def _checked(
-    predictor: "Predictor", run: Run, folder: Path
+    predictor: "Predictor", run: Run, folder: Path, *, lite: bool
 ) -> Generator[Event, None, tuple[dict[str, Agreement], str]]:
     """Compare every file with the app on the same photos; a smaller copy that is not good enough is removed."""
     found: dict[str, Agreement] = {}
@@ -198,6 +210,8 @@ def _checked(
             found[HALF] = _variant(asked.answers, app, paths)
         yield _step(2)
         with Asked(folder, INT8, paths) as asked:
+            if lite:
+                found[LITE] = _variant(lambda: _lite(predictor, pixels, folder / LITE), app, paths)
             found |= {INT8: _variant(asked.answers, app, paths), EXPORTED: exported}
     for name, agreement in found.items():
         if agreement.left_out:
@@ -225,5 +239,16 @@ def _exported(predictor: "Predictor", pixels: Sequence[verify.Pixels], path: Pat
     from tl_engine.sharing.traced import said_by_exported, save_exported
 
     save_exported(predictor, path)
-    rows = said_by_exported(path, pixels)
+    return _by_class(predictor, said_by_exported(path, pixels))
+
+
+def _lite(predictor: "Predictor", pixels: Sequence[verify.Pixels], path: Path) -> verify.Answers:
+    """The same of the network as LiteRT runs it."""
+    from tl_engine.sharing.traced import said_by_lite, save_lite
+
+    save_lite(predictor, path)
+    return _by_class(predictor, said_by_lite(path, pixels))
+
+
+def _by_class(predictor: "Predictor", rows: NDArray[np.float32]) -> verify.Answers:
     return [{"probabilities": dict(zip(predictor.classes, row.tolist(), strict=True))} for row in rows]

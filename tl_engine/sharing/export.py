@@ -4,6 +4,7 @@ What is made lies in a temporary folder until it was checked; what is there afte
 """
 
 import contextlib
+import importlib.util
 import shutil
 import time
 from collections.abc import Generator
@@ -26,6 +27,7 @@ class Destinations:
     zip: Path | None = None
     page: Path | None = None  # a folder
     single: Path | None = None  # a file
+    lite: bool = False  # whether the zip has the classifier for LiteRT too
 
 
 def export(classifier: Path, settings: Settings, to: Destinations) -> Generator[Event, None, dict[str, Any]]:
@@ -49,13 +51,18 @@ def _exported(
 ) -> Generator[Event, None, dict[str, Any]]:
     from tl_engine.sharing.bundle import make_bundle, zipped
 
+    if to.lite and importlib.util.find_spec("litert_torch") is None:
+        raise RunError(
+            "model.tflite needs the package litert-torch, which is not installed (1 GB): "
+            "`pip install litert-torch`, or leave --tflite out."
+        )
     web = to.page or to.single
     if web:  # first: without it nothing else needs to be made
         from tl_engine.sharing.web_runtime import find_web_runtime
 
         yield Progress(stage="getting onnxruntime-web", done=0, total=1)
         runtime = find_web_runtime(settings)
-    bundle = yield from make_bundle(classifier, settings, place)
+    bundle = yield from make_bundle(classifier, settings, place, lite=to.lite)
     yield Progress(stage="writing it", done=0, total=1)
     made: dict[str, Any] = {"files": [{"name": f.name, "bytes": f.stat().st_size} for f in bundle.files]}
     if to.zip:

@@ -1,9 +1,11 @@
 """A network as a graph that other programs run: bytes in, what the network says and what it saw out. Needs torch."""
 
+import contextlib
 import copy
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 BATCH = 32
 EXAMPLES = 2  # pictures in the pass that is recorded; of one, its number would become part of the graph
+Network = TypeVar("Network", bound=nn.Module)
 PIXELS, LOGITS, FEATURES = "pixels", "logits", "features"
 
 
@@ -75,15 +78,21 @@ class Answering(nn.Module):
 
 def recorded(network: Deployed | Answering) -> "ExportedProgram":
     """The network as torch.export records it, for any number of pictures."""
-    deployed = copy.deepcopy(network.eval()).cpu()
-    for parameter in deployed.parameters():
-        # Not `to`: a 1 x 1 convolution counts as contiguous and keeps the strides of channels_last, which the graph
-        # would then copy with a dozen nodes.
-        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+    deployed = _apart(network)
     side = network.side if isinstance(network, Deployed) else network.network.side
     pixels = torch.zeros(EXAMPLES, 3, side, side, dtype=torch.uint8)
     with torch.no_grad():
         return torch.export.export(deployed, (pixels,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+
+
+def _apart(network: Network) -> Network:
+    """A copy to be recorded, on the CPU: the predictor goes on with its own."""
+    alone = copy.deepcopy(network.eval()).cpu()
+    for parameter in alone.parameters():
+        # Not `to`: a 1 x 1 convolution counts as contiguous and keeps the strides of channels_last, which the graph
+        # would then copy with a dozen nodes.
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+    return alone
 
 
 def as_onnx(program: "ExportedProgram") -> bytes:
@@ -108,6 +117,42 @@ def said_by_exported(path: Path, pixels: Sequence[NDArray[np.uint8]]) -> NDArray
     network = torch.export.load(path).module()
     with torch.no_grad():
         return np.concatenate([network(_stacked(batch)).numpy() for batch in batched(pixels, BATCH)])
+
+
+class OnPhone(nn.Module):
+    """The same for one picture with its colours last, (1, S, S, 3) float32 bytes, as phones hand them over."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        super().__init__()
+        self.answering = Answering(predictor)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The probabilities (1, C)."""
+        return self.answering(pixels.permute(0, 3, 1, 2))  # type: ignore[no-any-return]
+
+
+def save_lite(predictor: Predictor, path: Path) -> None:
+    """The network for LiteRT, once called TensorFlow Lite. Needs litert-torch. Raises OSError."""
+    import litert_torch
+
+    network, side = _apart(OnPhone(predictor)), predictor.preprocess.crop
+    with contextlib.redirect_stdout(sys.stderr):  # it tells its steps, and our stdout may be json
+        litert_torch.convert(network, (torch.zeros(1, side, side, 3),)).export(str(path))
+
+
+def said_by_lite(path: Path, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """The probabilities (N, C) of N pictures (S, S, 3) by what `save_lite` wrote."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    given, answer = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    rows = []
+    for picture in pixels:
+        interpreter.set_tensor(given, picture[None].astype(np.float32))
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(answer)[0].copy())
+    return np.stack(rows)
 
 
 def _stacked(batch: Sequence[NDArray[np.uint8]]) -> Tensor:
