@@ -43,9 +43,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
     )
     data = tiles(place / "photos")
-    for _ in train(TrainConfig(data=str(data), fit="pad"), name="places", settings=settings):
+    for _ in train(TrainConfig(data=str(data), fit="pad"), name="secret-token", settings=settings):
         pass
-    run, events = Run(settings.runs / "places"), []
+    run, events = Run(settings.runs / "secret-token"), []
     told = watched(export(run.best, settings, Destinations(zip=place / "places.zip")), events.append)
     with zipfile.ZipFile(place / "places.zip") as archive:
         archive.extractall(place / "bundle")

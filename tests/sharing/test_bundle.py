@@ -213,3 +213,14 @@ def test_any_class_name_is_text(exported: Exported, tmp_path: Path) -> None:
     _, (said,), _ = ask(tmp_path / "odd", photo)
     assert set(said["probabilities"]) == set(names)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["odd", "odd.zip", "runs"]
+
+
+def test_no_photo_is_named_in_it(exported: Exported) -> None:
+    """Strangers get it; the photos' names and the folder they lay in are nobody's business."""
+    photos = exported.settings.runs.parent / "photos"
+    names = {path.stem for path in photos.rglob("*.jpg")}
+    for path in exported.folder.iterdir():
+        content = path.read_bytes()
+        assert str(photos).encode() not in content, path.name
+        assert exported.run.name.encode() not in content, path.name
+        assert not [name for name in names if f"{name}.jpg".encode() in content], path.name

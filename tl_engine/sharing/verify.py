@@ -56,8 +56,8 @@ class Agreement:
         return f"{same}, largest difference {self.largest_difference:.0e}"
 
     def told(self) -> dict[str, Any]:
-        """Json-ready, without what is not known."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Json-ready, without what is not known, and without the photo's name: it goes to strangers."""
+        return {name: value for name, value in asdict(self).items() if value is not None and name != "first"}
 
 
 def photos_of(run: Run, place: Path) -> tuple[list[Path], str]:
