@@ -12,7 +12,8 @@ from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
 from tl_engine.commands.printing import FAILED, FINISHED, Beside
 from tl_engine.commands.understand import settings_of
-from tl_engine.hub.push import BrokenOffError, push
+from tl_engine.hub.commit import BrokenOffError
+from tl_engine.hub.push import push
 from tl_engine.runs.find import classifier_folder
 from tl_engine.runs.run import BEST, Run
 
