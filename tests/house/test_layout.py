@@ -18,6 +18,7 @@ FLOORS = {
     "tl_engine.photos": 2,
     "tl_engine.backbones": 2,
     "tl_engine.zips": 2,
+    "tl_engine.checkout": 2,
     "tl_engine.data": 3,
     "tl_engine.runs": 4,
     "tl_engine.sources": 4,

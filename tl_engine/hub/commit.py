@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NEEDED = "set HF_TOKEN to one that may write, or log in with `hf auth login`"
 MODEL, SPACE = "model", "space"
 REFUSED = (401, 403)
+OR_HARDWARE = ", or a --hardware that its account may use"
 Files = Mapping[str, Path | bytes]  # name in the repository -> content
 
 
@@ -75,10 +76,11 @@ class Delivery:
                 ) from None
             if status in REFUSED:
                 raise HubError(
-                    f"This token may not make {self.repo}, so {self.nothing}: choose a name of your own, or a token "
-                    "that may write."
+                    f"This token may not make {self.repo}, so {self.nothing}: choose a name of your own, a token that "
+                    f"may write{OR_HARDWARE if self.kind == SPACE else ''}."
                 ) from None
-            raise self.refused("could not be made", error, "try again later") from None
+            remedy = "name another --hardware, or look at its billing" if status == 402 else "try again later"
+            raise self.refused("could not be made", error, remedy) from None
         return True
 
     def commit(self, files: Files, message: str, *, made: bool, stale: Callable[[str], bool]) -> str:
