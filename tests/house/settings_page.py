@@ -25,6 +25,7 @@ VARIABLES = {
     "TL_UPLOADS": "Folder for what visitors bring; default weights/uploads.",
     "TL_PORT": "The page's port, as `--port`.",
     "TL_ORT_WEB": "A folder or address with the two files of onnxruntime-web, for pages that need no server.",
+    "TL_JOB": "Set by the program itself: the repository that a job takes its files from and sends its result to.",
     "TL_ASKED_AT": "Set by the program itself: when a waiting process got its work, seconds since 1970.",
     "GRADIO_SERVER_PORT": "The page's port where neither `--port` nor `TL_PORT` names one.",
     "GRADIO_SERVER_NAME": "The address that a Space listens on, where `--host` names none.",

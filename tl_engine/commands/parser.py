@@ -69,6 +69,9 @@ def _train(command: Callable[..., Parser]) -> Parser:
     train.add_argument("--preset", metavar="P", help=f"Settings of a text people know: {', '.join(PRESETS)}.")
     train.add_argument("--config", metavar="FILE", help="A json file with these options; flags win over it.")
     train.add_argument("--name", help="The run's name; its folder is RUNS/NAME.")
+    train.add_argument("--on", metavar="WHERE", help="hf-jobs: on a machine of Hugging Face's, which costs.")
+    train.add_argument("--flavor", metavar="F", help="Which machine there; by default t4-small.")
+    train.add_argument("--timeout", metavar="T", help="The longest that it may take there; by default 2h.")
     return train
 
 

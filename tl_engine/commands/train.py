@@ -38,6 +38,7 @@ from tl_engine.sources.samples import SAMPLES
 EXIT_CODES = {"finished": FINISHED, "failed": FAILED, "stopped": INTERRUPTED}
 FOLDERS = ("runs", "data_dir", "weights_dir", "cache_dir")
 RUN_FACTS = ("workspace", "title", "created")  # in a run's config.json, no settings of a training
+JOBS, FLAVOR, TIMEOUT = "hf-jobs", "t4-small", "2h"
 NO_OPTIONS = ("function", "json", "config")
 
 
@@ -46,6 +47,7 @@ def train_command(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     settings = Settings.make(**{folder: options.get(folder) for folder in FOLDERS})
     name, preset = options.pop("name", None), options.pop("preset", None)
+    elsewhere = _elsewhere(options)
     config = TrainConfig.from_options({k: v for k, v in options.items() if k not in FOLDERS}, preset)
     if config.data not in SAMPLES and not config.data.startswith(
         PREFIX
@@ -55,7 +57,50 @@ def train_command(arguments: argparse.Namespace) -> int:
     check_name(name)
     printer: Printer = JsonLines() if arguments.json else ReadableLog()
     with contextlib.closing(printer):  # a bar would stand before the refusal
+        if elsewhere:
+            return _trained_elsewhere(config, settings, name, printer, elsewhere)
         return _checked_and_trained(config, settings, name, printer, arguments.config)
+
+
+def _elsewhere(options: dict[str, Any]) -> tuple[str, str] | None:
+    """The flavor and the longest duration of a job, taken out of the options; None: it trains here."""
+    on, flavor, timeout = (options.pop(name, None) for name in ("on", "flavor", "timeout"))
+    if on is None:
+        if flavor or timeout:
+            raise ConfigError(f"--flavor and --timeout are of a job: say --on {JOBS} too, or leave them out.")
+        return None
+    if on != JOBS:
+        raise ConfigError(f"on must be {JOBS}, got {str(on)[:40]!r}: leave it out to train here.")
+    return str(flavor or FLAVOR), str(timeout or TIMEOUT)
+
+
+def _trained_elsewhere(
+    config: TrainConfig, settings: Settings, name: str, printer: Printer, elsewhere: tuple[str, str]
+) -> int:
+    """The same training as a job of Hugging Face's; the run is here, as any other. Raises EngineError before that."""
+    from huggingface_hub import get_token
+
+    from tl_engine.jobs.luggage import own_photos
+    from tl_engine.jobs.machines import machines, train_there
+
+    if (settings.runs / name).exists():
+        raise ConfigError(f"A run named {name!r} is already there: choose another --name or --runs.")
+    there = machines(*elsewhere, get_token())
+    photos = own_photos(config, settings, telling(f"getting {config.data}", Teller(printer)))
+    run = _new_run(config, settings, name)
+    _stopping(run)
+    tell, state = Teller(printer, run), "failed"
+    for event in train_there(there, config, photos, run, settings, run.stop_asked):
+        state = event.state if isinstance(event, RunEnded) else state
+        tell(event)
+    queue.advance(settings)
+    return EXIT_CODES[state]
+
+
+def _stopping(run: Run) -> None:
+    """Whatever would end this process only asks the run to end."""
+    signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
+    signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
 
 
 def _checked_and_trained(
@@ -70,8 +115,7 @@ def _checked_and_trained(
         if queued is None:
             raise
         return _failed(queued, str(error), tell)
-    signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
-    signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
+    _stopping(run)
     return _train(config, data, run, settings, Teller(printer, run))
 
 

@@ -35,13 +35,16 @@ class Delivery:
     @classmethod
     def checked(cls, repo: str, token: str | None, kind: str = MODEL, done: str = "pushed") -> "Delivery":
         """Once the name can be one, the hub is reached, and it knows whose token that is. Raises HubError."""
-        checked_repo(repo)
+        return cls.known(checked_repo(repo), token, kind, done)[0]
+
+    @classmethod
+    def known(cls, what: str, token: str | None, kind: str = MODEL, done: str = "pushed") -> tuple["Delivery", str]:
+        """The same where its name is still to be found, with the name of whose token it is. Raises HubError."""
         if not token:
             raise HubError(f"There is no token for the hub, so nothing was {done}: {NEEDED}.")
-        delivery = cls(hub_api(token), repo, token, kind, done)
-        check_reachable(f"{repo} was not {done}")
-        delivery.user()
-        return delivery
+        delivery = cls(hub_api(token), what, token, kind, done)
+        check_reachable(f"{what} was not {done}")
+        return delivery, delivery.user()
 
     @property
     def nothing(self) -> str:

@@ -20,6 +20,7 @@ TORCHRUN = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCA
             "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT")  # fmt: skip
 OF_ONE_RUN = frozenset((ASKED_AT, *TORCHRUN))
 PATIENCE = (2.0, 0.7, 2.0)  # seconds given to the stop flag, to SIGTERM, to SIGKILL
+PATIENCE_WITH_JOBS = (45.0, 5.0, 2.0)  # of a run that has to end a job elsewhere first, which else would go on costing
 
 
 LEAST_FREE = 2_000_000_000  # bytes of memory; a spare needs 0.4 GB for itself

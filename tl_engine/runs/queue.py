@@ -22,8 +22,8 @@ from tl_engine.base.events import Event, RunEnded
 from tl_engine.base.settings import Settings
 from tl_engine.runs import open_runs
 from tl_engine.runs.config import TrainConfig, to_dict
-from tl_engine.runs.process import ERRORS, PATIENCE, Spare, child_environment, gpus
-from tl_engine.runs.run import CONFIG, EVENTS, OPEN_STATES, Run, check_name
+from tl_engine.runs.process import ERRORS, PATIENCE, PATIENCE_WITH_JOBS, Spare, child_environment, gpus
+from tl_engine.runs.run import CONFIG, EVENTS, JOB, OPEN_STATES, Run, check_name
 from tl_engine.runs.saved_classifier import read_figures
 
 LOG = logging.getLogger("tl_engine")
@@ -174,20 +174,23 @@ def follow(run: Run, poll: float = 0.2) -> Iterator[Event]:
 
 
 def stop(run: Run, settings: Settings, spare: Spare | None = None) -> None:
-    """Ask a run to end, then make it: flag, SIGTERM, SIGKILL, within five seconds. What it saved stays."""
+    """Ask a run to end, then make it: flag, SIGTERM, SIGKILL, within five seconds. What it saved stays.
+
+    One that trains on a machine elsewhere is given longer, to end what is there.
+    """
     if run.state() not in OPEN_STATES:
         return
     run.ask_to_stop()
     process = run.process()
     if process:
-        _end(process)
+        _end(process, PATIENCE_WITH_JOBS if (run.folder / JOB).is_file() else PATIENCE)
         if not run.ended():
             run.log(_stopped_by_force(run))
     advance(settings, spare)
 
 
-def _end(process: psutil.Process) -> None:
-    for patience, push in zip(PATIENCE, (lambda: None, process.terminate, process.kill), strict=True):
+def _end(process: psutil.Process, patiences: tuple[float, ...]) -> None:
+    for patience, push in zip(patiences, (lambda: None, process.terminate, process.kill), strict=True):
         try:
             push()
             process.wait(patience)

@@ -25,6 +25,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 KNOWN = 20_000  # runs whose facts are remembered, a kilobyte each
 CONFIG, EVENTS, PROCESS, STOP = "config.json", "events.jsonl", "process.json", "stop"
+JOB = "job.json"  # of a run that trains elsewhere, until it has ended: where that is
 BEST, MANIFEST, REPORT = "best", "manifest.json", "report"
 
 
