@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -282,3 +283,29 @@ def test_lines_that_are_no_events_or_odd_ones_are_left_out(jobs: Jobs, here: Set
     jobs.script = "\n".join(f"echo '{line}'" for line in [*odd, '{"kind": "note", "message": "at /root/x/y"}'])
     _, told = trained(TrainConfig(data="digits"), here)
     assert [event.message for event in told if isinstance(event, Note)][2:] == ["at y"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["keyboard", "command"])
+def test_ending_the_command_ends_the_job(jobs: Jobs, hub: Hub, here: Settings, how: str) -> None:
+    jobs.script = "sleep 100"
+    command = [sys.executable, "-m", "tl_engine", "train", "--data", "digits", "--name", "far", "--on", "hf-jobs",
+               "--flavor", "cpu-basic", "--runs", str(here.runs), "--cache-dir", str(here.cache)]  # fmt: skip
+    process = subprocess.Popen(command, env=os.environ | {"HF_TOKEN": TOKEN}, stdout=subprocess.PIPE, text=True)
+    try:
+        until = time.monotonic() + 60
+        while not jobs.jobs and time.monotonic() < until:
+            time.sleep(0.1)
+        run = Run(here.runs / "far")
+        if how == "keyboard":
+            process.send_signal(signal.SIGINT)
+        else:
+            queue.stop(run, here)
+        output = process.communicate(timeout=30)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "stopped on request" in output
+    assert [job.state() for job in jobs.jobs.values()] == ["CANCELED"]
+    assert hub.repos == {}
+    assert run.state() == "stopped"
