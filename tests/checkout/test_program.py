@@ -115,7 +115,7 @@ def test_all_that_the_program_imports_is_required() -> None:
 @pytest.mark.parametrize("hardware", [ZERO_GPU, "t4-small"])
 def test_pip_finds_all_of_it_for_that_python(hardware: str, tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text(requirements(hardware, sign_in=True))
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "-q", "--only-binary", ":all:", "--python-version",
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--only-binary", ":all:", "--python-version",
                "3.12", "--target", str(tmp_path / "x"), "-r", str(tmp_path / "requirements.txt")]  # fmt: skip
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)

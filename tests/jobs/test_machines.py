@@ -304,7 +304,7 @@ def test_ending_the_command_ends_the_job(jobs: Jobs, hub: Hub, here: Settings, h
         output = process.communicate(timeout=30)[0]
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 130 or how == "command"  # there psutil waited for it
     assert "stopped on request" in output
     assert [job.state() for job in jobs.jobs.values()] == ["CANCELED"]
     assert hub.repos == {}
