@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -35,7 +36,7 @@ def on_space() -> bool:
 def writable(settings: Settings) -> Settings:
     """The settings with a temporary folder in place of each that cannot be written; trainings are told the same."""
     place: Path | None = None
-    moved = {}
+    moved: dict[str, Any] = {}
     for name, variable in VARIABLES.items():
         if not _may_write(getattr(settings, name)):
             place = place or Path(tempfile.mkdtemp(prefix=PREFIX))

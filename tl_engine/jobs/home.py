@@ -78,7 +78,7 @@ def fetch_home(delivery: Delivery, run: Run, config: TrainConfig, photos: Photos
         most = MOST_BYTES[name] or settings.limits.classifier_bytes
         if not isinstance(file.size, int) or not 0 < file.size <= most:
             raise _unfit(delivery, f"{name} has no size of up to {size_words(most)}")
-    check_room(run.folder, 2 * sum(file.size for file in wanted.values()), settings.limits)
+    check_room(run.folder, 2 * sum(file.size or 0 for file in wanted.values()), settings.limits)
     with temporary(run.folder) as place:
         folder = Path(place)
         for name, file in wanted.items():
