@@ -1,5 +1,6 @@
 """A Space is this program in one commit, as its hardware needs it; nothing of the host's; each failure a sentence."""
 
+import errno
 import json
 import os
 import subprocess
@@ -17,9 +18,11 @@ from tl_engine.base.errors import EngineError, HubError
 from tl_engine.base.settings import PROJECT, Settings
 from tl_engine.checkout.program import program_files
 from tl_engine.classifiers.predictor import Predictor
+from tl_engine.hub import files as files_of_hub
 from tl_engine.hub.commit import BrokenOffError
 from tl_engine.hub.space import STORED, Deployed, Wanted, deploy, planned
 from tl_engine.runs.find import opens_with, shipped
+from tl_engine.runs.run import Run
 from tl_engine.runs.titles import rename
 
 NAME = "tester/bees"
@@ -127,6 +130,21 @@ def test_a_run_goes_along_as_a_classifier_that_the_space_opens_with(trained: Tra
         assert second.probabilities == pytest.approx(first.probabilities, abs=1e-5)
         assert second.verdict == first.verdict
         assert {n.file for n in second.nearest} == {""}
+
+
+def test_of_a_classifier_that_ships_only_its_name_goes_along(settings: Settings) -> None:
+    files = planned(NAME, Wanted(model=Run(settings.demo / "ants-or-bees")), settings).files
+    assert files["weights/demo/opens-with.txt"] == len("ants-or-bees\n")
+    assert set(files) == {*program_files(), "README.md", "requirements.txt", "weights/demo/opens-with.txt"}
+
+
+def test_without_room_nothing_is_made(trained: Trained, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files_of_hub, "write_files", full)
+    assert "the disk is full" in refusal(trained.settings, Wanted(model=trained.run))
+    assert hub.repos == {}
 
 
 def test_a_title_that_somebody_gave_names_it(trained: Trained, tmp_path: Path) -> None:

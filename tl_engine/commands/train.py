@@ -85,6 +85,7 @@ def _trained_elsewhere(
 
     if (settings.runs / name).exists():
         raise ConfigError(f"A run named {name!r} is already there: choose another --name or --runs.")
+    _known_architecture(config)
     there = machines(*elsewhere, get_token())
     photos = own_photos(config, settings, telling(f"getting {config.data}", Teller(printer)))
     run = _new_run(config, settings, name)
@@ -155,14 +156,20 @@ def _queued_run(config_file: str | None, settings: Settings, name: str) -> Run |
 
 def _checked_data(config: TrainConfig, settings: Settings, tell: Teller) -> ImageFolder:
     """The data. Whatever is wrong with data or weights is said now, before anything is made."""
+    architecture = _known_architecture(config)
+    if config.strategy != "from-scratch":
+        _check_weights(architecture, settings)
+    return load_data(config.data, settings, telling(f"getting {config.data}", tell), config.reading)
+
+
+def _known_architecture(config: TrainConfig) -> Architecture:
+    """Its row, once timm knows it too where it is timm's. Raises ConfigError."""
     architecture = get_architecture(config.architecture)
     if architecture.library == "timm" and architecture.package is None:
         from tl_engine.backbones.weights import check_timm_name
 
         check_timm_name(architecture)
-    if config.strategy != "from-scratch":
-        _check_weights(architecture, settings)
-    return load_data(config.data, settings, telling(f"getting {config.data}", tell), config.reading)
+    return architecture
 
 
 def _check_weights(architecture: Architecture, settings: Settings) -> None:

@@ -63,12 +63,14 @@ def shipped_files(run: Run, repo: str, place: Path, settings: Settings) -> dict[
 
     Raises as `write_files`.
     """
+    if run.name in shipped(settings) and run.folder == settings.demo / run.name:
+        return {f"{DEMO}/{OPENS_WITH}": f"{run.name}\n".encode()}
     write_files(run, repo, place, settings, None)
     card = model_card(run).split(USAGE)[0].rstrip() + "\n"
     name = _shipped_name(run, settings)
     kept = {file: place / file for file in (TENSORS, META, REFERENCE) if (place / file).is_file()}
     return {f"{DEMO}/{name}/{file}": path for file, path in kept.items()} | {
-        f"{DEMO}/{name}/card.md": card.encode(),
+        f"{DEMO}/{name}/{CARD.replace('README', 'card')}": card.encode(),
         f"{DEMO}/{OPENS_WITH}": f"{name}\n".encode(),
     }
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from tl_engine.backbones.architectures import get_architecture
 from tl_engine.base.download import hub_endpoint
-from tl_engine.base.errors import HubError
-from tl_engine.base.files import make_parent, temporary
+from tl_engine.base.errors import EngineError, HubError
+from tl_engine.base.files import is_disk_full, make_parent, temporary
 from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import VERSION, Settings
 from tl_engine.checkout.program import program_files
@@ -148,7 +148,11 @@ def _prepared(repo: str, wanted: Wanted, settings: Settings) -> Iterator[Files]:
         if wanted.model is not None:
             try:
                 files |= shipped_files(wanted.model, repo, Path(place), settings)
-            except OSError as error:
+            except EngineError:
+                raise
+            except Exception as error:  # OSError and what safetensors, written in Rust, makes of a full disk
+                if not isinstance(error, OSError) and not is_disk_full(error):
+                    raise
                 raise HubError(
                     f"The files of {repo} could not be made ({reason_of(error)}), nothing was {DEPLOYED}: make room."
                 ) from None

@@ -197,7 +197,7 @@ def _home(
         why = visible(without_paths(message or job.last).replace(there.delivery.token, "..."))[:160].rstrip(" .")
         raise HubError(f"The job ended before its training did ({stage.lower()}{f', {why}' if why else ''}).")
     if job.ended.state == "failed":
-        raise HubError(without_paths(str(job.ended.reason)))
+        raise HubError(without_paths(str(job.ended.reason)).replace(there.delivery.token, "..."))
     yield Note(message="the job is over: what it learnt comes home")
     job.kept = True
     if not fetch_home(there.delivery, run, config, photos, settings):
