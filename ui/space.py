@@ -75,4 +75,5 @@ def lay_out(settings: Settings) -> None:
         LOG.warning("%s", told)
         gr.HTML(f'<p class="tl-problem" role="note">{text(told, 300)}</p>', elem_id="space-warning", padding=False)
     if may_sign_in():
-        gr.LoginButton(size="sm", elem_id="sign-in")
+        with gr.Row(elem_classes="tl-buttons"):
+            gr.LoginButton(size="sm", elem_id="sign-in", scale=0, min_width=230)
