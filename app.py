@@ -29,6 +29,7 @@ from ui.address import FIRST, LAST, check_address, wanted_port
 from ui.http_refusals import HANDLERS
 from ui.looks import CSS, THEME
 from ui.page import build_page
+from ui.space import on_space, writable
 
 if TYPE_CHECKING:
     import gradio as gr  # when this runs, ui has to come first
@@ -61,7 +62,9 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     """Folders from switches and environment; a page for strangers gets the smaller limits."""
     folders = {name: getattr(arguments, name) for name in ("runs", "data_dir", "weights_dir", "cache_dir")}
     settings = Settings.make(**folders)
-    public = arguments.share or arguments.lan or "SPACE_ID" in os.environ
+    if on_space():
+        settings = writable(settings)
+    public = arguments.share or arguments.lan or on_space()
     return dataclasses.replace(settings, limits=SHARED) if public else settings
 
 
@@ -80,7 +83,7 @@ def access(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def address(arguments: argparse.Namespace) -> str | None:
     """Where to listen; a Space tells Gradio itself."""
-    if arguments.host or "SPACE_ID" in os.environ:
+    if arguments.host or on_space():
         host: str | None = arguments.host
         return host
     return "0.0.0.0" if arguments.lan else "127.0.0.1"

@@ -1,4 +1,4 @@
-"""A hub on this machine for models: the routes that huggingface_hub 2 pushes to, lists and fetches from.
+"""A hub on this machine for models and Spaces: the routes that huggingface_hub 2 pushes to, lists and fetches from.
 
 It knows whose token that is, what is private, and revisions; it can refuse, and break at any stage of a push.
 """
@@ -17,12 +17,15 @@ from typing import Any
 
 TOKEN, READER = "hf_of_the_tester", "hf_that_only_reads"
 USER = "tester"
-LFS = (".safetensors",)
+LFS = (".safetensors", ".zip", ".npz")
 API = re.compile(
-    r"/api/models/(?P<repo>[^/]+/[^/]+)(?:/(?P<verb>revision|tree|preupload|commit|paths-info)/(?P<rev>[^/]+).*)?"
+    r"/api/(?P<kind>models|spaces|datasets)/(?P<repo>[^/]+/[^/]+)(?:/(?P<verb>revision|tree|preupload|commit|paths-info)/(?P<rev>[^/]+).*)?"
 )
+SETTING = re.compile(r"/api/spaces/(?P<repo>[^/]+/[^/]+)/(?P<what>variables|volumes|hardware|runtime)")
+BUCKET = re.compile(r"/api/buckets/(?P<name>[^/]+/[^/]+)")
+PREFIX = {"models": "", "spaces": "spaces/", "datasets": "datasets/"}  # of a repository's name here, as in addresses
 FILE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<rev>[^/]+)/(?P<path>.*)")
-BATCH = re.compile(r"/(?P<repo>[^/]+/[^/]+)\.git/info/lfs/objects/batch")
+BATCH = re.compile(r"/(?P<repo>(?:spaces/|datasets/)?[^/]+/[^/]+)\.git/info/lfs/objects/batch")
 
 
 @dataclass
@@ -41,6 +44,7 @@ class Repo:
 
     private: bool = False
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)  # of a Space: what it was made with, and what was set later
 
     @property
     def head(self) -> str:
@@ -67,7 +71,9 @@ class Hub:
     repos: dict[str, Repo] = field(default_factory=dict)
     stored: dict[str, bytes] = field(default_factory=dict)  # large files by their hash
     asked: list[str] = field(default_factory=list)
-    breaks: set[str] = field(default_factory=set)  # lfs, commit, cut, delete, create
+    buckets: list[str] = field(default_factory=list)
+    jobs: Any = None  # what runs jobs, see tests/hub_jobs.py
+    breaks: set[str] = field(default_factory=set)  # lfs, commit, cut, delete, create, pay, bucket, setting
     sizes: dict[str, int] = field(default_factory=dict)  # lies: file -> the size that is told
 
     def put(self, name: str, files: dict[str, bytes], *, private: bool = False) -> str:
@@ -86,12 +92,19 @@ class Hub:
             return Answer(200, {"errors": [], "warnings": []})
         if path.startswith("/_lfs/"):
             return self._store(path.rpartition("/")[2], body)
+        if self.jobs and path.startswith("/api/jobs/"):
+            told: Answer = self.jobs.answer(method, path, body, token)
+            return told
+        if found := SETTING.fullmatch(path):
+            return self._setting(found["repo"], found["what"], body, token)
+        if found := BUCKET.fullmatch(path):
+            return self._bucket(method, found["name"], token)
         if found := BATCH.fullmatch(path):
             return self._batch(json.loads(body))
         if found := FILE.fullmatch(path):
             return self._file(found["repo"], found["rev"], found["path"], token)
         if found := API.fullmatch(path):
-            return self._api(found["repo"], found["verb"], found["rev"] or "main", body, token)
+            return self._api(PREFIX[found["kind"]] + found["repo"], found["verb"], found["rev"] or "main", body, token)
         return Answer(404, {"error": f"{method} {path}"})
 
     def _whoami(self, token: str) -> Answer:
@@ -104,6 +117,9 @@ class Hub:
         verb = path.rpartition("/")[2]
         if token != TOKEN or not name.startswith(f"{USER}/") or verb in self.breaks:
             return Answer(403, {"error": "You don't have the rights"})
+        if verb == "create" and "pay" in self.breaks:
+            return Answer(402, {"error": "Payment required"})
+        name = PREFIX[f"{asked.get('type') or 'model'}s"] + name
         if verb == "delete":
             self.repos.pop(name, None)
             return Answer()
@@ -111,7 +127,34 @@ class Hub:
             return Answer(409, {"error": "You already created this model repo", "url": f"{self.url}/{name}"})
         self.repos[name] = Repo(asked.get("visibility") == "private" or bool(asked.get("private")))
         self.repos[name].add({})
+        self.repos[name].made = {k: asked[k] for k in ("sdk", "hardware", "volumes", "variables") if k in asked}
         return Answer(200, {"url": f"{self.url}/{name}", "name": name, "id": "1"})
+
+    def _setting(self, name: str, what: str, body: bytes, token: str) -> Answer:
+        repo = self.repos.get(f"spaces/{name}")
+        if repo is None or token != TOKEN:
+            return Answer(404, {"error": "Repository not found"}, "RepoNotFound")
+        if what == "runtime":
+            return Answer(200, {"stage": "RUNNING", "hardware": {"current": repo.made.get("hardware")}})
+        if "setting" in self.breaks:
+            return Answer(400, {"error": "not now"})
+        asked = json.loads(body)
+        if what == "variables":
+            repo.made.setdefault("variables", []).append(asked)
+            return Answer(200, {})
+        repo.made[what] = asked["flavor"] if what == "hardware" else asked["volumes"]
+        return Answer(200, {"stage": "BUILDING", "hardware": {"requested": repo.made.get("hardware")}})
+
+    def _bucket(self, method: str, name: str, token: str) -> Answer:
+        if token != TOKEN or "bucket" in self.breaks:
+            return Answer(403, {"error": "You don't have the rights"})
+        if method == "DELETE":
+            self.buckets.remove(name)
+            return Answer()
+        if name in self.buckets:
+            return Answer(409, {"error": "there already"})
+        self.buckets.append(name)
+        return Answer(200, {"url": f"{self.url}/buckets/{name}"})
 
     def _store(self, oid: str, body: bytes) -> Answer:
         if "lfs" in self.breaks:
@@ -208,6 +251,9 @@ def serving_models() -> Iterator[Hub]:
             told = hub.answer(
                 self.command, path, body, (self.headers.get("Authorization") or "").removeprefix("Bearer ")
             )
+            if isinstance(told.body, Iterator):
+                self._stream(told.body)
+                return
             content = told.body if isinstance(told.body, bytes) else json.dumps(told.body).encode()
             self.send_response(told.status)
             if told.code:
@@ -221,7 +267,17 @@ def serving_models() -> Iterator[Hub]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
+        do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815
+
+        def _stream(self, lines: Iterator[bytes]) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            for line in lines:
+                self.wfile.write(line)
+                self.wfile.flush()
+            self.close_connection = True
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") != "chunked":

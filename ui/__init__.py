@@ -1,6 +1,7 @@
 """Everything that knows Gradio. What Gradio reads from the environment when it is imported is set here, before that."""
 
 import os
+import tempfile
 
 from tl_engine.base.written import written_path
 from tl_engine.workspaces.scratch import VARIABLE, own_folder
@@ -11,3 +12,5 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ[VARIABLE] = str(written_path(os.environ.get(VARIABLE) or str(own_folder())))
 if named := os.environ.pop("GRADIO_SERVER_PORT", None):  # Gradio would slide to the next port, or end in a traceback
     os.environ.setdefault(PORT, named)
+if "SPACE_ID" in os.environ and not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 - raises nothing; what libraries keep below a home folder
+    os.environ.setdefault("XDG_CACHE_HOME", tempfile.mkdtemp(prefix="tl-space-"))

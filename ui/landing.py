@@ -5,7 +5,7 @@ from typing import Any
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
-from tl_engine.runs.find import IMAGENET, classifier_of
+from tl_engine.runs.find import IMAGENET, classifier_of, opens_with
 from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.workspaces.workspace import Workspace, open_run
 from ui.predict.classifiers import choices
@@ -44,7 +44,8 @@ def landing(visitor: Workspace, kept: Any, asked: str | None) -> Landing:
     if run is not None:
         return _with_run(visitor, run, data, _word(known, "classifier"), refusal)
     classifier = _usable(visitor, _word(known, "classifier"))
-    return Landing("photos", data, "", classifier, refusal)
+    begins = not known and classifier != IMAGENET  # a page that was made to show a classifier
+    return Landing("predict" if begins else "photos", data, "", classifier, refusal)
 
 
 def _with_run(visitor: Workspace, run: Run, data: str, wanted: str, refusal: str = "") -> Landing:
@@ -66,8 +67,8 @@ def _current_run(visitor: Workspace, name: str) -> Run | None:
 
 
 def _usable(visitor: Workspace, name: str) -> str:
-    """The classifier, if the visitor may use it, else the one that knows everyday things."""
-    return name if name in [value for _, value in choices(visitor, name)] else IMAGENET
+    """The classifier, if the visitor may use it, else the one that this page begins with."""
+    return name if name in [value for _, value in choices(visitor, name)] else opens_with(visitor.settings)
 
 
 def _word(known: dict[str, Any], key: str) -> str:

@@ -10,6 +10,7 @@ from tl_engine.runs.process import Spare
 from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
+from ui import space
 from ui.current import CurrentLine
 from ui.endpoints import add_endpoints
 from ui.landing import landing, remembered
@@ -46,6 +47,7 @@ class Page:
             gr.Markdown(f"# {TITLE}", elem_id="intro")
             self.workspace = gr.BrowserState("", storage_key=WORKSPACE_KEY, secret=SECRET)
             self.kept = gr.BrowserState({}, storage_key=CURRENT_KEY, secret=SECRET)  # data, run and classifier
+            space.lay_out(settings)
             self.current = CurrentLine(settings, self.workspace)
             with gr.Tabs(elem_id="tabs") as self.tabs:
                 self.photos = PhotosTab(settings, self.workspace)
@@ -60,6 +62,7 @@ class Page:
         data, run, classifier = self.photos.choice, self.train.run, self.predict.classifier
         self.photos.connect(self.train.form)
         self.train.connect(self.tabs, data, classifier)
+        self.train.taken.push.connect(run, self.blocks)
         self.train.wire_start(self.photos.go, self.photos.said)
         self.train.wire_start(self.photos.doors.example, self.photos.said, example=True)
         self.predict.connect(self.tabs)

@@ -123,6 +123,7 @@ BY_TYPE = {
     "cache/reports: duplicates": fields(findings.Duplicates),
     "cache/hub/USER--NAME/known.json": fields(classifiers.Known),  # by revision
     ".hub.json": ["names"],
+    "job.json": ["repository", "job"],
 }  # what takes a network to write
 
 

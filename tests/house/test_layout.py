@@ -18,6 +18,7 @@ FLOORS = {
     "tl_engine.photos": 2,
     "tl_engine.backbones": 2,
     "tl_engine.zips": 2,
+    "tl_engine.checkout": 2,
     "tl_engine.data": 3,
     "tl_engine.runs": 4,
     "tl_engine.sources": 4,
@@ -30,6 +31,7 @@ FLOORS = {
     "tl_engine.lab": 8,
     "tl_engine.hub": 8,
     "tl_engine.sharing": 9,
+    "tl_engine.jobs": 9,
     "tl_engine.workspaces": 10,
     "tl_engine.commands": 11,
     "tl_engine": 12,  # __init__, api and __main__: what a notebook and a terminal name

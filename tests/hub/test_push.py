@@ -20,8 +20,9 @@ from tl_engine.base.errors import EngineError, HubError
 from tl_engine.classifiers.predictor import Predictor
 from tl_engine.classifiers.reference import Reference
 from tl_engine.hub import push as pushing
+from tl_engine.hub.commit import BrokenOffError
 from tl_engine.hub.files import OURS, write_files
-from tl_engine.hub.push import BrokenOffError, Pushed, push
+from tl_engine.hub.push import Pushed, push
 from tl_engine.runs.meta import META
 from tl_engine.runs.run import Run
 

@@ -20,7 +20,7 @@ from tl_engine.base.errors import RunError
 from tl_engine.base.events import Progress
 from tl_engine.base.progress import watched
 from tl_engine.classifiers.predictor import Predictor
-from tl_engine.sharing import bundle as bundles
+from tl_engine.sharing import export as exports
 from tl_engine.sharing import graph as graphs
 from tl_engine.sharing import verify
 from tl_engine.sharing.export import Destinations, export
@@ -168,7 +168,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(bundles.zipfile, "ZipFile", full)
+    monkeypatch.setattr(exports.zipfile, "ZipFile", full)
     with pytest.raises(RunError, match="the disk is full"):
         watched(export(exported.run.best, exported.settings, Destinations(zip=tmp_path / "out.zip")), id)
     assert list(tmp_path.iterdir()) == []

@@ -89,7 +89,7 @@ class Settings:
         weights_dir: str | None = None,
         cache_dir: str | None = None,
     ) -> Self:
-        """Settings from flags, else from TL_RUNS, TL_DATA_DIR, TL_WEIGHTS_DIR, TL_CACHE_DIR, else the project's own.
+        """Settings from flags, else from TL_RUNS and other TL_ variables, else the project's own.
 
         Raises ConfigError for what can be no path.
         """
@@ -100,6 +100,7 @@ class Settings:
             weights_dir=written_path(weights).resolve() if weights else None,
             cache=_folder(cache_dir, "TL_CACHE_DIR", CACHE),
             uploads=_folder(None, "TL_UPLOADS", PROJECT / "weights" / "uploads"),
+            backbones=_folder(None, "TL_BACKBONES", PROJECT / "weights" / "backbones"),
         )
 
     @property

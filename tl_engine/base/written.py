@@ -25,6 +25,22 @@ def written_path(text: str) -> Path:
         raise ConfigError(f"{text[:60]!r} names no folder or file here: write its whole path.") from None
 
 
+def written_options(text: str) -> dict[str, Any]:
+    """The option names and values in the json file that a person names. Raises ConfigError."""
+    path = written_path(text)
+    if path.is_dir():
+        raise ConfigError(f"The config file {text!r} is a folder: name the json file in it.")
+    if not path.exists():
+        raise ConfigError(f"The config file {text!r} is not there: check the path.")
+    try:
+        options = written_json(path)
+    except ValueError as error:
+        raise ConfigError(f"The config file {text!r} is not readable json: {error}.") from None
+    if not isinstance(options, dict):
+        raise ConfigError(f"The config file {text!r} must hold one json object with option names.")
+    return options
+
+
 def written_json(path: Path) -> Any:
     """The value in a json file, whichever of UTF-8, UTF-16 and UTF-32 an editor saved it as, with its mark or without.
 

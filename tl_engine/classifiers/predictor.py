@@ -96,7 +96,8 @@ class Predictor:
         preprocess, classes = Preprocess.from_dict(meta.preprocessing), meta.classes
         # A whole network may hold the backbone as it came: one that was merged with its head, to be shared.
         as_it_came = meta.learned.head_only or backbone_hash(model, architecture) == meta.backbone.hash
-        reference = Reference.load(Run(folder.parent).report)
+        # A run keeps it in its report, a classifier that ships beside its tensors.
+        reference = Reference.load(Run(folder.parent).report) or Reference.load(folder)
         frozen = None if as_it_came or reference is None else _frozen(architecture, meta, settings)
         if reference and (int(reference.labels.max()) >= len(classes) or not (as_it_came or frozen)):
             reference = None

@@ -11,7 +11,7 @@ from tl_engine.commands.lab import lab_command
 from tl_engine.commands.lists import architectures_command, runs_command, stop_command
 from tl_engine.commands.predict import predict_command
 from tl_engine.commands.printing import WRONG
-from tl_engine.commands.publish import push_command
+from tl_engine.commands.publish import deploy_command, push_command
 from tl_engine.commands.share import export_command
 from tl_engine.commands.train import resume_command, spare_command, train_command
 from tl_engine.commands.understand import compare_command, explain_command, report_command
@@ -33,7 +33,7 @@ def make_parser() -> Parser:
     """All commands and their options; values are checked in one place, TrainConfig."""
     text = (
         "The engine from a terminal: `python -m tl_engine train | resume | predict | report | explain | compare | "
-        "export | push | inspect | architectures | runs | stop`."
+        "export | push | deploy | inspect | architectures | runs | stop`."
     )
     parser = Parser(prog="python -m tl_engine", description=text, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -57,7 +57,7 @@ def make_parser() -> Parser:
     stop.add_argument("run", help="Its name, or its folder.")
     resume = command("resume", resume_command, "Go on with a run that did not finish.", *FOLDERS)
     resume.add_argument("run", help="Its name, or its folder.")
-    understanding = (*_understand(command), _export(command), _push(command))
+    understanding = (*_understand(command), _export(command), *_publish(command))
     spare = command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
     spare.set_defaults(parser=parser)
     for added in (train, resume, predict, listing, runs_list, *understanding, *_data_commands(command)):
@@ -72,6 +72,9 @@ def _train(command: Callable[..., Parser]) -> Parser:
     train.add_argument("--preset", metavar="P", help=f"Settings of a text people know: {', '.join(PRESETS)}.")
     train.add_argument("--config", metavar="FILE", help="A json file with these options; flags win over it.")
     train.add_argument("--name", help="The run's name; its folder is RUNS/NAME.")
+    train.add_argument("--on", metavar="WHERE", help="hf-jobs: on a machine of Hugging Face's, which costs.")
+    train.add_argument("--flavor", metavar="F", help="Which machine there; by default t4-small.")
+    train.add_argument("--timeout", metavar="T", help="The longest that it may take there; by default 2h.")
     return train
 
 
@@ -116,14 +119,24 @@ def _export(command: Callable[..., Parser]) -> Parser:
     return export
 
 
-def _push(command: Callable[..., Parser]) -> Parser:
+def _publish(command: Callable[..., Parser]) -> tuple[Parser, Parser]:
     push = command("push", push_command, "Put a classifier on the Hugging Face hub, private unless you say so.",
                    "runs", "weights-dir", "cache-dir")  # fmt: skip
     push.add_argument("run", help="Its name, or its folder.")
     push.add_argument("repo", metavar="USER/NAME", help="The repository; the token is HF_TOKEN or of hf auth login.")
     push.add_argument("--public", action="store_true", help="Open to everybody; by default only to you.")
     push.add_argument("--update", action="store_true", help="Replace what a repository of that name holds.")
-    return push
+    deploy = command("deploy", deploy_command, "Make a Hugging Face Space of this program.",
+                     "runs", "weights-dir", "cache-dir")  # fmt: skip
+    deploy.add_argument("repo", metavar="USER/NAME", help="The Space; the token is HF_TOKEN or of hf auth login.")
+    deploy.add_argument("--hardware", metavar="H", help="Such as zero-a10g or t4-small; by default cpu-basic.")
+    deploy.add_argument("--private", action="store_true", help="Only for you; by default open to everybody.")
+    deploy.add_argument("--model", metavar="RUN", help="A run whose classifier goes along; the Space opens with it.")
+    deploy.add_argument("--storage", action="store_true", help="A volume at /data, so that runs outlive a restart.")
+    deploy.add_argument("--sign-in", action="store_true", help="Visitors may sign in, and push to their own account.")
+    deploy.add_argument("--update", action="store_true", help="Put this version into a Space that is there.")
+    deploy.add_argument("--dry-run", action="store_true", help="Say what would be sent, and send nothing.")
+    return push, deploy
 
 
 def _data_commands(command: Callable[..., Parser]) -> tuple[Parser, Parser]:

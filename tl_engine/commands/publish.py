@@ -1,6 +1,7 @@
-"""`python -m tl_engine push`: a classifier onto the Hugging Face hub."""
+"""`python -m tl_engine push | deploy`: a classifier, or this program, onto the Hugging Face hub."""
 
 import argparse
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -9,10 +10,12 @@ from tl_engine.base.errors import RunError
 from tl_engine.base.names import printable
 from tl_engine.base.progress import telling
 from tl_engine.base.settings import Settings
-from tl_engine.base.words import plural
+from tl_engine.base.words import plural, size_words
 from tl_engine.commands.printing import FAILED, FINISHED, Beside
 from tl_engine.commands.understand import settings_of
-from tl_engine.hub.push import BrokenOffError, push
+from tl_engine.hub.commit import BrokenOffError
+from tl_engine.hub.push import push
+from tl_engine.hub.space import Deployed, Wanted, deploy, planned
 from tl_engine.runs.find import classifier_folder
 from tl_engine.runs.run import BEST, Run
 
@@ -39,6 +42,48 @@ def push_command(arguments: argparse.Namespace) -> int:
         print(f"{plural(len(pushed.files), 'file')} in {pushed.url}, commit {pushed.commit}")
         print(f"to use it: python -m tl_engine predict hub:{pushed.repo} photo.jpg")
     return FINISHED
+
+
+def deploy_command(arguments: argparse.Namespace) -> int:
+    """Make a Space of this program, or say what would be sent. Raises EngineError before anything was made."""
+    settings = settings_of(arguments)
+    wanted = Wanted(
+        hardware=arguments.hardware, storage=arguments.storage, sign_in=arguments.sign_in,
+        model=None if arguments.model is None else _run(arguments.model, settings),
+    )  # fmt: skip
+    if arguments.dry_run:
+        _say_deployed(planned(arguments.repo, wanted, settings), as_json=arguments.json)
+        return FINISHED
+    from huggingface_hub import get_token
+
+    log = Beside()
+    try:
+        done = deploy(arguments.repo, wanted, settings, token=get_token(), private=arguments.private,
+                      update=arguments.update, tell=telling("deploying", log.show))  # fmt: skip
+    except BrokenOffError as error:
+        print(printable(str(error)), file=sys.stderr)
+        return FAILED
+    finally:
+        log.close()
+    _say_deployed(done, as_json=arguments.json)
+    return FINISHED
+
+
+def _say_deployed(done: Deployed, *, as_json: bool) -> None:
+    """What lies there now; of what was not sent, every file and text."""
+    if as_json:
+        files = [{"name": name, "bytes": size} for name, size in done.files.items()]
+        print(json.dumps(dataclasses.asdict(done) | {"files": files}))
+        return
+    total = f"{plural(len(done.files), 'file')}, {size_words(sum(done.files.values()))}"
+    if done.commit is not None:
+        print(f"{total}, in {done.url}, commit {done.commit}")
+        print(f"The hub builds it now for {done.hardware}, which takes minutes: its page says when it runs.")
+        return
+    for name, size in done.files.items():
+        print(f"{size:>12,}  {printable(name)}")
+    print(f"\n--- README.md\n{done.readme}\n--- requirements.txt\n{done.requirements}")
+    print(f"{total}, for {done.hardware}: nothing was sent.")
 
 
 def _run(name: str, settings: Settings) -> Run:

@@ -23,7 +23,7 @@ from tl_engine.base.errors import ConfigError, EngineError, RunError
 from tl_engine.base.events import RunEnded
 from tl_engine.base.progress import telling, watched
 from tl_engine.base.settings import Settings
-from tl_engine.base.written import written_json, written_path
+from tl_engine.base.written import written_options, written_path
 from tl_engine.commands.printing import FAILED, FINISHED, INTERRUPTED, JsonLines, Printer, ReadableLog, Teller
 from tl_engine.data.dataset import ImageFolder
 from tl_engine.evaluation.report import report_afterwards
@@ -40,6 +40,7 @@ from tl_engine.sources.samples import SAMPLES
 EXIT_CODES = {"finished": FINISHED, "failed": FAILED, "stopped": INTERRUPTED}
 FOLDERS = ("runs", "data_dir", "weights_dir", "cache_dir")
 RUN_FACTS = ("workspace", "title", "created")  # in a run's config.json, no settings of a training
+JOBS, FLAVOR, TIMEOUT = "hf-jobs", "t4-small", "2h"
 NO_OPTIONS = ("function", "json", "config")
 
 
@@ -48,6 +49,7 @@ def train_command(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     settings = Settings.make(**{folder: options.get(folder) for folder in FOLDERS})
     name, preset = options.pop("name", None), options.pop("preset", None)
+    elsewhere = _elsewhere(options)
     config = TrainConfig.from_options({k: v for k, v in options.items() if k not in FOLDERS}, preset)
     if config.data not in SAMPLES and not config.data.startswith(
         PREFIX
@@ -57,7 +59,51 @@ def train_command(arguments: argparse.Namespace) -> int:
     check_name(name)
     printer: Printer = JsonLines() if arguments.json else ReadableLog()
     with contextlib.closing(printer):  # a bar would stand before the refusal
+        if elsewhere:
+            return _trained_elsewhere(config, settings, name, printer, elsewhere)
         return _checked_and_trained(config, settings, name, printer, arguments.config)
+
+
+def _elsewhere(options: dict[str, Any]) -> tuple[str, str] | None:
+    """The flavor and the longest duration of a job, taken out of the options; None: it trains here."""
+    on, flavor, timeout = (options.pop(name, None) for name in ("on", "flavor", "timeout"))
+    if on is None:
+        if flavor or timeout:
+            raise ConfigError(f"--flavor and --timeout are of a job: say --on {JOBS} too, or leave them out.")
+        return None
+    if on != JOBS:
+        raise ConfigError(f"on must be {JOBS}, got {str(on)[:40]!r}: leave it out to train here.")
+    return str(flavor or FLAVOR), str(timeout or TIMEOUT)
+
+
+def _trained_elsewhere(
+    config: TrainConfig, settings: Settings, name: str, printer: Printer, elsewhere: tuple[str, str]
+) -> int:
+    """The same training as a job of Hugging Face's; the run is here, as any other. Raises EngineError before that."""
+    from huggingface_hub import get_token
+
+    from tl_engine.jobs.luggage import own_photos
+    from tl_engine.jobs.machines import machines, train_there
+
+    if (settings.runs / name).exists():
+        raise ConfigError(f"A run named {name!r} is already there: choose another --name or --runs.")
+    _known_architecture(config)
+    there = machines(*elsewhere, get_token())
+    photos = own_photos(config, settings, telling(f"getting {config.data}", Teller(printer)))
+    run = _new_run(config, settings, name)
+    _stopping(run)
+    tell, state = Teller(printer, run), "failed"
+    for event in train_there(there, config, photos, run, settings, run.stop_asked):
+        state = event.state if isinstance(event, RunEnded) else state
+        tell(event)
+    queue.advance(settings)
+    return EXIT_CODES[state]
+
+
+def _stopping(run: Run) -> None:
+    """Whatever would end this process only asks the run to end."""
+    signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
+    signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
 
 
 def _checked_and_trained(
@@ -104,17 +150,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     flags = {k: v for k, v in vars(arguments).items() if v is not None and k not in NO_OPTIONS}
     if arguments.config is None:
         return flags
-    path = written_path(arguments.config)
-    if path.is_dir():
-        raise ConfigError(f"The config file {arguments.config!r} is a folder: name the json file in it.")
-    if not path.exists():
-        raise ConfigError(f"The config file {arguments.config!r} is not there: check the path.")
-    try:
-        options = written_json(path)
-    except ValueError as error:
-        raise ConfigError(f"The config file {arguments.config!r} is not readable json: {error}.") from None
-    if not isinstance(options, dict):
-        raise ConfigError(f"The config file {arguments.config!r} must hold one json object with option names.")
+    options = written_options(arguments.config)
     known = {k.replace("-", "_"): v for k, v in options.items() if v is not None and k not in RUN_FACTS}
     return known | flags
 
@@ -135,14 +171,20 @@ def _queued_run(config_file: str | None, settings: Settings, name: str) -> Run |
 
 def _checked_data(config: TrainConfig, settings: Settings, tell: Teller) -> ImageFolder:
     """The data. Whatever is wrong with data or weights is said now, before anything is made."""
+    architecture = _known_architecture(config)
+    if config.strategy != "from-scratch":
+        _check_weights(architecture, settings)
+    return load_data(config.data, settings, telling(f"getting {config.data}", tell), config.reading)
+
+
+def _known_architecture(config: TrainConfig) -> Architecture:
+    """Its row, once timm knows it too where it is timm's. Raises ConfigError."""
     architecture = get_architecture(config.architecture)
     if architecture.library == "timm" and architecture.package is None:
         from tl_engine.backbones.weights import check_timm_name
 
         check_timm_name(architecture)
-    if config.strategy != "from-scratch":
-        _check_weights(architecture, settings)
-    return load_data(config.data, settings, telling(f"getting {config.data}", tell), config.reading)
+    return architecture
 
 
 def _check_weights(architecture: Architecture, settings: Settings) -> None:
@@ -173,8 +215,7 @@ def _failed(run: Run, reason: str, tell: Teller) -> int:
 def _train(
     config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, tell: Teller, *, resume: bool = False
 ) -> int:
-    signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
-    signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
+    _stopping(run)
     from tl_engine.training.trainer import Training, train
 
     asked_at = float(os.environ.get(ASKED_AT) or psutil.Process().create_time())

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 REPO = re.compile(rf"{WORD}/{WORD}", re.ASCII)
 REPO_LENGTH = 96  # characters, the hub's own rule
 TOKEN = re.compile(r"[\x21-\x7e]{1,400}")  # what may stand in a header
+ANSWERS = {
+    401: "the hub does not know the token",
+    402: "the account has to pay for that, or has used up what it had",
+    403: "the token may not do that",
+    429: "the hub was asked too often",
+}
 REASON_LENGTH = 160  # characters of somebody else's error
 Token = str | Literal[False]  # False: as nobody in particular, even where somebody is logged in
 
@@ -67,9 +73,7 @@ def reason_of(error: BaseException, token: Token = False) -> str:
     if is_disk_full(error):
         return "the disk is full"
     if (status := status_of(error)) is not None:
-        return {401: "the hub does not know the token", 403: "the token may not do that"}.get(
-            status, f"the hub answered with error {status}"
-        )
+        return ANSWERS.get(status, f"the hub answered with error {status}")
     if type(error).__module__.startswith("httpx") or isinstance(error, ConnectionError | TimeoutError):
         return "the connection broke off"
     text = " ".join(without_paths(str(error)).split()) or type(error).__name__

@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tl_engine.backbones.architectures import Architecture, get_architecture
-from tl_engine.base.names import clean_class_name
+from tl_engine.base.names import clean_class_name, slug
 from tl_engine.base.settings import PROJECT, Settings
 from tl_engine.hub.card import classifier_at, model_card
 from tl_engine.hub.card_words import for_timm
+from tl_engine.runs.find import IMAGENET, OPENS_WITH, shipped
 from tl_engine.runs.meta import META, Learned, Meta
 from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import TENSORS, read_meta
+from tl_engine.runs.titles import data_name, title_of
 
 if TYPE_CHECKING:
     from torch import nn
 
 CONFIG, LABELS, LICENCE, CARD = "config.json", "labels.txt", "LICENSE", "README.md"
 REFERENCE = "reference.safetensors"
+DEMO = "weights/demo"  # where classifiers lie that ship with the program
+USAGE = "## How to use it"  # of a card: a classifier on a Space is used by opening the Space
 OURS = (TENSORS, META, CARD, CONFIG, LABELS, LICENCE, REFERENCE)  # all that a push may write
 
 
@@ -52,6 +56,32 @@ def write_files(run: Run, repo: str, folder: Path, settings: Settings, verified:
         (folder / name).write_text(text + "\n", encoding="utf-8")
     shutil.copyfile(PROJECT / LICENCE, folder / LICENCE)
     _save_reference(run, folder)
+
+
+def shipped_files(run: Run, repo: str, place: Path, settings: Settings) -> dict[str, Path | bytes]:
+    """The run's classifier as one that ships, without names of photos, data or the run; the page opens with it.
+
+    Raises as `write_files`.
+    """
+    if run.name in shipped(settings) and run.folder == settings.demo / run.name:
+        return {f"{DEMO}/{OPENS_WITH}": f"{run.name}\n".encode()}
+    write_files(run, repo, place, settings, None)
+    card = model_card(run).split(USAGE)[0].rstrip() + "\n"
+    name = _shipped_name(run, settings)
+    kept = {file: place / file for file in (TENSORS, META, REFERENCE) if (place / file).is_file()}
+    return {f"{DEMO}/{name}/{file}": path for file, path in kept.items()} | {
+        f"{DEMO}/{name}/{CARD.replace('README', 'card')}": card.encode(),
+        f"{DEMO}/{OPENS_WITH}": f"{name}\n".encode(),
+    }
+
+
+def _shipped_name(run: Run, settings: Settings) -> str:
+    """What it is called there: by its title, where somebody gave it one, else by its classes."""
+    title = title_of(run)
+    if title in (data_name(run.facts.data), run.name):  # a folder's name is nobody's business
+        title = " or ".join(read_meta(classifier_at(run)).classes[:3])
+    name = slug(title.lower(), 40, otherwise="classifier")
+    return f"{name}-2" if name in (IMAGENET, *shipped(settings)) else name
 
 
 def _save_reference(run: Run, folder: Path) -> None:

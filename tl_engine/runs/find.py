@@ -11,12 +11,22 @@ from tl_engine.runs.run import CONFIG, NAME, OPEN_STATES, Run, find_run
 from tl_engine.runs.saved_classifier import saved_folder, sweep
 
 IMAGENET = "imagenet"
+OPENS_WITH = "opens-with.txt"  # beside the shipped classifiers: the name of the one that a page begins with
 
 
 def shipped(settings: Settings) -> list[str]:
     """The names of the classifiers that come with the program."""
     folders = settings.demo.iterdir() if settings.demo.is_dir() else ()
     return sorted(folder.name for folder in folders if saved_folder(folder) == folder)
+
+
+def opens_with(settings: Settings) -> str:
+    """The classifier that a page begins with: the shipped one that was chosen to, else `imagenet`."""
+    try:
+        chosen = (settings.demo / OPENS_WITH).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return IMAGENET
+    return chosen if chosen in shipped(settings) else IMAGENET
 
 
 def named_run(name: str, settings: Settings) -> Run:

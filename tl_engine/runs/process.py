@@ -20,6 +20,7 @@ TORCHRUN = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCA
             "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT")  # fmt: skip
 OF_ONE_RUN = frozenset((ASKED_AT, *TORCHRUN))
 PATIENCE = (2.0, 0.7, 2.0)  # seconds given to the stop flag, to SIGTERM, to SIGKILL
+PATIENCE_WITH_JOBS = (45.0, 5.0, 2.0)  # of a run that has to end a job elsewhere first, which else would go on costing
 
 
 LEAST_FREE = 2_000_000_000  # bytes of memory; a spare needs 0.4 GB for itself
@@ -102,9 +103,10 @@ def launch(arguments: list[str], errors: Path, spare: Spare | None = None) -> in
     return process.pid
 
 
-def end(process: psutil.Process) -> None:
-    """See that a process that was asked to end does: wait, SIGTERM, SIGKILL."""
-    for patience, push in zip(PATIENCE, (lambda: None, process.terminate, process.kill), strict=True):
+def end(process: psutil.Process, *, elsewhere: bool = False) -> None:
+    """See that a process that was asked to end does: wait, SIGTERM, SIGKILL; `elsewhere`: it has a job to end first."""
+    patiences = PATIENCE_WITH_JOBS if elsewhere else PATIENCE
+    for patience, push in zip(patiences, (lambda: None, process.terminate, process.kill), strict=True):
         try:
             push()
             process.wait(patience)

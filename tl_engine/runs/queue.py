@@ -22,7 +22,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.runs import open_runs
 from tl_engine.runs.config import TrainConfig, to_dict
 from tl_engine.runs.process import ERRORS, Spare, end, launch
-from tl_engine.runs.run import CONFIG, EVENTS, GO_ON, OPEN_STATES, PROCESS, STOP, Run, check_name
+from tl_engine.runs.run import CONFIG, EVENTS, GO_ON, JOB, OPEN_STATES, PROCESS, STOP, Run, check_name
 from tl_engine.runs.saved_classifier import STOPPED, ending
 
 LOG = logging.getLogger("tl_engine")
@@ -34,10 +34,7 @@ def create(
     config: TrainConfig, settings: Settings, name: str, *, workspace: str | None = None, process: int | None = None,
     title: str | None = None,
 ) -> Run:  # fmt: skip
-    """Make the folder of a new run, queued, or already the work of `process`; `title` is what its data is called.
-
-    Raises RunError if the name is taken.
-    """
+    """Make the folder of a new run, queued, or already the work of `process`. Raises RunError if the name is taken."""
     check_name(name)
     run = Run(settings.runs / name)
     partial = settings.runs / f".{name}.{os.getpid()}"
@@ -235,7 +232,10 @@ def follow(run: Run, poll: float = 0.2) -> Iterator[Event]:
 
 
 def stop(run: Run, settings: Settings, spare: Spare | None = None) -> None:
-    """Ask a run to end, then make it: flag, SIGTERM, SIGKILL, within five seconds. What it saved stays."""
+    """Ask a run to end, then make it: flag, SIGTERM, SIGKILL, within five seconds. What it saved stays.
+
+    One that trains on a machine elsewhere is given longer, to end what is there.
+    """
     if run.state() not in OPEN_STATES:
         return
     run.ask_to_stop()
@@ -243,7 +243,7 @@ def stop(run: Run, settings: Settings, spare: Spare | None = None) -> None:
     if process and process.pid == os.getpid():  # a thread of ours works on it: it sees the flag, and tells the end
         return
     if process:
-        end(process)
+        end(process, elsewhere=(run.folder / JOB).is_file())
     (run.folder / GO_ON).unlink(missing_ok=True)  # what only waited to go on is again what it was
     if process and not run.ended():
         run.log(ending(run, "stopped", STOPPED))

@@ -23,7 +23,7 @@ OPEN_STATES = ("queued", "running")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 KNOWN = 20_000  # runs whose facts are remembered, a kilobyte each
 CONFIG, EVENTS, PROCESS, STOP, GO_ON = "config.json", "events.jsonl", "process.json", "stop", "go-on"
-BEST, MANIFEST, REPORT, CHECKPOINT = "best", "manifest.json", "report", "checkpoint"
+BEST, MANIFEST, REPORT, CHECKPOINT, JOB = "best", "manifest.json", "report", "checkpoint", "job.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

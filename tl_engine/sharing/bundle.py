@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import json
 import shutil
-import zipfile
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from tl_engine.base.errors import RunError, without_paths
 from tl_engine.base.events import Event, Progress
-from tl_engine.base.files import appearing, make_parent, temporary
+from tl_engine.base.files import temporary
 from tl_engine.base.progress import estimated
 from tl_engine.base.settings import PROJECT, Settings
 from tl_engine.base.words import plural
@@ -44,7 +43,6 @@ VARIANTS = {
 FACTS = "classifier.json"
 CODE = ("photos/pixels.py", "photos/square.py", "sharing/predict.py")  # of this program, as they are
 RECORDING_SECONDS = 12.0  # of a network that was not exported before, on two cores
-PACKED = (".txt", ".json", ".py", ".md")  # text is worth packing, weights are not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +104,6 @@ def make_bundle(
     bundle.choose(FULL)
     verify.stamp(folder, bundle.verified)
     return bundle
-
-
-def zipped(bundle: Bundle, path: Path) -> None:
-    """The bundle as one zip, whole or not at all. Raises OSError."""
-    make_parent(path.parent)
-    with appearing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
-        for file in bundle.files:
-            kind = zipfile.ZIP_DEFLATED if file.suffix in PACKED else zipfile.ZIP_STORED
-            archive.write(file, file.name, kind)
 
 
 def _loaded(classifier: Path, settings: Settings) -> "Predictor":

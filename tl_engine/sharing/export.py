@@ -7,16 +7,21 @@ import contextlib
 import importlib.util
 import shutil
 import time
+import zipfile
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tl_engine.base.errors import RunError
 from tl_engine.base.events import Event, Progress
-from tl_engine.base.files import is_disk_full, make_parent, temporary
+from tl_engine.base.files import appearing, is_disk_full, make_parent, temporary
 from tl_engine.base.settings import Settings
 
+if TYPE_CHECKING:
+    from tl_engine.sharing.bundle import Bundle
+
+PACKED = (".txt", ".json", ".py", ".md")  # text is worth packing, weights are not
 LEFT_SECONDS = 24 * 3600  # a killed export's temporary folder goes after so long
 
 
@@ -49,7 +54,7 @@ def export(classifier: Path, settings: Settings, to: Destinations) -> Generator[
 def _exported(
     classifier: Path, settings: Settings, to: Destinations, place: Path
 ) -> Generator[Event, None, dict[str, Any]]:
-    from tl_engine.sharing.bundle import make_bundle, zipped
+    from tl_engine.sharing.bundle import make_bundle
 
     if to.lite and importlib.util.find_spec("litert_torch") is None:
         raise RunError(
@@ -66,7 +71,7 @@ def _exported(
     yield Progress(stage="writing it", done=0, total=1)
     made: dict[str, Any] = {"files": [{"name": f.name, "bytes": f.stat().st_size} for f in bundle.files]}
     if to.zip:
-        zipped(bundle, to.zip)
+        _zip(bundle, to.zip)
         made["out"] = str(to.zip)
     if web:
         from tl_engine.sharing.static_page import write_page, write_single
@@ -78,6 +83,15 @@ def _exported(
             file = write_single(place, to.single, runtime)
             made["single"] = {"name": file.name, "bytes": file.stat().st_size}
     return made | {"verified": bundle.verified}
+
+
+def _zip(bundle: "Bundle", path: Path) -> None:
+    """A bundle as one zip, whole or not at all. Raises OSError."""
+    make_parent(path.parent)
+    with appearing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for file in bundle.files:
+            kind = zipfile.ZIP_DEFLATED if file.suffix in PACKED else zipfile.ZIP_STORED
+            archive.write(file, file.name, kind)
 
 
 def _sweep(parent: Path) -> None:

@@ -29,8 +29,15 @@ def choices(visitor: Workspace, token: str = "") -> list[tuple[str, str]]:
     named = titles.names(runs)
     listed = [(_label(run, named[run.name], visitor), run.name) for run in runs]
     listed += [(f"From the hub: {name.removeprefix(PREFIX)}", name) for name in taken(visitor)]
-    listed += [(SHIPPED_LABELS.get(name, name), name) for name in shipped(visitor.settings)]
+    listed += [
+        (SHIPPED_LABELS.get(name, name.replace("-", " ").capitalize()), name) for name in shipped(visitor.settings)
+    ]
     return [*listed, (IMAGENET_LABEL, IMAGENET)]
+
+
+def _shipped_label(name: str) -> str:
+    """`Ants or bees`; of one that a Space was made with, its name in words."""
+    return SHIPPED_LABELS.get(name, name.replace("-", " ").capitalize())
 
 
 def _with_classifier(visitor: Workspace, token: str) -> Run | None:

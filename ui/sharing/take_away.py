@@ -21,6 +21,7 @@ from tl_engine.workspaces.worker import run_command, told
 from tl_engine.workspaces.workspace import open_run
 from ui.parts.acting import answer_html, answering, said_line
 from ui.parts.components import Updates
+from ui.sharing.push_view import PushView
 
 AT_ONCE = 2  # exports; each takes both cores of a small machine for some seconds
 HINT = "Files that say what this page says: each is checked on photos that judged before you get it."
@@ -57,6 +58,7 @@ class TakeAway:
                 }
             self.said = said_line("take-said")
             self.file = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="take-file")
+            self.push = PushView(settings)
 
     def connect(self, run: gr.Textbox) -> None:
         """Wire the buttons; another run takes away what was made of the one before."""
