@@ -1,7 +1,4 @@
-"""`python -m tl_engine train` and `resume`: check everything, then make or take up the run's folder, then train.
-
-And `spare`: the process that the page keeps ready, imports done, until it is told what to train.
-"""
+"""`python -m tl_engine train`, `resume`, and `spare`: check everything, make or take up the run's folder, then train."""
 
 import argparse
 import contextlib
@@ -51,9 +48,7 @@ def train_command(arguments: argparse.Namespace) -> int:
     name, preset = options.pop("name", None), options.pop("preset", None)
     elsewhere = _elsewhere(options)
     config = TrainConfig.from_options({k: v for k, v in options.items() if k not in FOLDERS}, preset)
-    if config.data not in SAMPLES and not config.data.startswith(
-        PREFIX
-    ):  # so that the run's config.json means the same from any folder
+    if config.data not in SAMPLES and not config.data.startswith(PREFIX):  # so that it means the same from any folder
         config = dataclasses.replace(config, data=str(written_path(config.data)))
     name = name or f"{time.strftime('%Y%m%d-%H%M%S')}-{config.architecture.replace(':', '-')}-{secrets.token_hex(2)}"
     check_name(name)
