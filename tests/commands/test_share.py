@@ -1,105 +1,125 @@
-"""The terminal contract of push, and of predict and explain with a name on the hub."""
+"""The terminal contract of `export`: one json object, exit codes, one sentence for what is wrong, nothing half-made."""
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands.test_understand import Capture, Command, command
-from tests.conftest import MakeImages
-from tests.hub_server import READER, TOKEN, Hub, serving_models
+from tests.sharing.conftest import Exported
+from tests.sharing.conftest import exported as exported
+from tl_engine.__main__ import main
 from tl_engine.base.settings import PROJECT
 
-__all__ = ["command"]  # a fixture
-NAME = "tester/mine"
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+Export = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub that this process asks, logged in."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    with serving_models() as served:
-        monkeypatch.setenv("HF_ENDPOINT", served.url)
-        yield served
+def run_export(exported: Exported, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Export:
+    """`export` with the shared run's folders: (exit code, its one object, stderr)."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # of the process that runs the tests
+    folders = ["--runs", str(exported.settings.runs), "--cache-dir", str(exported.settings.cache)]
+
+    def run(*arguments: object) -> tuple[int, dict[str, Any], str]:
+        code = main(["export", *map(str, arguments), *folders, "--json"])
+        captured = capsys.readouterr()
+        return code, json.loads(captured.out) if captured.out else {}, captured.err
+
+    return run
 
 
-def test_what_is_pushed_predicts_and_explains_by_its_name(
-    command: Command, make_images: MakeImages, hub: Hub, tmp_path: Path
+def test_one_object_says_what_was_written_and_how_far_it_agrees(
+    run_export: Export, exported: Exported, tmp_path: Path
 ) -> None:
-    folder = make_images()
-    command("train", "--data", folder, "--name", "one")
-    code, (told,), _ = command("push", "one", NAME)
+    code, told, _ = run_export(exported.run.name, "--out", tmp_path / "mine.zip")
     assert code == 0
-    assert set(told) == {"repo", "url", "commit", "files"}
-    assert (told["repo"], told["url"], told["commit"]) == (NAME, f"{hub.url}/{NAME}", hub.repos[NAME].head)
-    assert {
-        "name": "model.safetensors",
-        "bytes": len(hub.repos[NAME].commits[told["commit"]]["model.safetensors"]),
-    } in (told["files"])
-    assert hub.repos[NAME].private
-    code, (row,), said = command("predict", f"hub:{NAME}", folder / "red" / "0.png")
-    assert (code, row["verdict"], row["nearest"]) == (0, "ok", [])
-    assert next(iter(row["probabilities"])) == "red"
-    assert f"hub:{NAME} is commit {told['commit']}" in said
-    code, (told,), _ = command("explain", f"hub:{NAME}", folder / "red" / "0.png", "--out", tmp_path / "why.png")
-    assert (code, told["class"]) == (0, "red")
+    with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
+        assert {(i.filename, i.file_size) for i in archive.infolist()} == {
+            (f["name"], f["bytes"]) for f in told["files"]
+        }
+    verified = told["verified"]
+    assert verified["photos"] == verified["same_class"] == 8
+    assert verified["largest_difference"] < 1e-4
+    for variant in verified["variants"].values():
+        assert {"photos", "same_class", "largest_difference"} <= variant.keys()
 
 
-def test_one_that_ships_can_be_pushed_and_stay_public(command: Command, hub: Hub) -> None:
-    code, (told,), _ = command("push", "cats-or-dogs", NAME, "--public")
-    assert code == 0
-    assert not hub.repos[NAME].private
-    assert "reference.safetensors" not in [file["name"] for file in told["files"]]
+def test_a_disagreement_is_exit_code_1_and_writes_nothing(
+    run_export: Export, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tl_engine.sharing import verify
+
+    monkeypatch.setattr(verify, "CLOSE", -1.0)
+    code, told, said = run_export(exported.run.name, "--out", tmp_path / "mine.zip")
+    assert code == 1
+    assert told == {}
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_refusals_are_a_sentence_and_a_code(command: Command, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert command("push", "nobody", NAME)[0] == 2
-    assert "which others publish" in command("push", "imagenet", NAME)[2]
-    hub.put(NAME, {})
-    code, rows, said = command("push", "cats-or-dogs", NAME)
-    assert (code, rows) == (2, [])
-    assert "--update" in said
-    hub.breaks = {"commit"}
-    code, rows, said = command("push", "cats-or-dogs", "tester/other")
-    assert (code, rows) == (1, [])
-    assert "nothing is left there" in said
-    monkeypatch.setenv("HF_TOKEN", READER)
-    assert "may not make" in command("push", "cats-or-dogs", "tester/other")[2]
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("no-such-run",), "no-such-run"),
+        (("../runs",), "runs"),
+        (("imagenet",), "imagenet"),
+        ((), "run"),
+        (("RUN", "--out", "PLACE/mine.tar"), "out"),
+        (("RUN", "--single", "PLACE/mine.zip"), "single"),
+        (("RUN", "--out", "PLACE/absent/mine.zip"), "absent"),
+        (("RUN", "--page", "PLACE/absent/deep"), "absent"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_before_anything_is_made(
+    run_export: Export, exported: Exported, tmp_path: Path, arguments: tuple[str, ...], word: str
+) -> None:
+    given = [part.replace("RUN", exported.run.name).replace("PLACE", str(tmp_path)) for part in arguments]
+    code, told, said = run_export(*given)
+    assert (code, told) == (2, {})
+    assert word in said
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_people_are_told_how_to_use_it(hub: Hub, tmp_path: Path, capsys: Capture) -> None:
-    from tl_engine.__main__ import main
+def test_a_backbone_of_other_weights_is_refused(run_export: Export, exported: Exported, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "best"
+    shutil.copytree(exported.run.best, other)
+    meta = json.loads((other / "meta.json").read_text())
+    meta["backbone"]["hash"] = "0" * 64
+    (other / "meta.json").write_text(json.dumps(meta))
+    code, _, said = run_export(other, "--out", tmp_path / "mine.zip")
+    assert code == 2
+    assert "weights" in said
+    assert not (tmp_path / "mine.zip").exists()
 
-    assert main(["push", "ants-or-bees", NAME, "--cache-dir", str(tmp_path)]) == 0
-    out = capsys.readouterr().out
-    assert f"in {hub.url}/{NAME}, commit {hub.repos[NAME].head}" in out
-    assert f"predict hub:{NAME} photo.jpg" in out
 
-
-@pytest.mark.slow
-def test_the_snippet_for_timm_on_the_card_runs_as_it_stands(hub: Hub, tmp_path: Path) -> None:
-    """A process of its own: huggingface_hub reads its variables when it is imported."""
-    from sklearn import datasets
-
-    from tl_engine.__main__ import main
-
-    photo = Path(datasets.__file__).parent / "images" / "flower.jpg"
-    assert main(["push", "ants-or-bees", NAME, "--public", "--cache-dir", str(tmp_path / "cache")]) == 0
-    card = hub.repos[NAME].commits[hub.repos[NAME].head]["README.md"].decode()
-    code = next(part.split("```")[0] for part in card.split("```python\n") if part.startswith("import timm"))
-    environment = os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_TOKEN": ""}
-    run: dict[str, Any] = {"capture_output": True, "text": True, "env": environment, "timeout": 120}
-    code = code.replace("photo.jpg", str(photo))
-    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, **run)
-    theirs = json.loads(done.stdout.splitlines()[-1].replace("'", '"'))
-    command = [sys.executable, "-m", "tl_engine", "predict", "ants-or-bees", str(photo), "--json"]
-    ours = json.loads(subprocess.run(command, check=True, cwd=PROJECT, **run).stdout)["probabilities"]
-    assert theirs == pytest.approx(
-        ours, abs=5e-3
-    )  # flower.jpg has more than 512 pixels a side, which we decode smaller
+def test_one_that_is_ended_from_outside_leaves_nothing(exported: Exported, tmp_path: Path) -> None:
+    """By SIGTERM, while it checks: no process, no folder, no half of a zip."""
+    cache = exported.settings.cache
+    command = [sys.executable, "-m", "tl_engine", "export", exported.run.name, "--out", str(tmp_path / "mine.zip"),
+               "--runs", str(exported.settings.runs), "--cache-dir", str(cache), "--progress"]  # fmt: skip
+    process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                               env=os.environ | {"PYTHONWARNINGS": "ignore"})  # fmt: skip
+    assert process.stderr
+    for line in process.stderr:
+        if "checking" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+    process.stderr.close()
+    assert process.returncode == 130
+    end = time.monotonic() + 5
+    while any((cache / "exports").iterdir()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert list((cache / "exports").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
