@@ -1,4 +1,4 @@
-"""`python -m tl_engine train`, `resume`, and `spare`: check everything, make or take up the run's folder, then train."""
+"""`python -m tl_engine train`, `resume` and `spare`: check everything, make or take up the run's folder, then train."""
 
 import argparse
 import contextlib

@@ -50,7 +50,6 @@ class Bundle:
     """An export in a folder, and what it was found to agree on."""
 
     folder: Path
-    title: str
     photos: str  # what it was compared on
     agreements: dict[str, Agreement]  # by file; the full one first
 
@@ -98,7 +97,7 @@ def make_bundle(
     for name in (TENSORS, META):
         shutil.copyfile(whole / name, folder / name)
     agreements, photos = yield from _checked(predictor, run, folder, lite=lite)
-    bundle = Bundle(folder=folder, title=_title(run, meta), photos=photos, agreements=agreements)
+    bundle = Bundle(folder=folder, photos=photos, agreements=agreements)
     card = model_card(run if classifier.name == BEST else Run(classifier), verified=bundle.verified["variants"])
     (folder / "README.md").write_text(card, encoding="utf-8")
     bundle.choose(FULL)
@@ -113,7 +112,7 @@ def _loaded(classifier: Path, settings: Settings) -> "Predictor":
 
 
 def _title(run: Run, meta: Meta) -> str:
-    return title_of(run) if run.facts.options else run.folder.name if not meta.config else " or ".join(meta.classes[:3])
+    return title_of(run) if run.facts.options else " or ".join(meta.classes[:3])
 
 
 def _write_graphs(
@@ -188,6 +187,9 @@ def _checked(
         paths, called = verify.photos_of(run, Path(place))
         yield _step(0)
         seen = verify.seen_by_app(predictor, paths)
+        if not seen:  # none that judged can be read any more
+            paths, called = verify.made_pictures(Path(place))
+            seen = verify.seen_by_app(predictor, paths)
         paths, pixels = list(seen), list(seen.values())
         with Asked(folder, FULL, paths) as asked:  # the app answers meanwhile
             app = verify.app_answers(predictor, pixels)

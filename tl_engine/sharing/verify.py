@@ -74,6 +74,11 @@ def photos_of(run: Run, place: Path) -> tuple[list[Path], str]:
     small = [path for file in files if (path := photos.small(file))]
     if small:
         return _spread(small), "small copies of photos that judged it"
+    return made_pictures(place)
+
+
+def made_pictures(place: Path) -> tuple[list[Path], str]:
+    """Pictures made in `place`, and what they are called."""
     return [_made(place, number) for number in range(MADE)], "made pictures, since no photo of the training is here"
 
 
