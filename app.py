@@ -29,7 +29,7 @@ from ui.address import FIRST, LAST, check_address, wanted_port
 from ui.http_refusals import HANDLERS
 from ui.looks import CSS, THEME
 from ui.page import build_page
-from ui.space import on_space, writable
+from ui.space import import_all, on_space, writable
 
 if TYPE_CHECKING:
     import gradio as gr  # when this runs, ui has to come first
@@ -125,6 +125,8 @@ def serve(arguments: argparse.Namespace) -> None:
     check_address(host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port)
     restrict_pillow()
     log_to_host()
+    if on_space():
+        import_all()
     for number in ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
     scratch.sweep()

@@ -2,20 +2,24 @@
 
 import contextlib
 import dataclasses
+import importlib
 import logging
 import os
+import pkgutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+import tl_engine
 from tl_engine.base.settings import PROJECT, Settings
 from ui.parts.wording import text
 from ui.sharing.push_view import may_sign_in
 
 LOG = logging.getLogger("tl_engine")
 VARIABLES = {"runs": "TL_RUNS", "uploads": "TL_UPLOADS", "cache": "TL_CACHE_DIR", "backbones": "TL_BACKBONES"}
+LIBRARIES = ("timm", "torchvision", "sklearn.linear_model", "huggingface_hub.hf_api", "huggingface_hub.repocard_data")
 VOLUME = Path("/data")  # where a Space's persistent storage is mounted
 PREFIX = "tl-space-"
 LOST = (
@@ -44,6 +48,19 @@ def writable(settings: Settings) -> Settings:
             moved[name].mkdir()
             os.environ[variable] = str(moved[name])
     return dataclasses.replace(settings, **moved)
+
+
+def import_all() -> None:
+    """Import whatever a visitor's press would, in this thread, before Gradio serves.
+
+    On a Space Gradio starts a reloader whose hook looks for modules within the search for modules: two threads that
+    import at once then wait for each other for ever (tests/ui/test_space.py met it).
+    """
+    for module in pkgutil.walk_packages(tl_engine.__path__, "tl_engine."):
+        if not module.name.endswith("__main__") and "." in module.name:
+            importlib.import_module(module.name)
+    for name in LIBRARIES:
+        importlib.import_module(name)
 
 
 def warning(settings: Settings) -> str:
