@@ -125,13 +125,13 @@ def serve(arguments: argparse.Namespace) -> None:
     check_address(host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port)
     restrict_pillow()
     log_to_host()
+    spare = make_spare(settings, wanted=not arguments.no_spare)  # on ZeroGPU before anything else reaches torch
     if on_space():
         import_all()
     for number in ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
     scratch.sweep()
     pool = ClassifierPool(settings)
-    spare = make_spare(settings, wanted=not arguments.no_spare)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
     try:
         _launch(page, settings, arguments, host, port)
