@@ -29,9 +29,7 @@ def choices(visitor: Workspace, token: str = "") -> list[tuple[str, str]]:
     named = titles.names(runs)
     listed = [(_label(run, named[run.name], visitor), run.name) for run in runs]
     listed += [(f"From the hub: {name.removeprefix(PREFIX)}", name) for name in taken(visitor)]
-    listed += [
-        (SHIPPED_LABELS.get(name, name.replace("-", " ").capitalize()), name) for name in shipped(visitor.settings)
-    ]
+    listed += [(_shipped_label(name), name) for name in shipped(visitor.settings)]
     return [*listed, (IMAGENET_LABEL, IMAGENET)]
 
 

@@ -32,7 +32,8 @@ class FromHub:
             [(IMAGENET_LABEL, IMAGENET)], value=IMAGENET, label="Classifier", elem_id="classifier", info=HINT
         )
         self.said = said_line("hub-said")
-        self.fetched = gr.State(0)  # how many were; whoever waits for one looks at this
+        # How many were; whoever waits for one looks at this. No gr.State: each tab would hold a connection for it.
+        self.fetched = gr.Textbox("0", visible=False)
 
     def connect(self) -> None:
         """Look at what a person typed or chose."""
@@ -44,7 +45,7 @@ class FromHub:
         self,
         workspace: str,
         name: Any,
-        fetched: int,
+        fetched: str,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Updates:
         """Fetch what was typed from the hub and list it; what is listed is there already."""
@@ -65,6 +66,6 @@ class FromHub:
         classes = self.pool.get(name).predictor.classes
         return {
             self.classifier: gr.Dropdown(choices=choices(visitor, name), value=name),
-            self.fetched: fetched + 1,
+            self.fetched: f"{int(fetched or 0) + 1}",
             self.said: answer_html(f"{notes[-1] if notes else name}. It knows {classes_words(classes)}."),
         }
