@@ -49,7 +49,7 @@ def test_what_is_typed_is_fetched_told_and_listed_for_that_visitor(
     assert not view.pool.here(NAME)
     commit, token, other = ship(hub, settings), new_token(), new_token()
     shown = view.take_classifier(token, NAME, 0, progress=lambda *_, **__: None)
-    assert shown[view.fetched] == 1
+    assert shown[view.fetched] == "1"
     assert f"{NAME} is commit {commit}. It knows cats and dogs." in shown[view.said]
     visitor = Workspace(settings, token)
     assert ("From the hub: tester/cats", NAME) in choices(visitor)
