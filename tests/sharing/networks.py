@@ -11,9 +11,12 @@ from torch import nn
 
 from tests.tiles import PHOTOS, tile
 from tl_engine.backbones.architectures import get_architecture
+from tl_engine.backbones.weights import load_weights
+from tl_engine.base.settings import Settings
 from tl_engine.classifiers.predictor import Predictor
 from tl_engine.networks.models import build_model, head_of, main_logits
 from tl_engine.networks.preprocessing import Preprocess, preprocess_for
+from tl_engine.networks.pretrained import build_pretrained
 
 CLASSES = ("temple", "flower", "neither")
 SPREAD = 3.0  # standard deviation of a logit between pictures
@@ -30,9 +33,14 @@ def answering(name: str, **changed: object) -> Predictor:
     torch.manual_seed(0)
     row = get_architecture(name)
     preprocess = dataclasses.replace(preprocess_for(row), **changed)
-    model = build_model(row, len(CLASSES), None)
+    if row.package:  # its weights are here
+        model = build_pretrained(row, len(CLASSES), *load_weights(row, Settings()))
+    else:
+        model = build_model(row, len(CLASSES), None)
     images = preprocess.normalised(torch.from_numpy(views(preprocess)))
-    awakened(model, images)
+    if not row.package:
+        awakened(model, images)
+    model.eval()
     head = head_of(model, row)
     last = [module for module in head.modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
     with torch.no_grad():
