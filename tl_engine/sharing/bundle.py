@@ -196,14 +196,13 @@ def _checked(
             found[FULL] = verify.compared(app, asked.answers(), paths)
         verify.check_whole(found[FULL])
         yield _step(1)
-        with Asked(folder, HALF, paths) as asked:
-            exported = _variant(lambda: _exported(predictor, pixels, folder / EXPORTED), app, paths)
-            found[HALF] = _variant(asked.answers, app, paths)
+        # How a photo becomes a square is settled: the others are asked about the very squares, in this process.
+        for name in (HALF, INT8):
+            found[name] = _variant(functools.partial(verify.said_by_model, folder, name, pixels), app, paths)
         yield _step(2)
-        with Asked(folder, INT8, paths) as asked:
-            if lite:
-                found[LITE] = _variant(lambda: _lite(predictor, pixels, folder / LITE), app, paths)
-            found |= {INT8: _variant(asked.answers, app, paths), EXPORTED: exported}
+        found[EXPORTED] = _variant(lambda: _exported(predictor, pixels, folder / EXPORTED), app, paths)
+        if lite:
+            found[LITE] = _variant(lambda: _lite(predictor, pixels, folder / LITE), app, paths)
     for name, agreement in found.items():
         if agreement.left_out:
             (folder / name).unlink(missing_ok=True)

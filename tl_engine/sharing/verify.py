@@ -106,6 +106,16 @@ def app_answers(predictor: "Predictor", pixels: Sequence[Pixels]) -> Answers:
     return answers
 
 
+def said_by_model(bundle: Path, model: str, pixels: Sequence[Pixels]) -> Answers:
+    """What one of a bundle's models says of pictures as they are seen, by the bundle's own code."""
+    from tl_engine.sharing.predict import BATCH as AT_ONCE
+    from tl_engine.sharing.predict import Classifier
+
+    classifier = Classifier(model, bundle)
+    rows = [np.ascontiguousarray(picture.transpose(2, 0, 1)) for picture in pixels]
+    return [answer for batch in batched(rows, AT_ONCE) for answer in classifier(batch)]
+
+
 class Asked:
     """A bundle's predict.py at work on photos, in a process that knows nothing of this program."""
 
