@@ -44,3 +44,13 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serving_models() as served:
         monkeypatch.setenv("HF_ENDPOINT", served.url)
         yield served
+
+
+def one_sentence(refusal: BaseException) -> str:
+    """The text of a refusal, which is one sentence, with nothing else of it, and no token."""
+    text = str(refusal)
+    assert text.endswith(".")
+    assert ". " not in text
+    assert "hf_" not in text
+    assert refusal.__cause__ is None
+    return text

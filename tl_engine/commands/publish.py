@@ -2,9 +2,12 @@
 
 import argparse
 import dataclasses
+import functools
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from tl_engine.base.errors import RunError
 from tl_engine.base.names import printable
@@ -19,22 +22,17 @@ from tl_engine.hub.space import Deployed, Wanted, deploy, planned
 from tl_engine.runs.find import classifier_folder
 from tl_engine.runs.run import BEST, Run
 
+T = TypeVar("T")
+
 
 def push_command(arguments: argparse.Namespace) -> int:
     """Push a run, and say where it lies. Raises EngineError before anything was made."""
     settings = settings_of(arguments)
     run = _run(arguments.run, settings)
-    from huggingface_hub import get_token  # takes a second: a wrong name must not wait
-
-    log = Beside()
-    try:
-        pushed = push(run, arguments.repo, settings, token=get_token(), private=not arguments.public,
-                      update=arguments.update, tell=telling("pushing", log.show))  # fmt: skip
-    except BrokenOffError as error:
-        print(printable(str(error)), file=sys.stderr)
+    send = functools.partial(push, run, arguments.repo, settings, private=not arguments.public, update=arguments.update)
+    pushed = _sent("pushing", send)
+    if pushed is None:
         return FAILED
-    finally:
-        log.close()
     if arguments.json:
         files = [{"name": name, "bytes": size} for name, size in pushed.files.items()]
         print(json.dumps({"repo": pushed.repo, "url": pushed.url, "commit": pushed.commit, "files": files}))
@@ -54,19 +52,27 @@ def deploy_command(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         _say_deployed(planned(arguments.repo, wanted, settings), as_json=arguments.json)
         return FINISHED
-    from huggingface_hub import get_token
+    send = functools.partial(deploy, arguments.repo, wanted, settings, private=arguments.private,
+                             update=arguments.update)  # fmt: skip
+    done = _sent("deploying", send)
+    if done is None:
+        return FAILED
+    _say_deployed(done, as_json=arguments.json)
+    return FINISHED
+
+
+def _sent(stage: str, send: Callable[..., T]) -> T | None:
+    """What sending with the person's token and a bar came to; None where it broke off, which is said."""
+    from huggingface_hub import get_token  # takes a second: a wrong name must not wait
 
     log = Beside()
     try:
-        done = deploy(arguments.repo, wanted, settings, token=get_token(), private=arguments.private,
-                      update=arguments.update, tell=telling("deploying", log.show))  # fmt: skip
+        return send(token=get_token(), tell=telling(stage, log.show))
     except BrokenOffError as error:
         print(printable(str(error)), file=sys.stderr)
-        return FAILED
+        return None
     finally:
         log.close()
-    _say_deployed(done, as_json=arguments.json)
-    return FINISHED
 
 
 def _say_deployed(done: Deployed, *, as_json: bool) -> None:

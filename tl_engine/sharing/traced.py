@@ -16,6 +16,7 @@ from tl_engine.base.parallel import batched
 from tl_engine.classifiers.predictor import Predictor
 from tl_engine.networks.models import flat_features, main_logits
 from tl_engine.networks.preprocessing import Preprocess
+from tl_engine.sharing.graph import FEATURES, LOGITS, PIXELS
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 BATCH = 32
 EXAMPLES = 2  # pictures in the pass that is recorded; of one, its number would become part of the graph
 Network = TypeVar("Network", bound=nn.Module)
-PIXELS, LOGITS, FEATURES = "pixels", "logits", "features"
 
 
 class Deployed(nn.Module):

@@ -49,12 +49,6 @@ class Agreement:
     first: str | None = None  # the first photo of another class
     left_out: str | None = None  # why this copy is not in the bundle
 
-    @property
-    def sentence(self) -> str:
-        """`153 of 153 the same class, largest difference 3e-06`."""
-        same = f"{self.same_class:,} of {self.photos:,} the same class"
-        return f"{same}, largest difference {self.largest_difference:.0e}"
-
     def told(self) -> dict[str, Any]:
         """Json-ready, without what is not known, and without the photo's name: it goes to strangers."""
         return {name: value for name, value in asdict(self).items() if value is not None and name != "first"}

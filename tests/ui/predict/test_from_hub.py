@@ -1,12 +1,12 @@
 """A name of the hub, typed into the list of classifiers: fetched, told and listed, or refused in words."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
 import pytest
 
-from tests.hub_server import Hub, serving_models
+from tests.hub.conftest import hub as hub
+from tests.hub_server import Hub
 from tl_engine.base.errors import EngineError, HubError
 from tl_engine.base.settings import Settings
 from tl_engine.runs.meta import META
@@ -20,14 +20,6 @@ from ui.predict.tab import predict_one
 from ui.predict.verdict import verdict_html
 
 NAME = "hub:tester/cats"
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-    with serving_models() as served:
-        monkeypatch.setenv("HF_ENDPOINT", served.url)
-        yield served
 
 
 @pytest.fixture
