@@ -1,0 +1,1 @@
+"""A lesson: what a teacher prepared, who is in it, what they did, their photos together, a board. No Gradio, no torch."""

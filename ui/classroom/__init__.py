@@ -1,0 +1,1 @@
+"""What a teacher sees and does in a lesson, and what pupils see of it."""
