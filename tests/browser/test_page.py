@@ -190,8 +190,7 @@ def test_the_server_killed_and_restarted_in_mid_run(visit: Visit, own_server: Se
     while last_epoch(page) <= seen:  # the page left open goes on by itself
         assert time.monotonic() < end, page.locator("#status").inner_text()
         time.sleep(0.5)
-    page.goto(own_server.url)
-    loaded(page)
+    page = visit(own_server.url, page.context)  # not the same tab: Gradio reloads it by itself just then
     expect(page.locator("#status")).to_contain_text("Training", timeout=MINUTE)
     unfold(page, "log-box")
     expect(page.locator("#log")).to_contain_text("epoch", timeout=MINUTE)

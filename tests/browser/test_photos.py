@@ -41,6 +41,15 @@ def photos_on_disk(server: Server) -> int:
     return len(list((server.folder / "uploads").glob("*/own-*/[!.]*/[!.]*")))
 
 
+def settled(page: Page, server: Server) -> None:
+    """Wait until what was on its way has arrived: three looks in a row see the same photos."""
+    same, seen = 0, -1
+    while same < 3:
+        page.wait_for_timeout(700)
+        now = photos_on_disk(server)
+        same, seen = (same + 1 if now == seen else 0), now
+
+
 def test_photos_class_by_class_survive_a_reload_and_train(collecting: Page, tmp_path: Path) -> None:
     page = collecting
     make_data(tmp_path / "new", each=5)
@@ -101,7 +110,7 @@ def test_a_burst_of_the_camera_is_kept_photo_by_photo_and_undone_at_once(collect
     page.locator("#camera").get_by_role("button", name="capture photo").click()
     expect(page.locator("#photos-said")).to_contain_text(re.compile(r"[1-9]\d photos in faces"), timeout=MINUTE)
     page.locator("#camera").get_by_role("button", name="capture photo").click()
-    page.wait_for_timeout(1500)  # what was on its way arrives
+    settled(page, server)
     kept = photos_on_disk(server) - before
     expect(page.locator("#count-1")).to_contain_text(f"{kept} photos", timeout=MINUTE)
     assert not page.locator("#snapshot-box").is_visible()

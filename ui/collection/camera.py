@@ -1,7 +1,10 @@
 """The camera: bursts of photos into one class. Where a page gets no camera, the device's own takes its place."""
 
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
 from tl_engine.sources.collection import Collection
+from tl_engine.workspaces import forget
 from ui.collection.undo import Undo
 from ui.collection.words import hint
 from ui.parts.acting import act, answer_html
@@ -23,11 +27,54 @@ CAMERAS = 30  # visitors whose cameras run at once
 NO_PAGE_CAMERA = "This browser gives pages without https no camera: your device's own camera takes its place."
 
 
+@dataclass(slots=True)
+class Burst:
+    """Photos that one press on record brings into one class; times in nanoseconds since 1970."""
+
+    began: int
+    last: int
+    taken_back: bool = False
+
+
+class Bursts:
+    """The newest burst of each class. A page learns only from an answer when its burst began.
+
+    So several photos may be on their way that each know of no burst yet, and others while a burst is being undone.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[Path, str], Burst] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def began(self, own: Collection, name: str, since: str) -> int | None:
+        """When the burst of a photo that arrives now began; None for one of a burst that was taken back."""
+        now = time.time_ns()
+        with self._lock:
+            known = self._known.pop((own.folder, name), None)
+            same = known and (str(known.began) == since or (not since and self._goes_on(known, now)))
+            burst = known if known and same else Burst(int(since) if since.isdecimal() else now, now)
+            burst.last = now
+            self._known[own.folder, name] = burst
+            while len(self._known) > CAMERAS:
+                self._known.popitem(last=False)
+            return None if burst.taken_back else burst.began
+
+    def take_back(self, own: Collection, began: int | None) -> None:
+        """Whatever still arrives of the burst that began then is not kept: its photos are being removed."""
+        with self._lock:
+            for (folder, _), burst in self._known.items():
+                burst.taken_back = burst.taken_back or (folder == own.folder and burst.began == began)
+
+    def _goes_on(self, burst: Burst, now: int) -> bool:
+        return not burst.taken_back and now - burst.last < SETTLING * 1e9
+
+
 class Camera:
     """The panel, hidden until a class asks for it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.bursts = Bursts()
         with gr.Column(visible=False, elem_id="camera-panel") as self.panel:
             self.words = gr.HTML("")
             with gr.Column(elem_classes="tl-with-camera", elem_id="camera-box"):
@@ -100,14 +147,18 @@ class Camera:
         """Keep one photo of a burst; what is wrong is said in its place."""
         if not frame:
             return {self.said: gr.skip()}
-        began = since or str(time.time_ns())
         try:
             own = self.opened(choice, workspace)
-            own.add(name, Path(frame), self.settings.limits, shown="the camera's photo")
+            began = self.bursts.began(own, name, since)
+            if began is None:
+                return {self.said: gr.skip()}
+            kept = own.add(name, Path(frame), self.settings.limits, shown="the camera's photo")
+            if self.bursts.began(own, name, str(began)) is None:  # taken back while it was being read
+                forget.delete_photos(own, name, [kept.name], self.settings)
         except EngineError as error:
             return {self.said: answer_html(f"{error} Stop the camera.", alert=True)}
         return {
             self.said: answer_html(f"{plural(own.counts().get(name, 0), 'photo')} in {name}."),
-            self.since: began,
+            self.since: str(began),
             self.timer: gr.Timer(active=True),
         }

@@ -15,7 +15,7 @@ from tl_engine.workspaces import forget
 from tl_engine.workspaces.workspace import Workspace
 from ui.collection.camera import Camera
 from ui.collection.card import Card, class_items, class_now
-from ui.collection.undo import Undo, take_back
+from ui.collection.undo import Undo, began, take_back
 from ui.collection.words import hint, taken_words
 from ui.parts.acting import act, answer_html, answering, removed_words
 from ui.parts.components import Updates
@@ -214,5 +214,6 @@ class Cards:
     def undo_last(self, choice: str | None, workspace: str, state: str, page: float) -> Updates:
         """Take back what was done last."""
         own = self.opened(choice, workspace)
+        self.camera.bursts.take_back(own, began(state))
         said = take_back(state, own, self.settings)
         return {**self.show(own, page), **self.undo.nothing(), self.said: answer_html(said)}

@@ -1,5 +1,6 @@
 """Taking back the last thing that was done to a data set of one's own: photos that came, photos that went."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -46,6 +47,14 @@ class Undo:
     def nothing(self) -> Updates:
         """What was done last cannot be taken back."""
         return {self.button: gr.Button(visible=False), self.state: ""}
+
+
+def began(state: str) -> int | None:
+    """When the photos began to come that the page's text would take back, nanoseconds since 1970; None for others."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        since = json.loads(state)["since"]
+        return since if isinstance(since, int) else None
+    return None
 
 
 def take_back(state: str, own: Collection, settings: Settings) -> str:

@@ -109,6 +109,51 @@ def test_every_frame_of_two_bursts_at_once_is_on_disk_and_in_the_count(cards: Ca
     assert {"50 photos in left.", "50 photos in right."} <= {re.sub("<.*?>", "", said) for said in acknowledged}
 
 
+def film(cards: Cards, choice: str, name: str, since: str, frame: str) -> str:
+    """Send a frame; when its burst began, as the page learns it."""
+    return str(cards.camera.take_frame(choice, OWNER, name, since, frame).get(cards.camera.since, ""))
+
+
+def test_photos_that_knew_of_no_burst_yet_are_undone_with_it(cards: Cards, tmp_path: Path) -> None:
+    choice, own = own_data(cards.settings, "cats")
+    frame = photo(tmp_path / "frame.jpg")
+    began = {film(cards, choice, "cats", "", frame) for _ in range(3)}  # sent before the first answer came
+    assert len(began) == 1
+    state = cards.undo.after_adding("cats", int(began.pop()), 3)[cards.undo.state]
+    cards.undo_last(choice, OWNER, state, 1)
+    assert own.counts() == {"cats": 0}
+
+
+def test_what_arrives_of_a_burst_after_it_was_undone_is_not_kept(cards: Cards, tmp_path: Path) -> None:
+    choice, own = own_data(cards.settings, "cats", "dogs")
+    frame = photo(tmp_path / "frame.jpg")
+    other = film(cards, choice, "dogs", "", frame)
+    since = film(cards, choice, "cats", "", frame)
+    cards.undo_last(choice, OWNER, cards.undo.after_adding("cats", int(since), 1)[cards.undo.state], 1)
+    film(cards, choice, "cats", since, frame)
+    assert own.counts() == {"cats": 0, "dogs": 1}
+    assert film(cards, choice, "dogs", other, frame) == other  # another burst goes on
+    film(cards, choice, "cats", "", frame)  # and so does the camera, if it still runs
+    assert own.counts() == {"cats": 1, "dogs": 2}
+
+
+def test_a_photo_that_was_being_read_while_its_burst_was_undone_goes(
+    cards: Cards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice, own = own_data(cards.settings, "cats")
+    frame = photo(tmp_path / "frame.jpg")
+    since = film(cards, choice, "cats", "", frame)
+    add = Collection.add
+
+    def undone_meanwhile(self: Collection, *given: Any, **named: Any) -> Path:
+        cards.undo_last(choice, OWNER, cards.undo.after_adding("cats", int(since), 1)[cards.undo.state], 1)
+        return add(self, *given, **named)
+
+    monkeypatch.setattr(Collection, "add", undone_meanwhile)
+    film(cards, choice, "cats", since, frame)
+    assert own.counts() == {"cats": 0}
+
+
 @pytest.mark.parametrize("workspace", [OTHER, "", "../x", f"{OTHER}/../{OWNER}", None])
 def test_nobody_else_opens_a_collection(workspace: Any, cards: Cards, keep: KeepView, tmp_path: Path) -> None:
     choice, _ = own_data(cards.settings, "cats")
