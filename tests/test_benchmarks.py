@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torchvision.models import squeezenet1_1
 
+from benchmarks.lesson import Lesson
 from benchmarks.table import ALL_ROWS, ROWS, markdown
 from tests.serving import PROJECT
 
@@ -37,6 +38,18 @@ def test_every_row_is_measured(tmp_path: Path) -> None:
     assert "failed" not in done.stdout
     lines = [line for line in done.stdout.splitlines() if line.endswith(("| yes |", "| no |"))]
     assert len(lines) == len(ALL_ROWS)
+
+
+@pytest.mark.slow
+def test_in_a_small_lesson_nobody_goes_without(tmp_path: Path) -> None:
+    lesson = Lesson(tmp_path, pupils=4, each=5, pause=0.5)
+    try:
+        lesson.hold()
+        assert lesson.classifiers() == 4, [pupil.troubles for pupil in lesson.pupils]
+        assert not lesson.in_wrong_hands()
+        assert all(pupil.asked == 4 for pupil in lesson.pupils)
+    finally:
+        lesson.server.stop()
 
 
 @pytest.mark.parametrize(("seconds", "reached"), [(10.0, "yes"), (11.0, "no")])
