@@ -63,9 +63,6 @@ class Health:
 
 
 def _device() -> str:
-    """What computes here; asking must not load the library that knows."""
-    if "torch" not in sys.modules:
-        return "not known yet"
-    from tl_engine.networks.runtime import best_device
-
-    return best_device().type
+    """What computes here; asking must neither load the library that knows nor wait until another thread has."""
+    known = getattr(sys.modules.get("tl_engine.networks.runtime"), "best_device", None)
+    return str(known().type) if known else "not known yet"
