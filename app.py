@@ -5,16 +5,16 @@ import contextlib
 import dataclasses
 import logging
 import os
-import secrets
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import psutil
+from starlette.middleware import Middleware
 
 from tl_engine.base.errors import ConfigError, EngineError
 from tl_engine.base.settings import FOLDER_OPTIONS, SHARED, Settings
@@ -26,6 +26,11 @@ from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.forget import forget_removed
 from ui.address import FIRST, LAST, check_address, wanted_port
+from ui.gate.bodies import sweep_parts
+from ui.gate.codes import Codes, make_code
+from ui.gate.gate import Gate, Gates
+from ui.gate.health import CRASH
+from ui.gate.origins import Place
 from ui.http_refusals import HANDLERS
 from ui.looks import CSS, THEME
 from ui.page import build_page
@@ -34,6 +39,7 @@ from ui.space import import_all, on_space, writable
 if TYPE_CHECKING:
     import gradio as gr  # when this runs, ui has to come first
 
+LOG = logging.getLogger("tl_engine")
 ENDING = (signal.SIGTERM, signal.SIGINT)
 QUEUE_SECONDS = 5.0  # how often waiting trainings are looked after when nobody watches
 QUEUE_LENGTH = 200  # calls that may wait; more are answered "busy"
@@ -49,6 +55,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--share", action="store_true", help="Public link for a week; asks for an access code.")
     parser.add_argument("--lan", action="store_true", help="Reachable in the local network; asks for an access code.")
     parser.add_argument("--access-code", help="The code for --share and --lan; made and printed if left out.")
+    parser.add_argument("--teacher-code", help="A second code, for whoever teaches; there is none if left out.")
+    parser.add_argument("--short-code", action="store_true", help="Take a code of less than 8 letters all the same.")
     parser.add_argument("--no-spare", action="store_true", help="Keep no training process ready (saves 0.4 GB).")
     return parser
 
@@ -68,17 +76,35 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     return dataclasses.replace(settings, limits=SHARED) if public else settings
 
 
-def access(arguments: argparse.Namespace) -> dict[str, Any]:
-    """How visitors get in: with --share and --lan by a code, under any name."""
-    if not (arguments.share or arguments.lan):
-        return {}
-    code = arguments.access_code or secrets.token_urlsafe(9)
-    print(f"Access code: {code} (any user name)", flush=True)
+def codes_for(arguments: argparse.Namespace) -> Codes | None:
+    """The codes that let visitors in, where there are any: with --share and --lan, and where one was given.
 
-    def may_enter(_name: str, given: str) -> bool:
-        return secrets.compare_digest(given.encode(), code.encode())
+    Raises ConfigError for one that is soon guessed.
+    """
+    if not (arguments.share or arguments.lan or arguments.access_code or arguments.teacher_code):
+        return None
+    code = arguments.access_code or make_code()
+    return Codes.checked(code, arguments.teacher_code or "", short=arguments.short_code)
 
-    return {"auth": may_enter, "auth_message": "Any name, and the access code as the password."}
+
+def tell_codes(codes: Codes | None) -> None:
+    """Whoever hosts reads the codes once, on the terminal and in no log."""
+    if codes:
+        print(f"Access code: {codes.pupil}", flush=True)
+    if codes and codes.teacher:
+        print(f"Teacher's code: {codes.teacher}", flush=True)
+
+
+def gates_for(arguments: argparse.Namespace, settings: Settings, codes: Codes | None) -> Gates:
+    """What the gate before Gradio goes by: who may reach the page, and by which name."""
+    public = arguments.share or arguments.lan or on_space()
+    place = Place(
+        local=not public,
+        listens=address(arguments) or "",
+        forwarded=arguments.share or on_space(),
+        space=on_space(),
+    )
+    return Gates(settings=settings, disk=scratch.handed_folder(), place=place, codes=codes)
 
 
 def address(arguments: argparse.Namespace) -> str | None:
@@ -96,18 +122,19 @@ def look_after_queue(settings: Settings, spare: Spare | None) -> None:
             if not queue.advance(settings, spare) and spare:
                 prepare_spare(spare)
             forget_removed(settings)
-        except Exception:  # whatever it was, those who wait must not wait for ever
+            sweep_parts(scratch.handed_folder())
+        except Exception as error:  # whatever it was, those who wait must not wait for ever
             traceback.print_exc()
+            LOG.error("looking after the queue failed", extra={CRASH: type(error).__name__})
         time.sleep(QUEUE_SECONDS)
 
 
 def log_to_host() -> None:
     """Who hosts reads one line for each training that starts or ends and for each refusal, and no visitor's words."""
-    log = logging.getLogger("tl_engine")
     lines = logging.StreamHandler(sys.stdout)
     lines.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%d %b %H:%M:%S"))
-    log.addHandler(lines)
-    log.setLevel(logging.INFO)
+    LOG.addHandler(lines)
+    LOG.setLevel(logging.INFO)
 
 
 def make_spare(settings: Settings, *, wanted: bool) -> Spare | None:
@@ -122,6 +149,7 @@ def make_spare(settings: Settings, *, wanted: bool) -> Spare | None:
 def serve(arguments: argparse.Namespace) -> None:
     """Serve until asked to end. Trainings live on in their own processes. Raises ConfigError before anything starts."""
     settings, host, port = settings_for(arguments), address(arguments), wanted_port(arguments.port)
+    codes = codes_for(arguments)
     check_address(host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port)
     restrict_pillow()
     log_to_host()
@@ -134,7 +162,8 @@ def serve(arguments: argparse.Namespace) -> None:
     pool = ClassifierPool(settings)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
     try:
-        _launch(page, settings, arguments, host, port)
+        tell_codes(codes)
+        _launch(page, gates_for(arguments, settings, codes), arguments, host, port)
         # Only now, so that the page's first answer does not share the processor with torch's imports.
         threading.Thread(target=look_after_queue, args=(settings, spare), daemon=True).start()
         pool.warm()
@@ -149,9 +178,8 @@ def serve(arguments: argparse.Namespace) -> None:
         scratch.release()
 
 
-def _launch(
-    page: "gr.Blocks", settings: Settings, arguments: argparse.Namespace, host: str | None, port: int | None
-) -> None:
+def _launch(page: "gr.Blocks", gates: Gates, arguments: argparse.Namespace, host: str | None, port: int | None) -> None:
+    settings = gates.settings
     try:
         page.launch(
             server_name=host,
@@ -166,8 +194,7 @@ def _launch(
             max_file_size=settings.limits.archive_bytes,
             blocked_paths=[str(f) for f in (settings.runs, settings.uploads, settings.data_dir, settings.samples)],
             prevent_thread_lock=True,
-            app_kwargs={"exception_handlers": HANDLERS},
-            **access(arguments),
+            app_kwargs={"exception_handlers": HANDLERS, "middleware": [Middleware(Gate, gates=gates)]},
         )
     except OSError as error:
         if "empty port" not in str(error):

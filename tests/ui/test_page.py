@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from app import access, parse, settings_for
+from app import codes_for, parse, settings_for, tell_codes
 from tests.conftest import MakeImages
 from tl_engine.base.errors import ConfigError, DataError, EngineError, ImageError, RunError, without_paths
 from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, Note, Progress, RunEnded, RunStarted
@@ -309,12 +309,16 @@ def test_presets_fill_the_form() -> None:
 
 
 def test_a_page_for_others_asks_for_a_code_and_has_the_smaller_limits(capsys: pytest.CaptureFixture[str]) -> None:
-    assert access(parse([])) == {}
-    enter = access(parse(["--lan"]))["auth"]
+    assert codes_for(parse([])) is None
+    codes = codes_for(parse(["--lan"]))
+    tell_codes(codes)
     code = re.findall(r"Access code: (\S+)", capsys.readouterr().out)[0]
-    assert enter("Mia", code)
-    assert not enter("Mia", code[:-1])
-    assert access(parse(["--share", "--access-code", "ants"]))["auth"]("", "ants")
+    assert codes is not None
+    assert codes.role_for(code) == PUPIL
+    assert codes.role_for(code[:-1]) == codes.role_for("") == ""
+    both = codes_for(parse(["--share", "--access-code", "ants-and-bees", "--teacher-code", "beekeeper"]))
+    assert both is not None
+    assert [both.role_for(code) for code in ("ants-and-bees", "beekeeper", "bees")] == [PUPIL, TEACHER, ""]
     assert settings_for(parse(["--lan"])).limits is SHARED
     assert settings_for(parse([])).limits is HOME
 

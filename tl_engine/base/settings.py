@@ -40,6 +40,11 @@ class Limits:
     hub_classifiers: int = 100  # kept for one visitor
     person_bytes: int = 1_000 * GIGABYTE  # kept for one visitor; at home only the disk is the limit
     free_bytes: int = GIGABYTE  # new data is refused when the disk has less than this left
+    request_bytes: int = 1_100 * MEGABYTE  # of one upload, however many files are in it
+    call_bytes: int = 16 * MEGABYTE  # of any other request, which is held in memory
+    hour_bytes: int = 50 * GIGABYTE  # of one person's requests in an hour
+    minute_requests: int = 20_000  # of one person; an open page asks once a second
+    new_persons: int = 1_000  # browsers that are told apart, an address and hour; after that it is one person
 
 
 HOME = Limits()
@@ -54,6 +59,10 @@ SHARED = Limits(
     hub_classifiers=3,
     person_bytes=GIGABYTE,
     free_bytes=5 * GIGABYTE,
+    request_bytes=250 * MEGABYTE,
+    hour_bytes=2 * GIGABYTE,
+    minute_requests=6_000,
+    new_persons=200,
 )
 
 

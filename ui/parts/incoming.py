@@ -10,19 +10,42 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio import route_utils
+from gradio.route_utils import GradioMultiPartParser
+from starlette.formparsers import MultiPartException
 
 from tl_engine.base.errors import EngineError
 from tl_engine.workspaces.scratch import handed_folder
+from ui.gate.bodies import noting
 from ui.parts.refusal import refused
 
 # Gradio keeps what arrives, and what an answer shows, in a folder named by the hash of the content.
 HASHED = re.compile(r"[0-9a-f]{64}")
 # One and the same for every path, so that nobody learns which files there are.
 FOREIGN = "A file in this request did not arrive by the upload of this page: choose it again."
+MOST_FIELD = 64_000  # bytes of a field beside the files, which Gradio holds in memory
+
+
+class BoundedParser(GradioMultiPartParser):
+    """Gradio's, which takes a field of any length."""
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        """Called with each piece of what is between two boundaries."""
+        if self._current_part.file is None and len(self._current_part.data) + end - start > MOST_FIELD:
+            raise MultiPartException("What stands beside the files is longer than is taken: send the files alone.")
+        super().on_part_data(data, start, end)
+
+
+def bound_uploads() -> None:
+    """Have Gradio's uploads bounded in memory, and told of to the gate, which removes what a cut one leaves."""
+    if route_utils.GradioMultiPartParser is not BoundedParser:
+        route_utils.GradioMultiPartParser = BoundedParser  # type: ignore[misc]
+        route_utils.NamedTemporaryFile = noting(route_utils.NamedTemporaryFile)  # type: ignore[attr-defined]
 
 
 def guard(page: gr.Blocks) -> None:
     """Refuse every call whose values name a file that was not uploaded here, whichever function it is for."""
+    bound_uploads()
     checked_by_gradio = page.preprocess_data
 
     async def preprocess_data(block_fn: Any, inputs: list[Any], *rest: Any, **named: Any) -> Any:

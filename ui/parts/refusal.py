@@ -2,6 +2,7 @@
 
 import functools
 import html
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -9,8 +10,10 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 
 from tl_engine.base.errors import EngineError, Question, WeightsError
+from ui.gate.health import CRASH
 from ui.parts.wording import text
 
+LOG = logging.getLogger("tl_engine")
 P = ParamSpec("P")
 R = TypeVar("R")
 UNEXPECTED = "Something unexpected went wrong here: try again; the program's log says what it was."
@@ -59,6 +62,7 @@ def answer_in_words(page: gr.Blocks) -> None:
         except gr.Error:
             raise
         except Exception as error:
+            LOG.error("a handler failed: %s", type(error).__name__, extra={CRASH: type(error).__name__})
             raise gr.Error(UNEXPECTED) from error
 
     page.preprocess_data = read_in_words  # type: ignore[method-assign]
