@@ -13,6 +13,7 @@ VERSION = "0.5.0"
 PROJECT = Path(__file__).resolve().parent.parent.parent
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000_000_000
+HOUR = 3600  # seconds
 CACHE = PROJECT / "weights" / "cache"
 FOLDER_OPTIONS = {  # of page and terminal -> what lies there
     "runs": "Folder of the runs.",
@@ -40,6 +41,10 @@ class Limits:
     hub_classifiers: int = 100  # kept for one visitor
     person_bytes: int = 1_000 * GIGABYTE  # kept for one visitor; at home only the disk is the limit
     free_bytes: int = GIGABYTE  # new data is refused when the disk has less than this left
+    data_seconds: int = 0  # a visitor's photos are deleted so long after they were last seen; 0: never
+    run_seconds: int = 0  # the same of their trainings
+    kept_runs: int = 1_000  # trainings of one visitor that are kept however old
+    person_runs: int = 20  # trainings of one person that wait or are at work
 
 
 HOME = Limits()
@@ -54,6 +59,10 @@ SHARED = Limits(
     hub_classifiers=3,
     person_bytes=GIGABYTE,
     free_bytes=5 * GIGABYTE,
+    data_seconds=2 * HOUR,
+    run_seconds=24 * HOUR,
+    kept_runs=5,
+    person_runs=1,
 )
 
 
