@@ -11,17 +11,20 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import psutil
 from starlette.middleware import Middleware
 
 from tl_engine.base.errors import ConfigError, EngineError
-from tl_engine.base.settings import FOLDER_OPTIONS, SHARED, Settings
+from tl_engine.base.settings import FOLDER_OPTIONS, HOUR, SHARED, Limits, Settings
 from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
 from tl_engine.runs import queue
 from tl_engine.runs.process import Spare, prepare_spare
+from tl_engine.visits.ageing import Ageing
+from tl_engine.visits.disk import name_disk
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.forget import forget_removed
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("tl_engine")
 ENDING = (signal.SIGTERM, signal.SIGINT)
 QUEUE_SECONDS = 5.0  # how often waiting trainings are looked after when nobody watches
+MOST_HOURS = 24 * 365  # after which a page may be told to forget
 QUEUE_LENGTH = 200  # calls that may wait; more are answered "busy"
 
 
@@ -57,6 +61,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--access-code", help="The code for --share and --lan; made and printed if left out.")
     parser.add_argument("--teacher-code", help="A second code, for whoever teaches; there is none if left out.")
     parser.add_argument("--short-code", action="store_true", help="Take a code of less than 8 letters all the same.")
+    parser.add_argument(
+        "--forget-after", metavar="HOURS",
+        help=f"Of a page for others: what visitors bring is deleted so long after they were last seen (default "
+        f"{SHARED.data_seconds // HOUR}, trainings after {SHARED.run_seconds // HOUR} or later; 0: never).",
+    )  # fmt: skip
     parser.add_argument("--no-spare", action="store_true", help="Keep no training process ready (saves 0.4 GB).")
     return parser
 
@@ -73,7 +82,20 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     if on_space():
         settings = writable(settings)
     public = arguments.share or arguments.lan or on_space()
-    return dataclasses.replace(settings, limits=SHARED) if public else settings
+    forgetting = forgetting_limits(arguments.forget_after or os.environ.get("TL_FORGET_AFTER"))
+    return dataclasses.replace(settings, limits=forgetting) if public else settings
+
+
+def forgetting_limits(text: str | None) -> Limits:
+    """The limits of a page for others, with the hours after which it forgets. Raises ConfigError."""
+    try:
+        after = float(text) * HOUR if text else SHARED.data_seconds
+    except ValueError:
+        after = -1.0
+    if not 0 <= after <= MOST_HOURS * HOUR:
+        raise ConfigError(f"forget-after must be a number of hours from 0 to {MOST_HOURS}, got {str(text)[:60]!r}.")
+    data = round(after)
+    return dataclasses.replace(SHARED, data_seconds=data, run_seconds=max(data, SHARED.run_seconds) if data else 0)
 
 
 def codes_for(arguments: argparse.Namespace) -> Codes | None:
@@ -116,17 +138,30 @@ def address(arguments: argparse.Namespace) -> str | None:
 
 
 def look_after_queue(settings: Settings, spare: Spare | None) -> None:
-    """Start waiting trainings even when nobody watches them; keep a process ready while none is at work."""
+    """Start waiting trainings even when nobody watches them; keep a process ready while none is at work.
+
+    And do away with what is due, by its visitor's wish or by its age.
+    """
+    ageing = Ageing(settings)
     while True:
-        try:
-            if not queue.advance(settings, spare) and spare:
-                prepare_spare(spare)
-            forget_removed(settings)
-            sweep_parts(scratch.handed_folder())
-        except Exception as error:  # whatever it was, those who wait must not wait for ever
-            traceback.print_exc()
-            LOG.error("looking after the queue failed", extra={CRASH: type(error).__name__})
+        # Whatever goes wrong with one, those who wait for another must not wait for ever.
+        for look in (
+            partial(_move_queue, settings, spare),
+            partial(forget_removed, settings),
+            partial(sweep_parts, scratch.handed_folder()),
+            ageing.look,
+        ):
+            try:
+                look()
+            except Exception as error:
+                traceback.print_exc()
+                LOG.error("looking after the page failed", extra={CRASH: type(error).__name__})
         time.sleep(QUEUE_SECONDS)
+
+
+def _move_queue(settings: Settings, spare: Spare | None) -> None:
+    if not queue.advance(settings, spare) and spare:
+        prepare_spare(spare)
 
 
 def log_to_host() -> None:
@@ -159,6 +194,7 @@ def serve(arguments: argparse.Namespace) -> None:
     for number in ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
     scratch.sweep()
+    name_disk(settings)
     pool = ClassifierPool(settings)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
     try:

@@ -14,6 +14,7 @@ from ui.parts.components import Updates
 from ui.parts.refusal import in_words
 from ui.parts.wording import INTRO, QUIET, text
 from ui.predict.classifiers import choices, linked_run, run_title
+from ui.sharing.carry_view import address_of
 
 MOST_COUNTED = 4  # classes named with their photos
 NOTHING_TO_SHARE = "There is no classifier of yours to share yet: train one first."
@@ -25,11 +26,14 @@ class CurrentLine:
     def __init__(self, settings: Settings, workspace: gr.BrowserState) -> None:
         self.settings = settings
         self.workspace = workspace
-        self.intro = gr.HTML(f"<p>{INTRO}</p>", elem_id="intro-words", padding=False)
+        with gr.Row(elem_id="intro-row", elem_classes="tl-named") as self.intro:
+            gr.HTML(f"<p>{INTRO}</p>", elem_id="intro-words", padding=False)
+            self.have_code = gr.Button("I have a code", size="sm", elem_id="have-code", min_width=110, scale=0)
         with gr.Row(visible=False, elem_id="current", elem_classes="tl-named") as self.row:
             self.words = gr.HTML("", elem_id="current-words", padding=False)
             self.try_it = gr.Button("Try", size="sm", elem_id="current-try", min_width=70, scale=0)
             self.share = gr.Button("Share", size="sm", elem_id="current-share", min_width=70, scale=0)
+            self.carry = gr.Button("Other device", size="sm", elem_id="current-carry", min_width=100, scale=0)
         with gr.Column(visible=False, elem_id="share-box") as self.box:
             self.link = gr.Textbox(
                 label="Link to this classifier", info="Whoever has it can try this classifier, on any device.",
@@ -69,7 +73,7 @@ class CurrentLine:
         run = self.opened(token)
         something = bool(run or visitor.own_data())
         return {
-            self.intro: gr.HTML(visible=not something),
+            self.intro: gr.Row(visible=not something),
             self.row: gr.Row(visible=something),
             self.words: f"<p>{current_words(visitor, choice, run)}</p>",
         }
@@ -100,8 +104,7 @@ class CurrentLine:
         """The link of the page's run."""
         if self.opened(token) is None:
             raise EngineError(NOTHING_TO_SHARE)
-        origin = request.headers.get("origin") or f"http://{request.headers.get('host', '')}"
-        return {self.box: gr.Column(visible=True), self.link: f"{origin}/?run={token}"}
+        return {self.box: gr.Column(visible=True), self.link: f"{address_of(request)}/?run={token}"}
 
 
 def current_words(visitor: Workspace, choice: str | None, run: Run | None) -> str:

@@ -1,4 +1,4 @@
-"""Small endpoints for programs: they predict, list classifiers, train, follow and stop a run, and give its report.
+"""Small endpoints for programs: they predict, list classifiers, train, follow, stop and resume a run, and report on it.
 
 Their inputs are hidden components, since Gradio checks files only where a component takes them.
 """
@@ -15,17 +15,22 @@ from tl_engine.base.errors import EngineError, ImageError, RunError
 from tl_engine.base.settings import Settings
 from tl_engine.evaluation.report import read_report
 from tl_engine.runs import queue
-from tl_engine.runs.find import IMAGENET
+from tl_engine.runs.config import TrainConfig
+from tl_engine.runs.find import IMAGENET, started_with
 from tl_engine.runs.process import Spare
+from tl_engine.runs.run import Run
 from tl_engine.runs.titles import data_name
+from tl_engine.visits import turns
 from tl_engine.workspaces import start
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
+from ui.gate.persons import asker_name
 from ui.parts.components import photo_input, photos_button
 from ui.parts.refusal import answered
 from ui.predict.classifiers import choices
 from ui.predict.tab import MOST_FILES, PARALLEL
 from ui.train.run_view import EventReader
+from ui.waking import WORKSPACE_LABEL
 
 if TYPE_CHECKING:
     from tl_engine.classifiers.batching import BatchingPredictor
@@ -83,14 +88,41 @@ def report(settings: Settings, run: str, workspace: str) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if name not in OF_PHOTOS}
 
 
-def start_training(settings: Settings, spare: Spare | None, config: Any) -> dict[str, str]:
-    """{"run": token, "workspace": secret} of a new run: the token shows it, only with the secret too it is stopped."""
+def start_training(
+    settings: Settings, spare: Spare | None, config: Any, workspace: str = "", person: str = ""
+) -> dict[str, str]:
+    """{"run": token, "workspace": secret} of a new run: the token shows it, only with the secret too it is stopped.
+
+    A program keeps the secret and sends it again. Sent twice, what goes on already is answered, not started again.
+    """
     try:
         if not isinstance(config, dict):
             raise EngineError("config must be a json object with the terminal's long option names.")
-        visitor = Workspace.of(settings, None)
-        run, _ = start.start(config, visitor, spare)
+        visitor = Workspace.of(settings, workspace)
+        run, new = turns.begin(config, visitor, turns.Asker(person, program=True), spare)
+        if not new and not _asks_for(run, config, visitor):
+            raise RunError(
+                f"This workspace has a training going on already, run {run.name}: follow it, or stop it first."
+            )
         return {"run": run.name, "workspace": visitor.token}
+    except EngineError as error:
+        raise answered(error) from None
+
+
+def _asks_for(run: Run, config: dict[str, Any], visitor: Workspace) -> bool:
+    """Whether that is what the run was started with."""
+    wanted: TrainConfig = start.checked_config(config, visitor)
+    return started_with(run, {})[0] == wanted
+
+
+def resume_training(
+    settings: Settings, spare: Spare | None, run: str, workspace: str, person: str = ""
+) -> dict[str, str]:
+    """{"state"} of a run that goes on where it was left; `workspace` is what `start_training` answered."""
+    try:
+        found = stoppable(run, settings, workspace)
+        turns.go_on(found.name, Workspace(settings, workspace), turns.Asker(person, program=True), spare)
+        return {"state": found.state()}
     except EngineError as error:
         raise answered(error) from None
 
@@ -122,12 +154,20 @@ def stop_training(settings: Settings, spare: Spare | None, run: str, workspace: 
 
 def add_endpoints(settings: Settings, pool: ClassifierPool, reader: EventReader, spare: Spare | None) -> None:
     """Register them in the page being built. Their inputs are called what the functions' parameters are called."""
+
+    # Gradio looks for a request in a function's own signature, not in that of a partial one.
+    def begin(config: Any, workspace: str, request: gr.Request) -> dict[str, str]:
+        return start_training(settings, spare, config, workspace, asker_name(request))
+
+    def go_on(run: str, workspace: str, request: gr.Request) -> dict[str, str]:
+        return resume_training(settings, spare, run, workspace, asker_name(request))
+
     with gr.Group(visible=False):
         image = photo_input(label="image (a picture file)")
         classifier = gr.Textbox("imagenet", label="classifier (text)")
         config, run = gr.JSON(label="config (a json object)"), gr.Textbox(label="run (text)")
         answer, trigger = gr.JSON(label="answer"), gr.Button("endpoint")
-        workspace = gr.Textbox("", label="workspace (text)")
+        workspace = gr.Textbox("", label=WORKSPACE_LABEL)
         images = photos_button("images (picture files)")
     public: dict[str, Any] = {"api_visibility": "public", "show_progress": "hidden"}
     at_once: dict[str, Any] = {"concurrency_limit": PARALLEL, "concurrency_id": "predict"}
@@ -137,9 +177,10 @@ def add_endpoints(settings: Settings, pool: ClassifierPool, reader: EventReader,
     calls: dict[str, tuple[Callable[..., Any], Any]] = {
         "models": (functools.partial(models, settings), workspace),
         "report": (functools.partial(report, settings), [run, workspace]),
-        "start_training": (functools.partial(start_training, settings, spare), config),
+        "start_training": (begin, [config, workspace]),
         "follow_run": (functools.partial(follow_run, settings, reader), run),
         "stop_training": (functools.partial(stop_training, settings, spare), [run, workspace]),
+        "resume_training": (go_on, [run, workspace]),
     }
     for name, (function, given) in calls.items():
         trigger.click(function, given, answer, api_name=name, **public)

@@ -7,6 +7,7 @@ import gradio as gr
 
 from tl_engine.base.settings import Settings
 from tl_engine.runs.process import Spare
+from tl_engine.visits.disk import disk_name
 from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
@@ -24,15 +25,17 @@ from ui.predict.classifiers import choices
 from ui.predict.tab import PredictTab
 from ui.report.tab import ReportTab
 from ui.runs.tab import RunsTab
+from ui.sharing.carry_view import CarryView
 from ui.train.run_view import EventReader
 from ui.train.tab import TrainTab
-from ui.waking import awake, put_to_sleep
+from ui.waking import awake, hear_visitors, put_to_sleep
 
 # The browser keeps these under keys of its own. The secret only has to be the same after a restart: every client gets
 # it, what protects a workspace is that its name cannot be guessed.
 WORKSPACE_KEY, CURRENT_KEY = "tl-workspace", "tl-current"
 SECRET = "kept the same, so that a restart can read it"
-CACHE_SECONDS = (3600, 24 * 3600)  # how often Gradio's file cache is cleaned, and of what age
+CLEANED = 3600  # how often Gradio's file cache is cleaned, seconds
+CACHE_SECONDS = 24 * 3600  # and of what age; earlier where what visitors bring goes earlier
 SCRIPTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.js", "camera.js", "plots.js")]
 
 
@@ -43,12 +46,16 @@ class Page:
         self.settings = settings
         reader = EventReader()
         self.blocks: gr.Blocks
-        with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as self.blocks:
+        age = settings.limits.data_seconds or CACHE_SECONDS
+        cleaned = (min(CLEANED, age), age)
+        with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=cleaned) as self.blocks:
             gr.Markdown(f"# {TITLE}", elem_id="intro")
             self.workspace = gr.BrowserState("", storage_key=WORKSPACE_KEY, secret=SECRET)
             self.kept = gr.BrowserState({}, storage_key=CURRENT_KEY, secret=SECRET)  # data, run and classifier
             space.lay_out(settings)
+            self.disk = gr.Textbox("", visible=False)  # the name of the server's, by which the browser knows it again
             self.current = CurrentLine(settings, self.workspace)
+            self.carrying = CarryView(settings, self.workspace, self.kept)
             with gr.Tabs(elem_id="tabs") as self.tabs:
                 self.photos = PhotosTab(settings, self.workspace)
                 self.train = TrainTab(settings, self.workspace, reader, spare)
@@ -77,16 +84,18 @@ class Page:
         act(self.train.use.click, self.current.try_current, [run, self.workspace], [self.tabs, classifier],
             self.current.said)  # fmt: skip
         self.train.report.click(lambda: gr.Tabs(selected="report"), None, self.tabs, **QUIET)
-        gr.on([data.change, run.change, classifier.change], None, [data, run, classifier], self.kept,
-              js="(data, run, classifier) => ({data, run, classifier})")  # fmt: skip
+        self.carrying.connect(self.blocks, [self.current.carry, self.current.have_code])
+        gr.on([data.change, run.change, classifier.change], None, [data, run, classifier, self.disk], self.kept,
+              js="(data, run, classifier, disk) => ({data, run, classifier, disk})")  # fmt: skip
         self._restore_on_load()
 
     def _restore_on_load(self) -> None:
         self.sleeping = put_to_sleep(self.blocks, self.workspace)
         lists = [self.photos.choice, self.train.run, self.predict.classifier]
         shown = [*self.photos.doors.shown, *self.current.shown, *self.predict.shown]
-        restored = [self.workspace, self.tabs, self.current.said, *lists, *shown, *self.sleeping]
+        restored = [self.workspace, self.disk, self.tabs, self.current.said, *lists, *shown, *self.sleeping]
         loaded = self.blocks.load(self.restore, [self.workspace, self.kept], restored, **QUIET)
+        self.carrying.arrived.change(self.restore, [self.workspace, self.kept], restored, **QUIET)
         # Nobody is kept from starting by a list.
         loaded.failure(self.go_on_without, None, [self.photos.choice, *self.sleeping], **QUIET)
         for script in SCRIPTS:
@@ -99,6 +108,7 @@ class Page:
         listed = choices(visitor, found.classifier)
         return {
             self.workspace: visitor.token,
+            self.disk: disk_name(self.settings),
             self.tabs: gr.Tabs(selected=found.tab),
             self.photos.choice: gr.Dropdown(choices=visitor.choices(), value=found.data),
             self.train.run: found.run,
@@ -106,7 +116,7 @@ class Page:
             **self.photos.doors.show(visitor),
             **self.current.show(visitor, found.data, found.run),
             **self.predict.show_classifier(visitor.token, found.classifier),
-            self.current.said: answer_html(found.refusal, alert=True) if found.refusal else "",
+            self.current.said: answer_html(told, alert=True) if (told := found.refusal or found.told) else "",
             **awake(self.sleeping),
         }
 
@@ -122,7 +132,9 @@ class Page:
 
 def build_page(settings: Settings, pool: ClassifierPool, spare: Spare | None = None) -> gr.Blocks:
     """The whole page over one installation; trainings start in the spare process, if there is one."""
-    blocks = Page(settings, pool, spare).blocks
+    page = Page(settings, pool, spare)
+    blocks = page.blocks
+    hear_visitors(blocks, settings, page.workspace)
     answer_in_words(blocks)
     guard(blocks)
     return blocks

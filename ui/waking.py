@@ -1,12 +1,18 @@
-"""Controls that sleep until the page knows whose it is: a press before that would make something nobody owns."""
+"""Whose page it is: controls sleep until it knows, and every call that says whose it is counts as a sign of life."""
 
+import asyncio
 from typing import Any
 
 import gradio as gr
 
+from tl_engine.base.errors import EngineError
+from tl_engine.base.settings import Settings
+from tl_engine.visits import seen
+from tl_engine.workspaces.workspace import Workspace
 from ui.parts.components import Updates
 
 PRESSES = frozenset(("click", "submit", "upload"))
+WORKSPACE_LABEL = "workspace (text)"  # of the endpoints' input
 
 
 def put_to_sleep(page: gr.Blocks, workspace: gr.BrowserState) -> list[Any]:
@@ -30,3 +36,28 @@ def put_to_sleep(page: gr.Blocks, workspace: gr.BrowserState) -> list[Any]:
 def awake(sleeping: list[Any]) -> Updates:
     """The updates that wake them."""
     return {part: gr.update(interactive=True) for part in sleeping}
+
+
+def hear_visitors(page: gr.Blocks, settings: Settings, workspace: gr.BrowserState) -> None:
+    """Note that a workspace was heard of whenever a call names it, in whichever handler or endpoint.
+
+    Not a subclass of Blocks: Gradio writes a .pyi for each.
+    """
+    read = page.preprocess_data
+
+    async def read_and_note(block_fn: Any, inputs: list[Any], *rest: Any, **named: Any) -> Any:
+        values = await read(block_fn, inputs, *rest, **named)
+        for part, sent in zip(block_fn.inputs, inputs, strict=False):
+            if part is workspace or getattr(part, "label", None) == WORKSPACE_LABEL:
+                await asyncio.to_thread(_note, settings, sent)  # it may look at the disk
+        return values
+
+    page.preprocess_data = read_and_note  # type: ignore[method-assign]
+
+
+def _note(settings: Settings, sent: Any) -> None:
+    try:
+        if sent not in ("", None):
+            seen.note(Workspace.of(settings, sent))
+    except EngineError:  # the handler will say so
+        return

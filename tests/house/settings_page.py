@@ -24,6 +24,7 @@ VARIABLES = {
     "TL_CACHE_DIR": "Folder for what can be had again, as `--cache-dir`.",
     "TL_UPLOADS": "Folder for what visitors bring; default weights/uploads.",
     "TL_BACKBONES": "Folder for backbone files that are downloaded; default weights/backbones.",
+    "TL_FORGET_AFTER": "Hours after which a page for others forgets, as `--forget-after`.",
     "TL_PORT": "The page's port, as `--port`.",
     "TL_ORT_WEB": "A folder or address with the two files of onnxruntime-web, for pages that need no server.",
     "TL_GPU_LENT": "Set by the program itself, in a process that ZeroGPU lent a GPU to.",

@@ -13,6 +13,7 @@ VERSION = "0.5.0"
 PROJECT = Path(__file__).resolve().parent.parent.parent
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000_000_000
+HOUR = 3600  # seconds
 CACHE = PROJECT / "weights" / "cache"
 FOLDER_OPTIONS = {  # of page and terminal -> what lies there
     "runs": "Folder of the runs.",
@@ -45,6 +46,10 @@ class Limits:
     hour_bytes: int = 50 * GIGABYTE  # of one person's requests in an hour
     minute_requests: int = 20_000  # of one person; an open page asks once a second
     new_persons: int = 1_000  # browsers that are told apart, an address and hour; after that it is one person
+    data_seconds: int = 0  # a visitor's photos are deleted so long after they were last seen; 0: never
+    run_seconds: int = 0  # the same of their trainings
+    kept_runs: int = 1_000  # trainings of one visitor that are kept however old
+    person_runs: int = 20  # trainings of one person that wait or are at work
 
 
 HOME = Limits()
@@ -63,6 +68,10 @@ SHARED = Limits(
     hour_bytes=2 * GIGABYTE,
     minute_requests=6_000,
     new_persons=200,
+    data_seconds=2 * HOUR,
+    run_seconds=24 * HOUR,
+    kept_runs=5,
+    person_runs=1,
 )
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import torch
@@ -58,13 +58,11 @@ class FeatureCache:
             return None
         name = f"{secrets.token_hex(8)}.safetensors"
         features = features.cpu().contiguous()
-        header = {"format": FORMAT, "keys": json.dumps(list(keys)), "sha256": _digest(features)}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / USED).touch()
             self._make_room(features.nbytes)
-            with appearing(self.folder / name) as partial:
-                save_file({"features": features}, partial, metadata=header)
+            save_rows(self.folder / name, keys, features)
             self._listed[name] = list(keys)
             self._rows |= dict(zip(keys, features, strict=True))
             return name
@@ -89,6 +87,29 @@ class FeatureCache:
             if pair != self.folder:
                 shutil.rmtree(pair, ignore_errors=True)
                 too_much -= pairs[pair]
+
+
+def drop_photos(root: Path, digests: Set[str]) -> None:
+    """Remove the rows of photos of these SHA-256 from every shard below `root`, of augmented views too."""
+    for path in root.glob("*/*.safetensors"):
+        keys = _keys(path)
+        kept = [row for row, key in enumerate(keys) if key.partition(":")[0] not in digests]
+        if len(kept) == len(keys):
+            continue
+        rows = _read(path, {keys[row] for row in kept}) if kept else {}
+        with contextlib.suppress(OSError, SafetensorError):  # without them it is computed again
+            if rows:
+                save_rows(
+                    path.parent / f"{secrets.token_hex(8)}.safetensors", list(rows), torch.stack(list(rows.values()))
+                )
+        _delete(path)
+
+
+def save_rows(path: Path, keys: Sequence[str], features: Tensor) -> None:
+    """Write a shard, whole or not at all. Raises OSError or SafetensorError."""
+    header = {"format": FORMAT, "keys": json.dumps(list(keys)), "sha256": _digest(features)}
+    with appearing(path) as partial:
+        save_file({"features": features}, partial, metadata=header)
 
 
 class GrowingShard:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 KEPT = 4  # loaded classifiers; a large backbone has half a gigabyte
 TAKEN = ".hub.json"  # in a workspace: which classifiers the visitor took from the hub
+TAKING = threading.Lock()  # one takes or lets go at a time: each sees how much room the others left
 
 
 class Loading:
@@ -46,7 +48,6 @@ class ClassifierPool:
         self.settings = settings
         self._loaded: OrderedDict[tuple[Path | None, int], Loading] = OrderedDict()
         self._lock = threading.Lock()
-        self._taking = threading.Lock()
 
     def get(self, name: str) -> "BatchingPredictor":
         """The classifier of a run, one that ships, or one from the hub that is here. Raises EngineError."""
@@ -80,7 +81,7 @@ class ClassifierPool:
         if not is_on_hub(name):
             return
         HubClassifier.parse(name)
-        with self._taking:  # one at a time: each sees how much room the others left
+        with TAKING:
             if name in taken(visitor):
                 with contextlib.suppress(HubError):  # its files may have been deleted
                     page_classifier(name, self.settings)
@@ -89,13 +90,7 @@ class ClassifierPool:
             names = [name, *(other for other in taken(visitor) if other != name)]
             kept, gone = names[: self.settings.limits.hub_classifiers], names[self.settings.limits.hub_classifiers :]
             write_json(visitor.folder / TAKEN, {"names": kept})
-            for other in gone:
-                self._forget(other)
-
-    def _forget(self, name: str) -> None:
-        """Remove the files of a classifier from the hub that no visitor has in their list."""
-        others = [one for folder in self.settings.uploads.glob("*") for one in _names(folder / TAKEN)]
-        keep_only(HubClassifier.parse(name).repo, others, self.settings)
+            _forget(gone, self.settings)
 
     def _load(self, folder: Path | None) -> "BatchingPredictor":
         from tl_engine.classifiers.batching import BatchingPredictor
@@ -113,6 +108,21 @@ class ClassifierPool:
 def taken(visitor: Workspace) -> list[str]:
     """The names of the classifiers that a visitor took from the hub, the newest first."""
     return _names(visitor.folder / TAKEN)
+
+
+def forget_unlisted(names: Iterable[str], settings: Settings) -> None:
+    """Remove the files of those of these classifiers from the hub that no visitor has in their list."""
+    with TAKING:
+        _forget(names, settings)
+
+
+def _forget(names: Iterable[str], settings: Settings) -> None:
+    if not (wanted := list(names)):
+        return
+    others = [one for folder in settings.uploads.glob("*") for one in _names(folder / TAKEN)]
+    for name in wanted:
+        with contextlib.suppress(HubError):  # no name that this program wrote
+            keep_only(HubClassifier.parse(name).repo, others, settings)
 
 
 def _names(file: Path) -> list[str]:

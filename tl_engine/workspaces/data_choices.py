@@ -48,6 +48,11 @@ def resolve(choice: str, settings: Settings, own: Path) -> str:
         listed, name = _host_folders(settings), choice.removeprefix(FOLDER)
     if name not in HIDDEN and (folder := {folder.name: folder for folder in listed}.get(name)):
         return str(folder)
+    if choice.startswith(UPLOAD):
+        raise DataError(
+            "There is no data set of yours of that name here any more: bring the photos again in Photos, or choose "
+            "another."
+        )
     raise DataError(f"There is no data set {name[:80]!r} here: choose {', '.join(SAMPLES)} or one that the page lists.")
 
 

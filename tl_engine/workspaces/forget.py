@@ -1,10 +1,11 @@
-"""The only way to delete what is a visitor's: photos with every copy, thumbnail and zip made of them, and runs.
+"""The only way to delete what is a visitor's: photos with every copy, thumbnail, feature and zip of them, and runs.
 
 Gradio serves whatever lies in its folder to everybody who knows the address, so a copy left there is not deleted.
 """
 
 import contextlib
 import hashlib
+import os
 import secrets
 import shutil
 import time
@@ -15,15 +16,19 @@ from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.names import REMOVED
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
-from tl_engine.evaluation.run_photos import small_copy, why_copy
+from tl_engine.evaluation.run_photos import SMALL, small_copy, why_copy
 from tl_engine.photos.thumbnails import place
 from tl_engine.runs import open_runs
 from tl_engine.runs.run import OPEN_STATES, REPORT
 from tl_engine.sources.collection import PREFIX, Collection
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import UPLOAD
+from tl_engine.workspaces.classifier_pool import forget_unlisted, taken
 from tl_engine.workspaces.scratch import EXPORT, PACKED, ZIP, handed_folder, made_folder
 from tl_engine.workspaces.workspace import Workspace, open_run
+
+FEATURES = "features"  # in the cache
+OF_PHOTOS = ("reports",)  # in the cache: names of photos, by a name that tells nobody of which data set
 
 
 def delete_photos(own: Collection, name: str, files: Sequence[str], settings: Settings) -> None:
@@ -121,11 +126,44 @@ def delete_everything(visitor: Workspace, waiting: str | None = None, runs: bool
     """
     if waiting:
         Path(waiting).unlink(missing_ok=True)
+    data = delete_brought(visitor)
+    return len(data), _delete_runs(visitor) if runs else 0
+
+
+def delete_brought(visitor: Workspace, spared: Sequence[Path] = ()) -> list[str]:
+    """Remove all that a visitor brought, with their corrections and what they took from the hub; which data that was.
+
+    With paths to be spared only the data sets that hold none of them go.
+    """
     folders = [f for f in visitor.folder.glob("*") if f.is_dir() and not f.name.startswith(".")]
+    if spared:
+        going = [f for f in folders if not any(path.is_relative_to(f) for path in spared)]
+        for folder in going:
+            delete_data(visitor, UPLOAD + folder.name)
+        return [UPLOAD + folder.name for folder in going]
     for folder in folders:
         _forget(_files_below(folder), folder, visitor.settings)
+    names = taken(visitor)
     shutil.rmtree(visitor.folder, ignore_errors=True)
-    return len(folders), _delete_runs(visitor) if runs else 0
+    forget_unlisted(names, visitor.settings)
+    return [UPLOAD + folder.name for folder in folders]
+
+
+def forget_handed(settings: Settings, before: float) -> None:
+    """Remove what was handed out or arrived before that time, and what the cache holds of nobody knows whose photos.
+
+    Gradio keeps what visitors send and are shown without saying whose it is.
+    """
+    for folder in (handed_folder(), *(settings.cache / name for name in OF_PHOTOS)):
+        for current, folders, files in os.walk(folder, topdown=False):
+            for file in files:
+                with contextlib.suppress(OSError):
+                    if (Path(current) / file).lstat().st_mtime < before:
+                        (Path(current) / file).unlink()
+            for name in folders:
+                with contextlib.suppress(OSError):  # it holds what is younger
+                    if (Path(current) / name).stat().st_mtime < before:
+                        (Path(current) / name).rmdir()
 
 
 def _delete_runs(visitor: Workspace) -> int:
@@ -159,14 +197,28 @@ def _forget(photos: Iterable[Path], root: Path, settings: Settings) -> None:
     forget_manifest(root, settings)  # it holds the tones of every photo
     shutil.rmtree(made_folder(PACKED, root.name), ignore_errors=True)
     digests = {digest.hex() for own in contents.values() for digest in own}
-    for report in settings.runs.glob(f"*/{REPORT}"):  # small copies travel with the runs that used the photos
-        for digest in digests:
-            small_copy(report, digest).unlink(missing_ok=True)
-            why_copy(report, digest).unlink(missing_ok=True)
+    _forget_in_runs(digests, settings)
+    _forget_features(digests, settings)
     for copy in handed_folder().rglob("*"):
         with contextlib.suppress(OSError):
             if copy.is_file() and (copy.name in names or _is_one_of(copy, contents)):
                 copy.unlink()
+
+
+def _forget_in_runs(digests: Iterable[str], settings: Settings) -> None:
+    """Small copies travel with the runs that used the photos."""
+    small = {place(Path(), digest).name for digest in digests for place in (small_copy, why_copy)}
+    for copy in settings.runs.glob(f"*/{REPORT}/{SMALL}/*"):
+        if copy.name in small:
+            copy.unlink(missing_ok=True)
+
+
+def _forget_features(digests: set[str], settings: Settings) -> None:
+    if not digests or not (settings.cache / FEATURES).is_dir():
+        return
+    from tl_engine.networks.feature_cache import drop_photos  # it brings torch along
+
+    drop_photos(settings.cache / FEATURES, digests)
 
 
 def _is_one_of(file: Path, contents: dict[int, set[bytes]]) -> bool:

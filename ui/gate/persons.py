@@ -38,6 +38,12 @@ def person_of(request: Any) -> str:
     return str(_scope(request).get(PERSON, NOBODY))
 
 
+def asker_name(request: Any) -> str:
+    """The same for whoever counts what a person has; "" for nobody, who is no person to be counted."""
+    person = person_of(request)
+    return "" if person == NOBODY else person
+
+
 def role_of(request: Any) -> str:
     """PUPIL, TEACHER, or "" where the page asks nobody for a code."""
     return str(_scope(request).get(ROLE, ""))

@@ -48,9 +48,9 @@ def answer_in_words(page: gr.Blocks) -> None:
     """
     read, process = page.preprocess_data, page.process_api
 
-    async def read_in_words(block_fn: Any, *values: Any, **named: Any) -> Any:
+    async def read_in_words(block_fn: Any, inputs: list[Any], *values: Any, **named: Any) -> Any:
         try:
-            return await read(block_fn, *values, **named)
+            return await read(block_fn, _completed(block_fn, inputs), *values, **named)
         except gr.Error:
             raise
         except Exception:  # too few inputs, another type, a file from elsewhere: whatever the components raise
@@ -67,6 +67,16 @@ def answer_in_words(page: gr.Blocks) -> None:
 
     page.preprocess_data = read_in_words  # type: ignore[method-assign]
     page.process_api = process_in_words  # type: ignore[method-assign]
+
+
+def _completed(block_fn: Any, inputs: list[Any]) -> list[Any]:
+    """A program's inputs with the defaults of those it left out at the end: older programs know fewer."""
+    given = list(inputs)
+    for part in block_fn.inputs[len(given) :] if block_fn.api_visibility == "public" else ():
+        if getattr(part, "value", None) is None:
+            break
+        given.append(part.value)
+    return given
 
 
 def _unreadable(block_fn: Any) -> str:

@@ -10,6 +10,7 @@ from tl_engine.sources import collection
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.room import MOST_TAKEN
 from tl_engine.sources.samples import SAMPLES
+from tl_engine.visits.ageing import promise
 from tl_engine.workspaces import corrections, data_choices
 from tl_engine.workspaces.chosen import UPLOAD
 from tl_engine.workspaces.worker import run_command, told
@@ -37,6 +38,8 @@ class Doors:
                 self.zip = gr.Button("A zip of class folders", elem_id="door-zip")
                 name = sample.present_label.rsplit(" (", 1)[0]
                 self.example = gr.Button(f"Show me an example: {name[:1].lower()}{name[1:]}", elem_id="door-example")
+            if told := promise(settings.limits):
+                gr.HTML(f'<p class="tl-hint">{told}</p>', elem_id="doors-promise", padding=False)
             with gr.Column(visible=False, elem_id="upload") as self.ways:
                 self._ways_in()
 

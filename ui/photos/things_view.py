@@ -1,4 +1,4 @@
-"""Everything of a visitor's here, with its size, and deleting it: one thing or all."""
+"""Everything of a visitor's here, with its size: deleting one thing or all, and keeping a training however old."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,12 @@ import gradio as gr
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural, size_words
+from tl_engine.runs.run import Run
+from tl_engine.runs.titles import title_of
+from tl_engine.visits import kept
+from tl_engine.visits.ageing import promise
 from tl_engine.workspaces import forget
-from tl_engine.workspaces.workspace import Thing, Workspace, things
+from tl_engine.workspaces.workspace import RUN, Thing, Workspace, things
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates, open_radio
 from ui.parts.confirm import Confirm
@@ -17,6 +21,7 @@ from ui.parts.question import waiting_file
 from ui.parts.wording import text
 
 After = Callable[[Workspace, str | None, str | None], Updates]
+KEEP = "Keep this training, or no longer"
 NOTHING = "Nothing here is yours yet."
 
 
@@ -27,8 +32,12 @@ class ThingsView:
         self.settings = settings
         self.workspace = workspace
         with gr.Accordion("My things", open=False, elem_id="things") as self.box:
+            if told := promise(settings.limits):
+                gr.HTML(f'<p class="tl-hint">{told}</p>', elem_id="things-promise", padding=False)
             self.words = gr.HTML("", elem_id="things-words")
             self.thing = open_radio(label="Pick one", elem_id="things-list", visible=False)
+            # At home everything is kept anyway.
+            self.keep = gr.Button(KEEP, size="sm", elem_id="keep-one", visible=bool(settings.limits.run_seconds))
             self.one = Confirm("Delete this one", "delete-one")
             self.all = Confirm("Delete all that is mine", "delete-all", option="My trainings too")
             self.said = said_line("things-said")
@@ -44,7 +53,10 @@ class ThingsView:
         total = sum(thing.bytes for thing in found)
         words = f"{plural(len(found), 'thing')}, {size_words(total)}" if found else NOTHING
         choices = [
-            (f"{_kind(thing)}: {thing.title}, {thing.detail}, {size_words(thing.bytes)}", _key(thing))
+            (
+                f"{_kind(thing)}: {thing.title}, {thing.detail}, {size_words(thing.bytes)}{self._kept(thing)}",
+                _key(thing),
+            )
             for thing in found
         ]
         return {
@@ -52,12 +64,17 @@ class ThingsView:
             self.thing: gr.Radio(choices=choices, value=None, visible=bool(found)),
         }
 
+    def _kept(self, thing: Thing) -> str:
+        """Whether it is kept, in words."""
+        return ", kept" if thing.kind == RUN and kept.is_kept(Run(self.settings.runs / thing.key)) else ""
+
     def connect(self, waiting: Any, lists: list[Any], after: After) -> None:
         """Wire the buttons; `lists` are the page's data set and run, which `after` looks at again."""
         self.after = after
         act(self.box.expand, self.list_things, self.workspace, self.listed, self.said)
         named = [self.workspace, self.thing]
         self.one.connect(self.about_one, named, self.said)
+        act(self.keep.click, self.keep_one, named, self.listed, self.said)
         self.all.connect(self.about_all, [self.workspace], self.said)
         changed = [*self.listed, *lists]
         act(self.one.yes.click, self.delete_one, [*named, *lists], [*changed, *self.one.shown], self.said)
@@ -87,6 +104,16 @@ class ThingsView:
         if found is None:
             raise EngineError("Pick one of your things first.")
         return found
+
+    def keep_one(self, workspace: str, key: str) -> Updates:
+        """Keep a training however old it gets, or no longer."""
+        visitor, thing = Workspace.of(self.settings, workspace), self._meant(workspace, key)
+        if thing.kind != RUN:
+            raise EngineError("Only trainings can be kept: photos go when you are away.")
+        was = kept.is_kept(Run(self.settings.runs / thing.key))
+        run = (kept.let_go if was else kept.keep)(visitor, thing.key)
+        said = f"{title_of(run)} is {'no longer kept' if was else 'kept until you delete it'}."
+        return {**self.show(visitor), self.said: answer_html(said)}
 
     def delete_one(self, workspace: str, key: str, *current: str | None) -> Updates:
         """Delete one data set or one training."""

@@ -1,6 +1,5 @@
 """The Train tab: press, follow, read the result; how it learns. The page reads run folders and trains nothing."""
 
-import functools
 from typing import Any
 
 import gradio as gr
@@ -11,8 +10,10 @@ from tl_engine.runs import queue
 from tl_engine.runs.find import classifier_of
 from tl_engine.runs.process import Spare
 from tl_engine.runs.run import OPEN_STATES, Run
+from tl_engine.visits import turns
 from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
+from ui.gate.persons import asker_name
 from ui.parts.acting import act, answer_html, answering, said_line
 from ui.parts.components import Updates
 from ui.parts.refusal import in_words
@@ -30,6 +31,7 @@ from ui.train.status import status_html
 FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event
 STARTERS = 4  # trainings being checked and started at once
 NEW = "new:queued"  # seen of a run that was just started
+GONE = '<div class="tl-status tl-problem" role="status"><p>This training is not here any more: train anew.</p></div>'
 GOING = "Your training is still going on: this is it. Stop it to start another."
 
 
@@ -97,7 +99,7 @@ class TrainTab:
         """Have a button train on the page's data set, or on the example, and show the result."""
         inputs: set[Any] = {*self.form.options.values(), self.form.preset, self.workspace, self.choice}
         started = button.click(
-            answering(functools.partial(self.start_training, example=example), said), inputs,
+            answering(self.start_example if example else self.start_training, said), inputs,
             [self.run, self.seen, self.workspace, self.tabs, self.choice, *{self.said, said}],
             api_visibility="private", concurrency_limit=STARTERS, concurrency_id="start", show_progress="minimal",
             show_progress_on=said,
@@ -112,12 +114,18 @@ class TrainTab:
                 self.resume, self.timer, self.seen, self.classifier, self.taken.box, self.taken.file,
                 self.taken.said]  # fmt: skip
 
-    def start_training(self, values: Updates, example: bool = False) -> Updates:
+    def start_training(self, values: Updates, request: gr.Request | None = None) -> Updates:
         """Start a training with the settings of the form."""
-        choice = data_choices.default_choice(self.settings) if example else values[self.choice]
+        return self._started(values, values[self.choice], request)
+
+    def start_example(self, values: Updates, request: gr.Request | None = None) -> Updates:
+        """The same on the example, whatever is chosen."""
+        return self._started(values, data_choices.default_choice(self.settings), request)
+
+    def _started(self, values: Updates, choice: str, request: gr.Request | None) -> Updates:
         options = {name: values[control] for name, control in self.form.options.items()} | {"data": choice}
         visitor = Workspace.of(self.settings, values[self.workspace])
-        run, new = start.start(options, visitor, self.spare)
+        run, new = turns.begin(options, visitor, turns.Asker(asker_name(request)), self.spare)
         return {
             self.run: run.name,
             self.seen: NEW,
@@ -134,11 +142,11 @@ class TrainTab:
         queue.stop(stoppable(token, self.settings, workspace), self.settings, self.spare)
         return {}
 
-    def resume_run(self, token: str | None, workspace: str) -> Updates:
+    def resume_run(self, token: str | None, workspace: str, request: gr.Request | None = None) -> Updates:
         """Go on with the run that is shown, if it is this visitor's."""
         if not token:
             raise EngineError("No training is shown: there is nothing to go on with.")
-        start.resume(token, Workspace.of(self.settings, workspace), self.spare)
+        turns.go_on(token, Workspace.of(self.settings, workspace), turns.Asker(asker_name(request)), self.spare)
         return {}
 
     @in_words
@@ -156,12 +164,13 @@ class TrainTab:
         """What changed since the version the page has; nothing at all if nothing did."""
         run = self.opened(token) if token else None
         shown = view(run, self.settings, self.reader) if run else None
-        version = shown.version if shown else "none"
+        version = shown.version if shown else f"gone:{token}" if token else "none"
         if version == seen:
             return {self.seen: gr.skip()}
         visitor = Workspace.of(self.settings, workspace)
         made = self._made(shown, visitor, seen) if shown else {}
-        return {**self._drawn(shown), **self._buttons(shown, visitor), **made, self.seen: version}
+        gone = {self.status: GONE} if token and not shown else {}
+        return {**self._drawn(shown), **self._buttons(shown, visitor), **made, **gone, self.seen: version}
 
     def _made(self, shown: RunView, visitor: Workspace, seen: str) -> Updates:
         """A run that was open at the last look and has a classifier now: it is what Predict goes on with."""
