@@ -1,51 +1,38 @@
 """Serves the page: `python app.py`. Builds it, decides who may reach it, and keeps the queue of trainings moving."""
 
 import argparse
-import contextlib
-import dataclasses
 import logging
 import os
-import signal
 import sys
 import threading
-import time
-import traceback
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import psutil
 from starlette.middleware import Middleware
 
 from tl_engine.base.errors import ConfigError, EngineError
-from tl_engine.base.settings import FOLDER_OPTIONS, HOUR, SHARED, Limits, Settings
+from tl_engine.base.settings import FOLDER_OPTIONS, HOUR, SHARED, Settings
 from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
-from tl_engine.runs import queue
-from tl_engine.runs.process import Spare, prepare_spare
-from tl_engine.visits.ageing import Ageing
+from tl_engine.runs.process import Spare
 from tl_engine.visits.disk import name_disk
+from tl_engine.vitals.farewell import end_children, gone, when_asked
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
-from tl_engine.workspaces.forget import forget_removed
-from ui.address import FIRST, LAST, check_address, wanted_port
-from ui.gate.bodies import sweep_parts
-from ui.gate.codes import Codes, make_code
 from ui.gate.gate import Gate, Gates
-from ui.gate.health import CRASH
-from ui.gate.origins import Place
-from ui.http_refusals import HANDLERS
 from ui.looks import CSS, THEME
 from ui.page import build_page
-from ui.space import import_all, on_space, writable
+from ui.serving.access import address, codes_for, gates_for, settings_for, tell_codes
+from ui.serving.address import FIRST, LAST, check_address, wanted_port
+from ui.serving.caretaker import Caretaker
+from ui.serving.http_refusals import HANDLERS
+from ui.serving.space import import_all, on_space
 
 if TYPE_CHECKING:
     import gradio as gr  # when this runs, ui has to come first
 
 LOG = logging.getLogger("tl_engine")
-ENDING = (signal.SIGTERM, signal.SIGINT)
-QUEUE_SECONDS = 5.0  # how often waiting trainings are looked after when nobody watches
-MOST_HOURS = 24 * 365  # after which a page may be told to forget
+LEAVING_SECONDS = 3.0  # in which what belongs to the page is cleared up; then it is gone all the same
 QUEUE_LENGTH = 200  # calls that may wait; more are answered "busy"
 
 
@@ -75,95 +62,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return make_parser().parse_args(argv)
 
 
-def settings_for(arguments: argparse.Namespace) -> Settings:
-    """Folders from switches and environment; a page for strangers gets the smaller limits."""
-    folders = {name: getattr(arguments, name) for name in ("runs", "data_dir", "weights_dir", "cache_dir")}
-    settings = Settings.make(**folders)
-    if on_space():
-        settings = writable(settings)
-    public = arguments.share or arguments.lan or on_space()
-    forgetting = forgetting_limits(arguments.forget_after or os.environ.get("TL_FORGET_AFTER"))
-    return dataclasses.replace(settings, limits=forgetting) if public else settings
-
-
-def forgetting_limits(text: str | None) -> Limits:
-    """The limits of a page for others, with the hours after which it forgets. Raises ConfigError."""
-    try:
-        after = float(text) * HOUR if text else SHARED.data_seconds
-    except ValueError:
-        after = -1.0
-    if not 0 <= after <= MOST_HOURS * HOUR:
-        raise ConfigError(f"forget-after must be a number of hours from 0 to {MOST_HOURS}, got {str(text)[:60]!r}.")
-    data = round(after)
-    return dataclasses.replace(SHARED, data_seconds=data, run_seconds=max(data, SHARED.run_seconds) if data else 0)
-
-
-def codes_for(arguments: argparse.Namespace) -> Codes | None:
-    """The codes that let visitors in, where there are any: with --share and --lan, and where one was given.
-
-    Raises ConfigError for one that is soon guessed.
-    """
-    if not (arguments.share or arguments.lan or arguments.access_code or arguments.teacher_code):
-        return None
-    code = arguments.access_code or make_code()
-    return Codes.checked(code, arguments.teacher_code or "", short=arguments.short_code)
-
-
-def tell_codes(codes: Codes | None) -> None:
-    """Whoever hosts reads the codes once, on the terminal and in no log."""
-    if codes:
-        print(f"Access code: {codes.pupil}", flush=True)
-    if codes and codes.teacher:
-        print(f"Teacher's code: {codes.teacher}", flush=True)
-
-
-def gates_for(arguments: argparse.Namespace, settings: Settings, codes: Codes | None) -> Gates:
-    """What the gate before Gradio goes by: who may reach the page, and by which name."""
-    public = arguments.share or arguments.lan or on_space()
-    place = Place(
-        local=not public,
-        listens=address(arguments) or "",
-        forwarded=arguments.share or on_space(),
-        space=on_space(),
-    )
-    return Gates(settings=settings, disk=scratch.handed_folder(), place=place, codes=codes)
-
-
-def address(arguments: argparse.Namespace) -> str | None:
-    """Where to listen; a Space tells Gradio itself."""
-    if arguments.host or on_space():
-        host: str | None = arguments.host
-        return host
-    return "0.0.0.0" if arguments.lan else "127.0.0.1"
-
-
-def look_after_queue(settings: Settings, spare: Spare | None) -> None:
-    """Start waiting trainings even when nobody watches them; keep a process ready while none is at work.
-
-    And do away with what is due, by its visitor's wish or by its age.
-    """
-    ageing = Ageing(settings)
-    while True:
-        # Whatever goes wrong with one, those who wait for another must not wait for ever.
-        for look in (
-            partial(_move_queue, settings, spare),
-            partial(forget_removed, settings),
-            partial(sweep_parts, scratch.handed_folder()),
-            ageing.look,
-        ):
-            try:
-                look()
-            except Exception as error:
-                traceback.print_exc()
-                LOG.error("looking after the page failed", extra={CRASH: type(error).__name__})
-        time.sleep(QUEUE_SECONDS)
-
-
-def _move_queue(settings: Settings, spare: Spare | None) -> None:
-    if not queue.advance(settings, spare) and spare:
-        prepare_spare(spare)
-
-
 def log_to_host() -> None:
     """Who hosts reads one line for each training that starts or ends and for each refusal, and no visitor's words."""
     lines = logging.StreamHandler(sys.stdout)
@@ -175,7 +73,7 @@ def log_to_host() -> None:
 def make_spare(settings: Settings, *, wanted: bool) -> Spare | None:
     """A process in waiting; on ZeroGPU what has the trainings done where a GPU is lent."""
     if os.environ.get("SPACES_ZERO_GPU"):
-        from ui.zerogpu import lent_gpu  # it patches torch, and is installed there only
+        from ui.serving.zerogpu import lent_gpu  # it patches torch, and is installed there only
 
         return lent_gpu(settings)
     return Spare() if wanted else None
@@ -191,27 +89,17 @@ def serve(arguments: argparse.Namespace) -> None:
     spare = make_spare(settings, wanted=not arguments.no_spare)  # on ZeroGPU before anything else reaches torch
     if on_space():
         import_all()
-    for number in ENDING:
-        signal.signal(number, lambda *_: sys.exit(0))
+    when_asked(lambda _number: leave(FINISHED, spare))
     scratch.sweep()
     name_disk(settings)
     pool = ClassifierPool(settings)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
-    try:
-        tell_codes(codes)
-        _launch(page, gates_for(arguments, settings, codes), arguments, host, port)
-        # Only now, so that the page's first answer does not share the processor with torch's imports.
-        threading.Thread(target=look_after_queue, args=(settings, spare), daemon=True).start()
-        pool.warm()
-        page.block_thread()
-    except SystemExit:  # asked to end
-        pass
-    finally:
-        for number in ENDING:
-            signal.signal(number, signal.SIG_IGN)  # once asked is enough
-        if spare:
-            spare.dismiss()
-        scratch.release()
+    tell_codes(codes)
+    _launch(page, gates_for(arguments, settings, codes), arguments, host, port)
+    # Only now, so that the page's first answer does not share the processor with torch's imports.
+    Caretaker(settings, spare).start()
+    pool.warm()
+    page.block_thread()
 
 
 def _launch(page: "gr.Blocks", gates: Gates, arguments: argparse.Namespace, host: str | None, port: int | None) -> None:
@@ -240,18 +128,19 @@ def _launch(page: "gr.Blocks", gates: Gates, arguments: argparse.Namespace, host
         raise ConfigError(f"{named} is in use by another program: choose another --port.") from None
 
 
-def leave(code: int) -> NoReturn:
-    """End this process at once: threads that still answer somebody would hold it for as long as they take.
+def leave(code: int, spare: Spare | None = None) -> None:
+    """End this process within seconds, whoever is still being answered, sent to, or followed.
 
-    Programs it started for the page end with it; trainings, in sessions of their own, go on.
+    What it started for the page ends with it; trainings, in sessions of their own, go on.
     """
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error, OSError):
-            if os.getsid(child.pid) == os.getsid(0):
-                child.kill()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    late = threading.Timer(LEAVING_SECONDS, gone, (code,))
+    late.daemon = True
+    late.start()
+    if spare:
+        spare.dismiss()
+    end_children(of_session=True)
+    scratch.release()
+    gone(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ import tempfile
 
 from tl_engine.base.written import written_path
 from tl_engine.workspaces.scratch import VARIABLE, own_folder
-from ui.address import PORT
+from ui.serving.address import PORT
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -13,7 +13,7 @@ from tl_engine.visits.disk import disk_name
 from tl_engine.workspaces.chosen import UPLOAD
 from tl_engine.workspaces.workspace import Workspace, open_run
 from ui.predict.classifiers import choices
-from ui.space import on_space
+from ui.serving.space import on_space
 
 ON_A_SPACE = "this Space was restarted, and it has no storage that stays"
 ELSEWHERE = "the server was started anew, and its disk is another one or was emptied"

@@ -11,7 +11,6 @@ from tl_engine.visits.disk import disk_name
 from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
-from ui import space
 from ui.current import CurrentLine
 from ui.endpoints import add_endpoints
 from ui.landing import landing, remembered
@@ -25,6 +24,7 @@ from ui.predict.classifiers import choices
 from ui.predict.tab import PredictTab
 from ui.report.tab import ReportTab
 from ui.runs.tab import RunsTab
+from ui.serving import space
 from ui.sharing.carry_view import CarryView
 from ui.train.run_view import EventReader
 from ui.train.tab import TrainTab

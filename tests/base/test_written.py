@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app import parse, settings_for
+from app import parse
 from tests.conftest import MakeImages
 from tl_engine.__main__ import main
 from tl_engine.backbones.architectures import get_architecture
@@ -16,6 +16,7 @@ from tl_engine.base.written import written_json, written_path
 from tl_engine.data.mends import Located
 from tl_engine.networks.preprocessing import preprocess_for
 from tl_engine.runs.find import classifier_folder
+from ui.serving.access import settings_for
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 FOLDERS = ("runs", "data_dir", "weights_dir", "cache_dir")

@@ -25,6 +25,7 @@ FLOORS = {
     "tl_engine.networks": 4,
     "tl_engine.classifiers": 5,
     "tl_engine.inspection": 5,
+    "tl_engine.vitals": 5,
     "tl_engine.explain": 6,
     "tl_engine.evaluation": 7,
     "tl_engine.training": 8,
@@ -47,6 +48,7 @@ FLOORS = {
     "ui.report": 19,
     "ui.runs": 19,
     "ui.classroom": 19,
+    "ui.serving": 19,
     "ui": 20,
     "app": 21,
 }

@@ -15,7 +15,7 @@ import pytest
 from app import main
 from tests.browser.conftest import make_data
 from tests.serving import Server
-from ui.address import check_address, wanted_port
+from ui.serving.address import check_address, wanted_port
 
 
 @pytest.fixture

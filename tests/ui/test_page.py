@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from app import codes_for, parse, settings_for, tell_codes
+from app import parse
 from tests.conftest import MakeImages
 from tl_engine.base.errors import ConfigError, DataError, EngineError, ImageError, RunError, without_paths
 from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, Note, Progress, RunEnded, RunStarted
@@ -24,9 +24,11 @@ from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.forget import delete_everything
 from tl_engine.workspaces.worker import run_command
 from tl_engine.workspaces.workspace import Workspace, new_token, open_run, stoppable
+from ui.gate.persons import PUPIL, TEACHER
 from ui.photos.summary import summary_html
 from ui.predict.classifiers import choices as classifier_choices
 from ui.predict.tab import PredictTab, write_csv
+from ui.serving.access import codes_for, settings_for, tell_codes
 from ui.train.curves import Curve
 from ui.train.form import backbone_choices
 from ui.train.form import settings_for as form_settings

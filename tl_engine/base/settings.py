@@ -50,6 +50,9 @@ class Limits:
     run_seconds: int = 0  # the same of their trainings
     kept_runs: int = 1_000  # trainings of one visitor that are kept however old
     person_runs: int = 20  # trainings of one person that wait or are at work
+    epochs: int = 0  # of a training; the steps of a solved head are none. 0: as many as asked, and so below
+    minutes: int = 0  # that a training may be at work, each time that it is its turn
+    silent_minutes: int = 0  # after which one that gives no sign of life is ended, so that others can train
 
 
 HOME = Limits()
@@ -72,6 +75,9 @@ SHARED = Limits(
     run_seconds=24 * HOUR,
     kept_runs=5,
     person_runs=1,
+    epochs=30,
+    minutes=10,
+    silent_minutes=3,
 )
 
 

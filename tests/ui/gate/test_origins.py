@@ -16,7 +16,15 @@ JOIN, UPLOAD = "/gradio_api/queue/join", "/gradio_api/upload"
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1:7860", "127.0.0.1", "localhost:7860", "LOCALHOST:7860", "localhost.:7860", "[::1]:7860", "127.0.0.2:80"],
+    [
+        "127.0.0.1:7860",
+        "127.0.0.1",
+        "localhost:7860",
+        "LOCALHOST:7860",
+        "localhost.:7860",
+        "[::1]:7860",
+        "127.0.0.2:80",
+    ],
 )
 def test_a_page_at_home_answers_to_this_computers_names(host: str, tmp_path: Path) -> None:
     assert ask(make_gate(tmp_path), headers={"host": host}).status == 200

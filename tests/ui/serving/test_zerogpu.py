@@ -33,7 +33,7 @@ from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.workspaces import slices
 from pathlib import Path
-from ui.zerogpu import lent_gpu
+from ui.serving.zerogpu import lent_gpu
 import torch
 
 asked = json.loads(sys.argv[1])

@@ -1,0 +1,57 @@
+"""What a page looks after while it is served, whether anybody watches or not: one thread, every few seconds."""
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable
+
+from tl_engine.base.settings import Settings
+from tl_engine.runs import queue
+from tl_engine.runs.process import Spare, prepare_spare
+from tl_engine.visits.ageing import Ageing
+from tl_engine.vitals.limits import SilenceWatch
+from tl_engine.workspaces import scratch
+from tl_engine.workspaces.forget import forget_removed
+from ui.gate.bodies import sweep_parts
+from ui.gate.health import CRASH
+
+LOG = logging.getLogger("tl_engine")
+SECONDS = 5.0  # between two looks
+
+
+class Caretaker:
+    """Starts waiting trainings, ends silent ones, keeps a process ready, does away with what is due."""
+
+    def __init__(self, settings: Settings, spare: Spare | None) -> None:
+        self.settings, self.spare = settings, spare
+        self.duties: list[Callable[[], object]] = [
+            SilenceWatch(settings).look,
+            self.move_queue,
+            lambda: forget_removed(settings),
+            lambda: sweep_parts(scratch.handed_folder()),
+            Ageing(settings).look,
+        ]
+
+    def start(self) -> None:
+        """Look from now on."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def look(self) -> None:
+        """Once. Whatever goes wrong with one duty, those who wait for another must not wait for ever."""
+        for duty in self.duties:
+            try:
+                duty()
+            except Exception as error:
+                traceback.print_exc()
+                LOG.error("looking after the page failed", extra={CRASH: type(error).__name__})
+
+    def move_queue(self) -> None:
+        """Start who waits longest, or have a process ready for who comes next."""
+        if not queue.advance(self.settings, self.spare) and self.spare:
+            prepare_spare(self.spare)
+
+    def _watch(self) -> None:
+        while True:
+            self.look()
+            time.sleep(SECONDS)
