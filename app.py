@@ -24,7 +24,7 @@ from tl_engine.runs import queue
 from tl_engine.runs.process import Spare, prepare_spare
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
-from tl_engine.workspaces.forget import forget_removed
+from tl_engine.workspaces.forget import forget_deleted, forget_removed, sweep_deleted
 from ui.address import FIRST, LAST, check_address, wanted_port
 from ui.http_refusals import HANDLERS
 from ui.looks import CSS, THEME
@@ -96,6 +96,7 @@ def look_after_queue(settings: Settings, spare: Spare | None) -> None:
             if not queue.advance(settings, spare) and spare:
                 prepare_spare(spare)
             forget_removed(settings)
+            forget_deleted(settings)
         except Exception:  # whatever it was, those who wait must not wait for ever
             traceback.print_exc()
         time.sleep(QUEUE_SECONDS)
@@ -131,6 +132,7 @@ def serve(arguments: argparse.Namespace) -> None:
     for number in ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
     scratch.sweep()
+    sweep_deleted(settings)
     pool = ClassifierPool(settings)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
     try:

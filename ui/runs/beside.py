@@ -65,11 +65,7 @@ def verdict_html(first: Run, second: Run, called: Sequence[str]) -> str:
         return f"{named}<p>{text(error, 300)}</p>"
     photos = found["photos"]
     left = found["judged_a"] + found["judged_b"] - 2 * photos
-    apart = (
-        f" {plural(left, 'photo')} judged only one of them and {'does' if left == 1 else 'do'} not count."
-        if left
-        else ""
-    )
+    apart = f" {plural(left, 'photo')} judged only one of them: not counted." if left else ""
     return (
         f"{named}<p><b>{text(found['sentence'], 400)}</b> Of {plural(photos, 'photo')} that judged both the first has "
         f"{found['right_a']:,} right and the second {found['right_b']:,}; {found['both']:,} both, "
@@ -91,7 +87,8 @@ def settings_html(runs: Sequence[Run], called: Sequence[str]) -> str:
         for row in found
     )
     return (
-        '<h3>Settings that differ</h3><div class="tl-wide" tabindex="0" role="region" aria-label="settings that differ">'
+        "<h3>Settings that differ</h3>"
+        '<div class="tl-wide" tabindex="0" role="region" aria-label="settings that differ">'
         f'<table id="settings-differ"><thead><tr><td></td>{columns}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 

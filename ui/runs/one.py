@@ -1,4 +1,4 @@
-"""One run of the list: open it, try it, use its settings again, name it, note something down, delete it and undo that."""
+"""One run of the list: open it, try it, use its settings again, name it, note something down, delete and undo that."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,9 @@ class OneRun:
                 self.close = gr.Button("Close", elem_id="close-run", min_width=80)
             with gr.Column(visible=False) as self.own:
                 with gr.Row(elem_classes="tl-named"):
-                    self.title = gr.Textbox(label="Name", max_length=TITLE_LENGTH, elem_id="run-title", scale=3)
+                    self.title = gr.Textbox(
+                        label="Name of this training", max_length=TITLE_LENGTH, elem_id="run-title", scale=3
+                    )
                     self.rename = gr.Button("Rename", size="sm", elem_id="rename-run", scale=1, min_width=90)
                 with gr.Row(elem_classes="tl-named"):
                     self.note = gr.Textbox(

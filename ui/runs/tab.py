@@ -76,7 +76,8 @@ class RunsTab:
         }
 
     def _ticked(self, names: Sequence[str]) -> Updates:
-        words = f"Side by side: {len(names)} ticked" if names else "Side by side"
+        most = ", the most" if len(names) == MOST_TICKED else ""
+        words = f"Side by side: {len(names)} ticked{most}" if names else "Side by side"
         return {self.ticked: " ".join(names), self.beside_go: gr.Button(words)}
 
     def _listed(self, visitor: Workspace, token: str | None) -> list[Run]:
@@ -98,7 +99,7 @@ class RunsTab:
         gr.on([self.find.input, self.order.input], self.find_runs, asked, self.listed, **found)
         self.newer.click(self.list_before, asked, self.listed, **QUIET)
         self.older.click(self.list_after, asked, self.listed, **QUIET)
-        self.list.select(self.tick_run, [*self.state], [self.ticked, self.beside_go], **found)
+        self.list.select(self.tick_run, [self.ticked], [self.ticked, self.beside_go], **found)
         picked = act(self.list.click, self.pick_run, [self.workspace], self.one.shown, self.one.said)
         picked.then(None, None, js="() => window.tlShow('one-run')")
         laid = act(self.beside_go.click, self.lay_beside, asked, self.beside.shown, self.one.said)
@@ -136,9 +137,9 @@ class RunsTab:
         run = self.one.meant(str(sent.get("run") or "") if isinstance(sent, dict) else "")
         return self.one.show(Workspace.of(self.settings, workspace), run)
 
-    def tick_run(self, *state: Any, event: gr.EventData) -> Updates:
+    def tick_run(self, ticked: str, event: gr.EventData) -> Updates:
         """Keep what is ticked, also on other pages of the list."""
-        return self._ticked(Asked.of(*state).ticking(event._data).ticked[-MOST_TICKED:])
+        return self._ticked(Asked.of(ticked=ticked).ticking(event._data).ticked[:MOST_TICKED])
 
     def lay_beside(self, workspace: str, token: str, *state: Any) -> Updates:
         """The runs that are ticked, side by side."""

@@ -65,7 +65,7 @@ class Asked:
         on, shown = ([str(name) for name in here.get(key) or []] for key in ("ticked", "shown"))
         kept = [name for name in self.ticked if name not in shown or name in on]
         added = [name for name in on if name not in kept]
-        return type(self)(self.words, self.order, self.first, tuple([*kept, *added]))
+        return type(self)(self.words, self.order, self.first, (*kept, *added))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _row_html(row: Row, visitor: Workspace, ticked: bool, current: bool) -> str:
         f'<td role="cell" data-label="{label}">{cell}</td>' for label, cell in zip(COLUMNS[2:], cells, strict=True)
     )
     return (
-        f'<tr role="row" class="tl-{row.state}{" tl-current" if current else ""}"><td role="cell">'
+        f'<tr role="row" class="tl-{row.state}{" tl-now" if current else ""}"><td role="cell">'
         f'<input type="checkbox" data-tick="{name}" aria-label="Side by side: {title}"{" checked" if ticked else ""}>'
         f'</td><th scope="row" role="rowheader"><button type="button" class="tl-cell" data-run="{name}">{title}'
         f"</button>{below}</th>{shown}</tr>"
