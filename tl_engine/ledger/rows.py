@@ -3,7 +3,6 @@
 Of a run that has ended both are read once, and again only when its folder changed.
 """
 
-import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,12 @@ from tl_engine.runs.saved_classifier import read_figures, saved_folder
 
 T = TypeVar("T")
 KNOWN = 20_000  # rows that are remembered, half a kilobyte each
-INSIDE = ("", BEST, REPORT, f"{REPORT}/photos")  # folders of a run in which something may come or go after its end
+INSIDE = (
+    "",
+    f"/{BEST}",
+    f"/{REPORT}",
+    f"/{REPORT}/photos",
+)  # folders of a run in which something may come or go after its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,9 @@ class Row:
     classifier: bool  # whether one is there
     seconds: float | None  # that it took; None while that was not told
     created: float  # seconds since 1970
+    architecture: str
+    strategy: str
+    epochs: int | None  # that were asked for
 
     @property
     def right(self) -> int:
@@ -45,12 +52,6 @@ class Row:
     def result(self) -> str:
         """`4 of 4 right` or `92.5 %`; "" without a classifier."""
         return "" if self.accuracy is None else score(self.accuracy, self.judged)
-
-    @property
-    def epochs(self) -> int | None:
-        """How many were asked for."""
-        asked = self.run.facts.options.get("epochs")
-        return asked if isinstance(asked, int) else None
 
 
 Times = tuple[int, ...]
@@ -89,18 +90,22 @@ def _keep(known: dict[Path, tuple[Times, T]], run: Run, times: Times, value: T, 
 
 
 def _times(run: Run) -> Times:
-    return tuple(_changed(run.folder / name) for name in INSIDE)
+    """When something last came or went in each of those folders, nanoseconds since 1970; 0 where there is none."""
+    place = str(run.folder)
+    return tuple(_changed(place + inside) for inside in INSIDE)
 
 
-def _changed(folder: Path) -> int:
-    """When something last came or went in the folder, nanoseconds since 1970; 0 where there is none."""
-    with contextlib.suppress(OSError):
-        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - half the time of Path's, for thousands of runs
-    return 0
+def _changed(folder: str) -> int:
+    """Of a folder as text: a list of thousands of runs spends its time on making paths otherwise."""
+    try:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116
+    except OSError:
+        return 0
 
 
 def _read(run: Run) -> Row:
-    ended = run.ended()
+    ended, facts = run.ended(), run.facts
+    epochs = facts.options.get("epochs")
     kept = read_figures(run.best)
     best = kept.val_accuracy if kept else ended.best_val_accuracy if ended else None
     return Row(
@@ -113,5 +118,8 @@ def _read(run: Run) -> Row:
         judged=titles.judged(run),
         classifier=saved_folder(run.best) is not None,
         seconds=ended.seconds if ended else None,
-        created=run.facts.created,
+        created=facts.created,
+        architecture=facts.architecture,
+        strategy=facts.strategy,
+        epochs=epochs if isinstance(epochs, int) else None,
     )

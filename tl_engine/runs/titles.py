@@ -101,11 +101,11 @@ def result_words(run: Run) -> str:
     return "" if best is None else score(best, judged(run))
 
 
-def names(runs: Sequence[Run]) -> dict[str, str]:
+def names(runs: Sequence[Run], titled: Callable[[Run], str] = title_of) -> dict[str, str]:
     """What each is called among the others: its title, and for those of one title in what they differ, or when."""
     alike: dict[str, list[Run]] = {}
     for run in runs:
-        alike.setdefault(title_of(run), []).append(run)
+        alike.setdefault(titled(run), []).append(run)
     found = {name: ", ".join([title, *told]) for title in alike for name, told in _differences(alike[title]).items()}
     found = _told_apart(found, runs, lambda run, _number: clock(run.facts.created))
     return _told_apart(found, runs, lambda _run, number: f"({number})")
@@ -127,10 +127,8 @@ def _differences(runs: Sequence[Run]) -> dict[str, list[str]]:
     options = [run.facts.options for run in runs]
     differing = [name for name in SETTINGS if name != "data" and len({repr(o.get(name)) for o in options}) > 1]
     return {
-        run.name: [
-            _setting_words(name, value) for name in differing if (value := run.facts.options.get(name)) is not None
-        ]
-        for run in runs
+        run.name: [_setting_words(name, value) for name in differing if (value := had.get(name)) is not None]
+        for run, had in zip(runs, options, strict=True)
     }
 
 

@@ -11,7 +11,7 @@ from tl_engine.base.files import folder_bytes
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import clock, plural
 from tl_engine.ledger.listing import runs_of
-from tl_engine.ledger.rows import bytes_of, row_of
+from tl_engine.ledger.rows import Row, bytes_of, row_of
 from tl_engine.runs import titles
 from tl_engine.runs.run import Run, find_run
 from tl_engine.sources.collection import Collection
@@ -147,10 +147,10 @@ class Thing:
 
 def things(visitor: Workspace) -> list[Thing]:
     """All that the visitor brought and started: data sets, then runs, the newest first."""
-    runs = visitor.own_runs()
-    named = titles.names(runs)
+    rows = {run: row_of(run) for run in visitor.own_runs()}
+    named = titles.names(list(rows), lambda run: rows[run].title)
     data = [visitor.find(choice) for choice in visitor.own_data()]  # None: deleted by another tab this moment
-    return [*(_data(chosen) for chosen in data if chosen), *(_run(run, named[run.name]) for run in runs)]
+    return [*(_data(chosen) for chosen in data if chosen), *(_run(row, named[run.name]) for run, row in rows.items())]
 
 
 def _data(chosen: Chosen) -> Thing:
@@ -163,6 +163,6 @@ def _data(chosen: Chosen) -> Thing:
     return Thing(DATA, chosen.choice, chosen.title, detail, folder_bytes(Path(chosen.data)))
 
 
-def _run(run: Run, title: str) -> Thing:
-    row = row_of(run)
-    return Thing(RUN, run.name, title, f"{row.result or row.state}, {clock(row.created)}", bytes_of(run))
+def _run(row: Row, title: str) -> Thing:
+    detail = f"{row.result or row.state}, {clock(row.created)}"
+    return Thing(RUN, row.run.name, title, detail, bytes_of(row.run))

@@ -107,11 +107,10 @@ def matches(row: Row, words: str) -> bool:
 
 def how_words(row: Row) -> str:
     """`EfficientNet-Lite0, last layer, 50 epochs`."""
-    facts = row.run.facts
-    known = ARCHITECTURES.get(facts.architecture)
+    known = ARCHITECTURES.get(row.architecture)
     epochs = [plural(row.epochs, "epoch")] if row.epochs is not None else []
-    learns = LEARNS.get(facts.strategy, facts.strategy)
-    return ", ".join([known.label if known else facts.architecture, learns, *epochs])
+    learns = LEARNS.get(row.strategy, row.strategy)
+    return ", ".join([known.label if known else row.architecture, learns, *epochs])
 
 
 def right_words(row: Row) -> str:
