@@ -34,10 +34,10 @@ class RunsTab:
             with gr.Column(visible=False, elem_id="runs-all") as self.all:
                 with gr.Row(elem_classes="tl-named"):
                     self.find = gr.Textbox(label="Find", placeholder="a name, data, a state", elem_id="runs-find",
-                                           scale=2, min_width=140)  # fmt: skip
+                                           scale=2, min_width=220)  # fmt: skip
                     orders = [(name, name) for name in (NEWEST, *ORDERS)]
                     self.order = open_dropdown(orders, value=NEWEST, label="Order", elem_id="runs-order", scale=1,
-                                               min_width=140)  # fmt: skip
+                                               min_width=220)  # fmt: skip
                 self.list = gr.HTML("", elem_id="runs-list", padding=False, js_on_load=PRESSES)
                 with gr.Row(visible=False, elem_classes="tl-pager") as self.pager:
                     self.newer = gr.Button("‹ Before", size="sm", elem_id="runs-before")
@@ -75,6 +75,10 @@ class RunsTab:
             **self._ticked(ticked),
         }
 
+    def list_anew(self, visitor: Workspace, token: str | None, *state: Any) -> Updates:
+        """The same once a run was named, deleted or brought back: what stands side by side is no longer true."""
+        return {**self.show(visitor, token, *state), self.beside.box: gr.Column(visible=False)}
+
     def _ticked(self, names: Sequence[str]) -> Updates:
         most = ", the most" if len(names) == MOST_TICKED else ""
         words = f"Side by side: {len(names)} ticked{most}" if names else "Side by side"
@@ -96,7 +100,7 @@ class RunsTab:
         opened = [*self.listed, self.one.undo, self.one.undoable, self.one.minute]
         self.tab.select(self.list_runs, asked, opened, **QUIET)
         found = {"trigger_mode": "always_last", **QUIET}
-        gr.on([self.find.input, self.order.input], self.find_runs, asked, self.listed, **found)
+        gr.on([self.find.change, self.order.input], self.find_runs, asked, self.listed, **found)
         self.newer.click(self.list_before, asked, self.listed, **QUIET)
         self.older.click(self.list_after, asked, self.listed, **QUIET)
         self.list.select(self.tick_run, [self.ticked], [self.ticked, self.beside_go], **found)
@@ -104,7 +108,8 @@ class RunsTab:
         picked.then(None, None, js="() => window.tlShow('one-run')")
         laid = act(self.beside_go.click, self.lay_beside, asked, self.beside.shown, self.one.said)
         laid.then(None, None, js="() => window.tlShow('beside')")
-        self.one.connect(tabs, train, data, classifier, self.state, self.listed, self.show)
+        changed = [*self.listed, self.beside.box]
+        self.one.connect(tabs, train, data, classifier, self.state, changed, self.list_anew)
 
     @in_words
     def list_runs(self, workspace: str, token: str, *state: Any) -> Updates:

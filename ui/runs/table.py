@@ -29,7 +29,7 @@ LEARNS = {
     "fine-tuning": "all layers",
     "from-scratch": "from nothing",
 }
-COLUMNS = ("Side by side", "Training", "Data", "How", "Right", "Time", "Size", "State", "When")
+COLUMNS = ("Tick", "Training", "Data", "How", "Right", "Time", "Size", "State", "When")
 # A press on a name picks a run; a tick tells all that are ticked, and which could have been.
 PRESSES = (
     "element.addEventListener('click', (event) => { const part = event.target.closest('[data-run]'); "
@@ -144,7 +144,7 @@ def table_html(part: Part, visitor: Workspace, ticked: Sequence[str], current: s
 def _row_html(row: Row, visitor: Workspace, ticked: bool, current: bool) -> str:
     name, title = text(row.run.name, 80), text(row.title, 80)
     owner = whose(row.run, visitor)
-    note = row.note if owner != "from a link" else ""
+    note = " ".join(row.note.split()) if owner != "from a link" else ""
     below = "".join(f"<small>{text(words, NOTE_SHOWN)}</small>" for words in (owner, note) if words)
     state = f'<span aria-hidden="true">{STATE_MARKS[row.state]}</span> {STATE_WORDS[row.state]}'
     seconds = "" if row.seconds is None else duration(row.seconds)
