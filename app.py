@@ -19,6 +19,7 @@ from tl_engine.visits.disk import name_disk
 from tl_engine.vitals.farewell import end_children, gone, when_asked
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
+from tl_engine.workspaces.forget import sweep_deleted
 from ui.gate.gate import Gate, Gates
 from ui.looks import CSS, THEME
 from ui.page import build_page
@@ -91,6 +92,7 @@ def serve(arguments: argparse.Namespace) -> None:
         import_all()
     when_asked(lambda _number: leave(FINISHED, spare))
     scratch.sweep()
+    sweep_deleted(settings)
     name_disk(settings)
     pool = ClassifierPool(settings)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)

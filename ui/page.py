@@ -74,7 +74,7 @@ class Page:
         self.train.wire_start(self.photos.doors.example, self.photos.said, example=True)
         self.predict.connect(self.tabs)
         self.report.connect(run, self.train, self.tabs, data)
-        self.runs.connect(self.tabs, run, classifier)
+        self.runs.connect(self.tabs, self.train, data, classifier)
         self.current.connect(self.tabs, data, run, classifier, [self.train.share], self.photos.undo.state)
         waiting = self.photos.summary.question.waiting
         self.photos.things.connect(waiting, [data, run], self.list_after)

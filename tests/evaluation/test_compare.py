@@ -107,5 +107,5 @@ def test_runs_without_a_judge_in_common_are_told_why(tmp_path: Path) -> None:
     folds, val = trained(tmp_path, "folds", [True]), trained(tmp_path, "val", [True], judge=VAL)
     with pytest.raises(RunError, match="in folds, the other by photos held out"):
         compared(folds, val)
-    with pytest.raises(RunError, match="The training bare left no judged photos"):
-        compared(folds, (Run(tmp_path / "bare"), val[1]))
+    with pytest.raises(RunError, match="The first of these trainings has judged no photos yet"):
+        compared((Run(tmp_path / "bare"), val[1]), folds)

@@ -31,6 +31,7 @@ FLOORS = {
     "tl_engine.training": 8,
     "tl_engine.lab": 8,
     "tl_engine.hub": 8,
+    "tl_engine.ledger": 8,
     "tl_engine.sharing": 9,
     "tl_engine.jobs": 9,
     "tl_engine.workspaces": 10,

@@ -102,6 +102,16 @@ def make_parent(folder: Path) -> None:
         raise DataError(f"The folder {folder.name} cannot be made ({error.strerror}): {ELSEWHERE}.") from None
 
 
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below."""
+    total = 0
+    for current, _, files in os.walk(folder):
+        for file in files:
+            with contextlib.suppress(OSError):  # removed by another tab
+                total += os.stat(os.path.join(current, file)).st_size  # noqa: PTH116, PTH118
+    return total
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether the disk or somebody's share of it is full. safetensors, written in Rust, says so in its text only."""
     if isinstance(error, OSError) and error.errno is not None:

@@ -8,6 +8,7 @@ FILE_NAME_BYTES = 255  # of one file or folder; no file system takes more
 NAME_BYTES = 240  # of a class folder's name
 CLASS_NAME_LENGTH = 120  # characters
 TITLE_LENGTH = 60  # characters of what a person calls a data set or a run
+NOTE_LENGTH = 500  # characters of what a person notes down about a run
 TITLE = ".title"  # in a collection's folder: what the person calls it
 LEFT_OUT_FILE = ".left-out.json"  # in the folder of a zip: which of its members could not be taken, and why
 REMOVED = ".removed"  # a folder in that of a collection: what was taken out last, while that can be undone
@@ -78,6 +79,14 @@ def plain_title(title: str, most: int = TITLE_LENGTH) -> str | None:
     """What a person calls something, made plain; None where that is nothing, or longer than `most` characters."""
     plain = clean_class_name(title) if isinstance(title, str) else ""
     return plain if plain and len(plain) <= most else None
+
+
+def plain_note(note: str, most: int = NOTE_LENGTH) -> str | None:
+    """Some lines that a person wrote, each made plain as a title is; None where that is longer than `most`."""
+    if not isinstance(note, str):
+        return None
+    plain = "\n".join(clean_class_name(line) for line in note.splitlines()).strip()
+    return plain if len(plain) <= most else None
 
 
 def class_folder_names(names: Sequence[str]) -> list[str]:

@@ -86,7 +86,9 @@ def _understand(command: Callable[..., Parser]) -> tuple[Parser, ...]:
     report.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
     report.add_argument("--repeats", default="0", metavar="N", help="Draw folds anew so often and tell the spread.")
     report.add_argument("--again", action="store_true", help="Make it anew, as when the photos are back.")
-    compare = command("compare", compare_command, "Say whether one run beats another on the same photos.", *FOLDERS)
+    compare = command("compare", compare_command, "Say whether one run beats another on the same photos, and in which "
+                      "settings they differ. Exit code 0: a verdict, 1: no photo judged both, 2: no such run.",
+                      *FOLDERS)  # fmt: skip
     for name in ("first", "second"):
         compare.add_argument(name, metavar=name.upper(), help="A run, or its folder.")
     explain = command("explain", explain_command, "Show which part of a picture speaks for a class.", *FOLDERS)

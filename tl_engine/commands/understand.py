@@ -3,22 +3,27 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tl_engine.base.errors import ConfigError
+from tl_engine.base.errors import ConfigError, RunError
 from tl_engine.base.events import Event, to_json
 from tl_engine.base.names import printable
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
+from tl_engine.base.words import percent
 from tl_engine.base.written import written_path
-from tl_engine.commands.printing import FINISHED, Beside
+from tl_engine.commands.printing import FAILED, FINISHED, Beside
 from tl_engine.evaluation.compare import compare
 from tl_engine.evaluation.html import whole_page
 from tl_engine.evaluation.report import make_report, read_report
 from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.hub.classifiers import classifier_folder
+from tl_engine.ledger.differences import Difference, differences
 from tl_engine.runs.find import named_run
+from tl_engine.runs.run import Run
+from tl_engine.runs.titles import title_of
 
 MOST_REPEATS = 100
 
@@ -41,12 +46,57 @@ def report_command(arguments: argparse.Namespace) -> int:
 
 
 def compare_command(arguments: argparse.Namespace) -> int:
-    """Whether one run beats another, on the photos that judged both. Raises RunError."""
+    """Whether one run beats another, on the photos that judged both, and in which settings they differ.
+
+    Code 0: there is a verdict, also that there is no evidence; 1: no photo judged both, and the reason is told.
+    Raises RunError where one of them is not there.
+    """
     settings = settings_of(arguments)
-    first, second = named_run(arguments.first, settings), named_run(arguments.second, settings)
-    found = compare(first, second, (RunPhotos.of(first), RunPhotos.of(second)))
-    print(json.dumps(found) if arguments.json else printable(found["sentence"]))
-    return FINISHED
+    runs = named_run(arguments.first, settings), named_run(arguments.second, settings)
+    facts: dict[str, Any] = {
+        "first": _named(runs[0]),
+        "second": _named(runs[1]),
+        "settings": [_differing(row) for row in differences(runs)],
+    }
+    try:
+        facts |= compare(*runs, (RunPhotos.of(runs[0]), RunPhotos.of(runs[1])))
+    except RunError as error:
+        facts |= {"verdict": None, "sentence": str(error)}
+    lines = [json.dumps(facts)] if arguments.json else map(printable, _compared_lines(facts))
+    print("\n".join(lines))
+    return FINISHED if facts["verdict"] else FAILED
+
+
+def _named(run: Run) -> dict[str, str]:
+    return {"name": run.name, "title": title_of(run), "state": run.state()}
+
+
+def _differing(row: Difference) -> dict[str, Any]:
+    """A setting; None where a run had no use for it, or its folder does not say."""
+    one, two = row.values
+    return {
+        "setting": row.setting,
+        "first": one.value if one.used else None,
+        "second": two.value if two.used else None,
+        "default": [one.default and one.used, two.default and two.used],
+        "words": [one.words, two.words],
+    }
+
+
+def _compared_lines(facts: dict[str, Any]) -> Iterator[str]:
+    yield facts["sentence"]
+    if facts["verdict"]:
+        photos = facts["photos"]
+        yield f"the first:  {facts['right_a']} of {photos} right ({_range(facts['interval_a'])})"
+        yield f"the second: {facts['right_b']} of {photos} right ({_range(facts['interval_b'])})"
+        yield f"both right {facts['both']}, neither {facts['neither']}, p-value {facts['p_value']:.3g}"
+    yield "settings that differ:" if facts["settings"] else "no setting differs"
+    for row in facts["settings"]:
+        yield f"  {row['setting'].replace('_', '-')}: {row['words'][0]} | {row['words'][1]}"
+
+
+def _range(interval: list[float]) -> str:
+    return f"{percent(interval[0])} to {percent(interval[1])}"
 
 
 def explain_command(arguments: argparse.Namespace) -> int:

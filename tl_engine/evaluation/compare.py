@@ -6,9 +6,10 @@ import numpy as np
 
 from tl_engine.base.errors import RunError
 from tl_engine.base.words import plural
+from tl_engine.evaluation.figures import interval
 from tl_engine.evaluation.judged import Judged, read_judged
 from tl_engine.evaluation.run_photos import RunPhotos
-from tl_engine.runs.run import Run
+from tl_engine.runs.run import OPEN_STATES, Run
 
 CHANCE = 0.05  # the p-value under which a difference is called one
 BETTER, WORSE, SAME, NO_EVIDENCE = "better", "worse", "same answers", "no evidence"
@@ -44,6 +45,12 @@ def compare(first: Run, second: Run, photos: tuple[RunPhotos, RunPhotos]) -> dic
         "right_b": int(right[:, 1].sum()),
         "only_a": only_a,
         "only_b": only_b,
+        "both": int(right.all(1).sum()),
+        "neither": int((~right).all(1).sum()),
+        "judged_a": len(pair[0].labels),
+        "judged_b": len(pair[1].labels),
+        "interval_a": list(interval(int(right[:, 0].sum()), len(rows))),
+        "interval_b": list(interval(int(right[:, 1].sum()), len(rows))),
         "p_value": p_value,
         "verdict": verdict,
         "relabelled": relabelled,
@@ -56,9 +63,11 @@ def _same_judge(first: Run, second: Run) -> tuple[Judged, Judged]:
     for judge in one:
         if judge in two:
             return one[judge], two[judge]
-    missing = next((run.name for run, found in ((first, one), (second, two)) if not found), None)
-    if missing:
-        raise RunError(f"The training {missing} left no judged photos behind: train it again.")
+    for which, run, found in (("first", first, one), ("second", second, two)):
+        if not found and run.state() in OPEN_STATES:
+            raise RunError(f"The {which} of these trainings has judged no photos yet: wait until it has ended.")
+        if not found:
+            raise RunError(f"The {which} of these trainings left no judged photos behind: train it again.")
     raise RunError("One of these trainings was judged in folds, the other by photos held out: use the same judge.")
 
 

@@ -1,5 +1,6 @@
 """How good: the figures of photos that were judged, each with what it can be compared with. No torch here."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,16 +20,17 @@ from tl_engine.evaluation.judged import FOLDS, Judged, Labels
 
 LEAST_FOR_BARS = 50  # photos under which a reliability diagram shows nothing but chance
 BARS = 6
-CONFIDENCE = 0.95  # of every interval
+DEVIATIONS = 1.959963984540054  # of a normal distribution within which 95 % of it lie
 MOST_PAIRS, MOST_MISTAKES, MOST_GALLERY = 200, 60, 12  # told
 
 
 def interval(right: int, photos: int) -> tuple[float, float]:
     """The 95 % Wilson interval of a share (https://doi.org/10.1080/01621459.1927.10502953), as fractions."""
-    from scipy.stats import binomtest
-
-    found = binomtest(right, photos).proportion_ci(CONFIDENCE, method="wilson")
-    return float(found.low), float(found.high)
+    share, weight = right / photos, DEVIATIONS**2 / photos
+    centre = share + weight / 2
+    spread = DEVIATIONS * math.sqrt(share * (1 - share) / photos + weight / (4 * photos))
+    low, high = (centre - spread) / (1 + weight), (centre + spread) / (1 + weight)
+    return (0.0 if right == 0 else low), (1.0 if right == photos else high)
 
 
 def probabilities_of(judged: Judged, temperature: float, *, own: bool) -> Probabilities:

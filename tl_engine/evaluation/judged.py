@@ -74,6 +74,11 @@ class Judged:
         return likeliest
 
 
+def has_judged(folder: Path) -> bool:
+    """Whether anything was judged; opens nothing, so it may yet be damaged."""
+    return any((folder / f"{judge}.npz").is_file() for judge in JUDGES)
+
+
 def read_judged(folder: Path) -> dict[str, Judged]:
     """All that there is, the most trustworthy first."""
     found = ((judge, Judged.read(folder, judge)) for judge in JUDGES)

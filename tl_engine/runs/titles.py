@@ -10,13 +10,14 @@ from typing import Any
 from tl_engine.base.errors import RunError
 from tl_engine.base.events import DataRead, EpochEnd, from_json
 from tl_engine.base.files import write_whole
-from tl_engine.base.names import TITLE_LENGTH, plain_title
+from tl_engine.base.names import NOTE_LENGTH, TITLE_LENGTH, plain_note, plain_title
 from tl_engine.base.words import clock, plural, score
 from tl_engine.runs.config import SETTINGS
 from tl_engine.runs.run import CONFIG, EVENTS, Run
 from tl_engine.runs.saved_classifier import read_figures
 
-TITLE_FILE = "title.txt"
+TITLE_FILE, NOTE_FILE = "title.txt", "note.txt"
+MOST_READ = 4 * NOTE_LENGTH  # bytes of a note, whatever a host put there
 KNOWN = 20_000  # runs of which it is remembered how many photos they judged
 
 
@@ -30,6 +31,11 @@ def title_of(run: Run) -> str:
     with contextlib.suppress(OSError, ValueError):
         if title := (run.folder / TITLE_FILE).read_text(encoding="utf-8").strip():
             return title
+    return data_words(run)
+
+
+def data_words(run: Run) -> str:
+    """What people call its data: as who started it saw it, else by how it was named."""
     return run.facts.title or data_name(run.facts.data)
 
 
@@ -38,12 +44,32 @@ def rename(run: Run, title: str) -> None:
     plain = plain_title(title)
     if plain is None:
         raise RunError(f"A training's name must have 1 to {TITLE_LENGTH} visible characters, got {str(title)[:80]!r}.")
+    _write(run, TITLE_FILE, plain, "The name")
+
+
+def note_of(run: Run) -> str:
+    """What somebody noted down about it, some lines; "" where nobody did."""
+    with contextlib.suppress(OSError), (run.folder / NOTE_FILE).open("rb") as file:
+        return plain_note(file.read(MOST_READ).decode("utf-8", "replace"), MOST_READ) or ""
+    return ""
+
+
+def write_note(run: Run, note: str) -> str:
+    """Note some lines down about it, in the place of those before, and return them made plain. Raises RunError."""
+    plain = plain_note(note)
+    if plain is None:
+        raise RunError(f"A note has at most {NOTE_LENGTH} characters: shorten it, it was not saved.")
+    _write(run, NOTE_FILE, plain, "The note")
+    return plain
+
+
+def _write(run: Run, file: str, words: str, what: str) -> None:
     if not (run.folder / CONFIG).is_file():
         raise RunError("This training was deleted in the meantime: choose another.")
     try:
-        write_whole(run.folder / TITLE_FILE, plain.encode())
+        write_whole(run.folder / file, words.encode())
     except OSError as error:
-        raise RunError(f"The name could not be saved ({error.strerror}): make room and try again.") from None
+        raise RunError(f"{what} could not be saved ({error.strerror}): make room and try again.") from None
 
 
 def judged(run: Run) -> int:
@@ -75,11 +101,11 @@ def result_words(run: Run) -> str:
     return "" if best is None else score(best, judged(run))
 
 
-def names(runs: Sequence[Run]) -> dict[str, str]:
+def names(runs: Sequence[Run], titled: Callable[[Run], str] = title_of) -> dict[str, str]:
     """What each is called among the others: its title, and for those of one title in what they differ, or when."""
     alike: dict[str, list[Run]] = {}
     for run in runs:
-        alike.setdefault(title_of(run), []).append(run)
+        alike.setdefault(titled(run), []).append(run)
     found = {name: ", ".join([title, *told]) for title in alike for name, told in _differences(alike[title]).items()}
     found = _told_apart(found, runs, lambda run, _number: clock(run.facts.created))
     return _told_apart(found, runs, lambda _run, number: f"({number})")
@@ -101,10 +127,8 @@ def _differences(runs: Sequence[Run]) -> dict[str, list[str]]:
     options = [run.facts.options for run in runs]
     differing = [name for name in SETTINGS if name != "data" and len({repr(o.get(name)) for o in options}) > 1]
     return {
-        run.name: [
-            _setting_words(name, value) for name in differing if (value := run.facts.options.get(name)) is not None
-        ]
-        for run in runs
+        run.name: [_setting_words(name, value) for name in differing if (value := had.get(name)) is not None]
+        for run, had in zip(runs, options, strict=True)
     }
 
 

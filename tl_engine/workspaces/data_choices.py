@@ -1,5 +1,6 @@
 """The photos a page may train on: samples, the host's folders, the visitor's uploads. Never a path from a visitor."""
 
+import itertools
 from pathlib import Path
 
 from tl_engine.base.errors import DataError
@@ -8,6 +9,7 @@ from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
 from tl_engine.data.dataset import ImageFolder
+from tl_engine.data.mends import Located
 from tl_engine.sources.samples import SAMPLES, present_folder
 from tl_engine.workspaces.chosen import FOLDER, HUB_PREFIX, UPLOAD, folder_title
 
@@ -54,6 +56,22 @@ def resolve(choice: str, settings: Settings, own: Path) -> str:
             "another."
         )
     raise DataError(f"There is no data set {name[:80]!r} here: choose {', '.join(SAMPLES)} or one that the page lists.")
+
+
+def choice_of(data: str, settings: Settings, own: Path) -> str | None:
+    """The choice by which that visitor has what a training called its `data`; None where they do not have it (now)."""
+    if data in SAMPLES:
+        return data
+    folder = Path(data)
+    if folder.suffix == ".json":  # what a training was given of a data set with corrections
+        try:
+            folder = Located.read(folder).root
+        except DataError:
+            return None
+    listed = {UPLOAD: _folders(own), FOLDER: _host_folders(settings)}
+    named = (kind + there.name for kind, folders in listed.items() for there in folders if there == folder)
+    here = (s.name for s in SAMPLES.values() if not s.offline and present_folder(s, settings) == folder)
+    return next(itertools.chain(here, named), None)
 
 
 def summary_words(data: ImageFolder) -> str:

@@ -5,21 +5,25 @@ Gradio serves whatever lies in its folder to everybody who knows the address, so
 
 import contextlib
 import hashlib
+import itertools
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.names import REMOVED
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
 from tl_engine.evaluation.run_photos import SMALL, small_copy, why_copy
+from tl_engine.ledger import set_aside
+from tl_engine.ledger.set_aside import Aside
 from tl_engine.photos.thumbnails import place
 from tl_engine.runs import open_runs
-from tl_engine.runs.run import OPEN_STATES, REPORT
+from tl_engine.runs.run import OPEN_STATES, REPORT, Run
 from tl_engine.sources.collection import PREFIX, Collection
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import UPLOAD
@@ -99,23 +103,69 @@ def delete_data(visitor: Workspace, choice: str) -> None:
 
 
 def delete_run(visitor: Workspace, name: str) -> None:
-    """Remove a run that the visitor started, with its classifier. Raises RunError."""
+    """Remove a run that the visitor started, with its classifier, for good. Raises RunError."""
+    if aside := set_run_aside(visitor, name):
+        _forget_run(aside)
+
+
+def set_run_aside(visitor: Workspace, name: str) -> Aside | None:
+    """Delete a run that the visitor started so that it can be brought back for a minute; None: it was gone already.
+
+    What was packed of its classifier goes at once: it can be packed again. Raises RunError.
+    """
     run = open_run(name, visitor.settings)
     if not visitor.owns(run):
         raise RunError("This training is not yours: only who started it deletes it.")
-    if run.state() in OPEN_STATES:
-        raise RunError("This training is still going on: stop it first.")
-    gone = run.folder.parent / f".deleted-{secrets.token_hex(4)}"
     try:
-        run.folder.rename(gone)
-    except FileNotFoundError:  # deleted by another tab
-        pass
-    except OSError as error:
-        raise RunError(f"This training could not be deleted ({error.strerror}): ask the host.") from None
+        with FileLock(visitor.settings.runs / ".lock", timeout=10):  # so that nothing goes on with it meanwhile
+            if run.state() in OPEN_STATES:
+                raise RunError("This training is still going on: stop it first.")
+            aside = set_aside.take_out(run)
+    except (Timeout, OSError) as error:
+        why = getattr(error, "strerror", None) or "the queue is busy"
+        raise RunError(f"This training could not be deleted ({why}): try again, or ask the host.") from None
     open_runs.remove(visitor.settings.runs, run.name)
-    shutil.rmtree(gone, ignore_errors=True)
+    _forget_packed(run.name)
+    return aside
+
+
+def runs_aside(visitor: Workspace) -> list[Aside]:
+    """The visitor's runs that can still be brought back, the last one first."""
+    return [aside for aside in set_aside.taken_out(visitor.settings.runs) if aside.lasts and visitor.owns(aside.run)]
+
+
+def bring_run_back(visitor: Workspace, name: str) -> Run:
+    """Undo the deletion of a run, with all that it was. Raises RunError."""
+    found = next((aside for aside in runs_aside(visitor) if aside.name == name), None)
+    if found is None:
+        raise RunError("This training is gone for good: it could be brought back for a minute.")
+    return set_aside.bring_back(found)
+
+
+def forget_deleted(settings: Settings) -> None:
+    """The runs whose minute is over go for good."""
+    for aside in set_aside.taken_out(settings.runs):
+        if not aside.lasts:
+            _forget_run(aside)
+
+
+def sweep_deleted(settings: Settings) -> None:
+    """Remove what a server that was killed had begun to delete, or would have by now."""
+    set_aside.sweep(settings.runs)
+    forget_deleted(settings)
+    for pattern in ("*/.deleted-*", f"*/{PREFIX}*/.deleted-*"):
+        for folder in settings.uploads.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_run(aside: Aside) -> None:
+    if set_aside.forget(aside):
+        _forget_packed(aside.name)
+
+
+def _forget_packed(name: str) -> None:
     for kind in (ZIP, EXPORT):
-        for packed in made_folder(kind, run.name).parent.glob(f"{run.name}-*"):
+        for packed in made_folder(kind, name).parent.glob(f"{name}-*"):
             shutil.rmtree(packed, ignore_errors=True)
 
 
@@ -126,6 +176,8 @@ def delete_everything(visitor: Workspace, waiting: str | None = None, runs: bool
     """
     if waiting:
         Path(waiting).unlink(missing_ok=True)
+    for aside in runs_aside(visitor):
+        _forget_run(aside)
     data = delete_brought(visitor)
     return len(data), _delete_runs(visitor) if runs else 0
 
@@ -168,11 +220,10 @@ def forget_handed(settings: Settings, before: float) -> None:
 
 def _delete_runs(visitor: Workspace) -> int:
     number = 0
-    for run in visitor.runs():
-        if visitor.owns(run):
-            with contextlib.suppress(RunError):  # it goes on
-                delete_run(visitor, run.name)
-                number += 1
+    for run in visitor.own_runs():
+        with contextlib.suppress(RunError):  # it goes on
+            delete_run(visitor, run.name)
+            number += 1
     return number
 
 
@@ -206,9 +257,10 @@ def _forget(photos: Iterable[Path], root: Path, settings: Settings) -> None:
 
 
 def _forget_in_runs(digests: Iterable[str], settings: Settings) -> None:
-    """Small copies travel with the runs that used the photos."""
+    """Small copies travel with the runs that used the photos, also with one that could still be brought back."""
     small = {place(Path(), digest).name for digest in digests for place in (small_copy, why_copy)}
-    for copy in settings.runs.glob(f"*/{REPORT}/{SMALL}/*"):
+    places = (settings.runs.glob(f"{folder}/{REPORT}/{SMALL}/*") for folder in ("*", f"{set_aside.FOLDER}/*"))
+    for copy in itertools.chain.from_iterable(places):
         if copy.name in small:
             copy.unlink(missing_ok=True)
 

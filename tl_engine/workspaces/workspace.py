@@ -1,7 +1,5 @@
 """Who sees what: a workspace kept in the browser owns runs and uploads; a run's token opens it for whoever has it."""
 
-import contextlib
-import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -9,10 +7,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from tl_engine.base.errors import DataError, EngineError, RunError
+from tl_engine.base.files import folder_bytes
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import clock, plural
+from tl_engine.ledger.listing import runs_of
+from tl_engine.ledger.rows import Row, bytes_of, row_of
 from tl_engine.runs import titles
-from tl_engine.runs.run import Run, find_run, list_runs
+from tl_engine.runs.run import Run, find_run
 from tl_engine.sources.collection import Collection
 from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.chosen import MENDS, UPLOAD, Chosen
@@ -95,7 +96,11 @@ class Workspace:
 
     def runs(self) -> list[Run]:
         """The visitor's own runs and the host's, the newest first."""
-        return [run for run in list_runs(self.settings) if self.may_list(run)]
+        return runs_of(self.settings, (self.token, None))
+
+    def own_runs(self) -> list[Run]:
+        """Those that the visitor started, the newest first."""
+        return runs_of(self.settings, (self.token,))
 
     def may_list(self, run: Run) -> bool:
         """Whether it is the visitor's own or the host's; others they see by a link only."""
@@ -107,7 +112,7 @@ class Workspace:
 
     def latest_run(self) -> Run | None:
         """The newest run that the visitor started."""
-        return next((run for run in self.runs() if self.owns(run)), None)
+        return next(iter(self.own_runs()), None)
 
 
 def open_run(token: str, settings: Settings) -> Run:
@@ -142,10 +147,10 @@ class Thing:
 
 def things(visitor: Workspace) -> list[Thing]:
     """All that the visitor brought and started: data sets, then runs, the newest first."""
-    runs = [run for run in visitor.runs() if visitor.owns(run)]
-    named = titles.names(runs)
+    rows = {run: row_of(run) for run in visitor.own_runs()}
+    named = titles.names(list(rows), lambda run: rows[run].title)
     data = [visitor.find(choice) for choice in visitor.own_data()]  # None: deleted by another tab this moment
-    return [*(_data(chosen) for chosen in data if chosen), *(_run(run, named[run.name]) for run in runs)]
+    return [*(_data(chosen) for chosen in data if chosen), *(_run(row, named[run.name]) for run, row in rows.items())]
 
 
 def _data(chosen: Chosen) -> Thing:
@@ -155,19 +160,9 @@ def _data(chosen: Chosen) -> Thing:
         detail = plural(number, "photo")
     except (DataError, OSError):  # nothing can be learnt from it, which is no reason to keep it
         detail = "unread"
-    return Thing(DATA, chosen.choice, chosen.title, detail, _size(Path(chosen.data)))
+    return Thing(DATA, chosen.choice, chosen.title, detail, folder_bytes(Path(chosen.data)))
 
 
-def _run(run: Run, title: str) -> Thing:
-    result = titles.result_words(run) or run.state()
-    return Thing(RUN, run.name, title, f"{result}, {clock(run.facts.created)}", _size(run.folder))
-
-
-def _size(folder: Path) -> int:
-    """Bytes of all files below."""
-    total = 0
-    for current, _, files in os.walk(folder):
-        for file in files:
-            with contextlib.suppress(OSError):  # removed by another tab
-                total += (Path(current) / file).stat().st_size
-    return total
+def _run(row: Row, title: str) -> Thing:
+    detail = f"{row.result or row.state}, {clock(row.created)}"
+    return Thing(RUN, row.run.name, title, detail, bytes_of(row.run))

@@ -5,6 +5,7 @@ import itertools
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.hub.classifiers import PREFIX
+from tl_engine.ledger.rows import row_of
 from tl_engine.runs import titles
 from tl_engine.runs.find import IMAGENET, classifier_of, shipped
 from tl_engine.runs.run import Run
@@ -22,11 +23,11 @@ def choices(visitor: Workspace, token: str = "") -> list[tuple[str, str]]:
 
     A run opened by its link is listed only while it is that.
     """
-    runs = list(itertools.islice((run for run in visitor.runs() if classifier_of(run)), MOST_LISTED))
+    runs = list(itertools.islice((run for run in visitor.runs() if row_of(run).classifier), MOST_LISTED))
     current = _with_classifier(visitor, token)
     if current and current not in runs:
         runs.insert(0, current)
-    named = titles.names(runs)
+    named = titles.names(runs, lambda run: row_of(run).title)
     listed = [(_label(run, named[run.name], visitor), run.name) for run in runs]
     listed += [(f"From the hub: {name.removeprefix(PREFIX)}", name) for name in taken(visitor)]
     listed += [(_shipped_label(name), name) for name in shipped(visitor.settings)]
@@ -52,7 +53,7 @@ def _with_classifier(visitor: Workspace, token: str) -> Run | None:
 def _label(run: Run, name: str, visitor: Workspace) -> str:
     if not visitor.may_list(run):
         return f"From a link: {run_title(run)}"
-    result = titles.result_words(run)
+    result = row_of(run).result
     whose = "" if visitor.owns(run) else "The host's: "
     return f"{whose}{name}{f' ({result})' if result else ''}"
 

@@ -1,5 +1,6 @@
 """The Report tab: how good, what it confuses, how sure, and what would help; read from the run, never computed here."""
 
+import itertools
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.evaluation import html
 from tl_engine.evaluation.compare import compare
-from tl_engine.evaluation.judged import read_judged
+from tl_engine.evaluation.judged import has_judged, read_judged
 from tl_engine.evaluation.report import failed_report, read_report
 from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.evaluation.sentences import headline
@@ -31,6 +32,7 @@ from ui.train.tab import TrainTab
 POLL = 1.0  # seconds between looks for a report that is being made
 MADE_WITHIN = 120  # seconds after the end of a training in which its report is expected
 MOST_MISTAKES = 12
+MOST_OTHERS = 100  # trainings to compare with, the newest
 MAKING = '<p class="tl-hint" role="status">The report is being made; that takes some seconds.</p>'
 NOT_MADE = '<p class="tl-hint">There is no report of this training yet.</p>'
 # A press on a number of the matrix opens its photos.
@@ -155,10 +157,11 @@ class ReportTab:
 
     def _others(self, run: Run, visitor: Workspace) -> Updates:
         """What it can be compared with; the one before it on the same photos first, and what came of that."""
-        others = [other for other in visitor.runs() if other.name != run.name and read_judged(other.report)]
-        called = titles.names(others[:100])
+        judged = (other for other in visitor.runs() if other.name != run.name and has_judged(other.report))
+        others = list(itertools.islice(judged, MOST_OTHERS))
+        called = titles.names(others)
         before = next((o for o in others if o.facts.created < run.facts.created and _same_data(o, run)), None)
-        options, value = [(called[o.name], o.name) for o in others[:100]], before.name if before else None
+        options, value = [(called[o.name], o.name) for o in others], before.name if before else None
         listed = gr.Dropdown(choices=options, value=value, visible=bool(others))
         return {self.other: listed, self.compared: self._compared(before, run) if before else ""}
 

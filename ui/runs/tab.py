@@ -1,31 +1,26 @@
-"""The Runs tab: all runs a visitor may see; open one, lay curves over each other, rename, delete."""
+"""The Runs tab: all runs a visitor may see, found and ordered; one opened, several laid side by side."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from tl_engine.base.errors import EngineError
-from tl_engine.base.names import TITLE_LENGTH
 from tl_engine.base.settings import Settings
-from tl_engine.base.words import clock
-from tl_engine.runs import titles
 from tl_engine.runs.run import Run
-from tl_engine.workspaces import forget
 from tl_engine.workspaces.workspace import Workspace, open_run
-from ui.parts.acting import act, answer_html, said_line
-from ui.parts.components import Updates, open_radio
-from ui.parts.confirm import Confirm
+from ui.parts.acting import act
+from ui.parts.components import Updates, open_dropdown
 from ui.parts.refusal import in_words
-from ui.parts.wording import QUIET, STATE_WORDS
-from ui.predict.classifiers import choices
-from ui.train.curves import run_curves
-from ui.train.plots import accuracy_plot, loss_plot
-from ui.train.run_view import EventReader, view
+from ui.parts.wording import QUIET
+from ui.runs.beside import BesideView
+from ui.runs.one import OneRun
+from ui.runs.table import MOST_TICKED, NEWEST, ORDERS, PAGE, PRESSES, Asked, part_of, table_html
+from ui.train.run_view import EventReader
+from ui.train.tab import TrainTab
 
-MOST_LISTED = 60  # runs, the newest; a longer list helps nobody
-MOST_BESIDE = 6  # curves laid over; more are a tangle
 NONE_YET = "No training yet: bring photos and press Train."
-PICK = "Pick a training in the list first."
+TICK = "Tick trainings in the list first: two for a verdict."
 
 
 class RunsTab:
@@ -34,130 +29,128 @@ class RunsTab:
     def __init__(self, settings: Settings, workspace: gr.BrowserState, reader: EventReader) -> None:
         self.settings = settings
         self.workspace = workspace
-        self.reader = reader
         with gr.Tab("Runs", id="runs") as self.tab:
             self.none = gr.HTML(f'<p class="tl-hint">{NONE_YET}</p>', padding=False)
-            self.list = open_radio(label="Trainings, the newest first", elem_id="runs-list", visible=False)
-            with gr.Row(elem_classes="tl-buttons"):
-                self.open = gr.Button("Open", variant="primary", elem_id="open-run", min_width=80)
-                self.try_it = gr.Button("Try it", elem_id="try-run", min_width=80)
-            with gr.Row(elem_classes="tl-named"):
-                self.title = gr.Textbox(label="New name", max_length=TITLE_LENGTH, elem_id="run-title", scale=3)
-                self.rename = gr.Button("Rename", size="sm", elem_id="rename-run", scale=1, min_width=90)
-            self.delete = Confirm("Delete this training", "delete-run")
-            self.said = said_line("runs-said")
-            with gr.Accordion("Lay curves over each other", open=False, elem_id="lay-over"):
-                self.beside = gr.CheckboxGroup([], label="Validation curves of", elem_id="others")
-                self.beside.preprocess = lambda payload: payload if isinstance(payload, list) else []  # type: ignore[method-assign]
-                with gr.Row(visible=False) as self.plots:
-                    self.accuracy = gr.HTML(accuracy_plot([]), elem_id="accuracy-beside", min_width=280)
-                    self.loss = gr.HTML(loss_plot([]), elem_id="loss-beside", min_width=280)
+            with gr.Column(visible=False, elem_id="runs-all") as self.all:
+                with gr.Row(elem_classes="tl-named"):
+                    self.find = gr.Textbox(label="Find", placeholder="a name, data, a state", elem_id="runs-find",
+                                           scale=2, min_width=220)  # fmt: skip
+                    orders = [(name, name) for name in (NEWEST, *ORDERS)]
+                    self.order = open_dropdown(orders, value=NEWEST, label="Order", elem_id="runs-order", scale=1,
+                                               min_width=220)  # fmt: skip
+                self.list = gr.HTML("", elem_id="runs-list", padding=False, js_on_load=PRESSES)
+                with gr.Row(visible=False, elem_classes="tl-pager") as self.pager:
+                    self.newer = gr.Button("‹ Before", size="sm", elem_id="runs-before")
+                    self.older = gr.Button("After ›", size="sm", elem_id="runs-after")
+                self.number = gr.HTML("", elem_id="runs-number", padding=False)
+                self.beside_go = gr.Button("Side by side", size="sm", elem_id="lay-beside")
+            self.one = OneRun(settings, workspace)
+            self.beside = BesideView(settings, reader)
+            self.first, self.ticked = gr.Textbox("0", visible=False), gr.Textbox("", visible=False)
 
     @property
-    def shown(self) -> list[Any]:
-        """What `show` changes."""
-        return [self.none, self.list, self.beside, self.plots]
+    def state(self) -> list[Any]:
+        """What says which part of the list is shown."""
+        return [self.find, self.order, self.first, self.ticked]
 
-    def show(self, visitor: Workspace, token: str | None) -> Updates:
-        """The list of now, with the page's run chosen."""
+    @property
+    def listed(self) -> list[Any]:
+        """What `show` changes."""
+        return [self.none, self.all, self.list, self.pager, self.number, self.beside_go, self.first, self.ticked]
+
+    def show(self, visitor: Workspace, token: str | None, *state: Any) -> Updates:
+        """The part of the list that `state` asks for, with the page's run marked."""
+        asked = Asked.of(*state)
         runs = self._listed(visitor, token)
-        named = titles.names(runs)
-        listed = [(_row(run, named[run.name], visitor), run.name) for run in runs]
+        part = part_of(runs, asked)
+        there = {run.name for run in runs} if asked.ticked else set()
+        ticked = [name for name in asked.ticked if name in there]
         return {
             self.none: gr.HTML(visible=not runs),
-            self.list: gr.Radio(choices=listed, value=token if token in named else None, visible=bool(runs)),
-            self.beside: gr.CheckboxGroup(choices=[(named[run.name], run.name) for run in runs], value=[]),
-            self.plots: gr.Row(visible=False),
+            self.all: gr.Column(visible=bool(runs)),
+            self.list: table_html(part, visitor, ticked, token or ""),
+            self.pager: gr.Row(visible=part.number > PAGE),
+            self.number: f'<p class="tl-hint" role="status">{part.words}</p>',
+            self.first: str(part.first),
+            **self._ticked(ticked),
         }
 
+    def list_anew(self, visitor: Workspace, token: str | None, *state: Any) -> Updates:
+        """The same once a run was named, deleted or brought back: what stands side by side is no longer true."""
+        return {**self.show(visitor, token, *state), self.beside.box: gr.Column(visible=False)}
+
+    def _ticked(self, names: Sequence[str]) -> Updates:
+        most = ", the most" if len(names) == MOST_TICKED else ""
+        words = f"Side by side: {len(names)} ticked{most}" if names else "Side by side"
+        return {self.ticked: " ".join(names), self.beside_go: gr.Button(words)}
+
     def _listed(self, visitor: Workspace, token: str | None) -> list[Run]:
-        runs = visitor.runs()[:MOST_LISTED]
+        """The visitor's runs and the host's; first the page's, if they have it by a link."""
+        runs = visitor.runs()
         try:
             linked = open_run(token, self.settings) if token else None
         except EngineError:
             linked = None
-        return [linked, *runs] if linked and linked not in runs else runs
+        return [linked, *runs] if linked and not visitor.may_list(linked) else runs
 
-    def connect(self, tabs: gr.Tabs, run: Any, classifier: gr.Dropdown) -> None:
-        """Wire the list; `run` and `classifier` are the page's current ones."""
-        self.tabs, self.run, self.classifier = tabs, run, classifier
-        here = [self.workspace, self.list]
-        self.tab.select(self.list_runs, [self.workspace, run], self.shown, **QUIET)
-        act(self.open.click, self.open_run, [self.list], [tabs, run], self.said)
-        act(self.try_it.click, self.try_run, here, [tabs, run, classifier], self.said)
-        act([self.rename.click, self.title.submit], self.rename_run, [*here, self.title],
-            [*self.shown, self.title], self.said)  # fmt: skip
-        self.delete.connect(self.about_to_delete, [self.list], self.said)
-        act(self.delete.yes.click, self.delete_run, [*here, run], [*self.shown, run, *self.delete.shown], self.said)
-        act(self.beside.change, self.lay_over, [self.workspace, self.beside, run],
-            [self.plots, self.accuracy, self.loss], self.said)  # fmt: skip
+    def connect(self, tabs: gr.Tabs, train: TrainTab, data: gr.Dropdown, classifier: gr.Dropdown) -> None:
+        """Wire the list; `data` and `classifier` are the page's current ones, `train` knows its run and its form."""
+        here = [self.workspace, train.run]
+        asked = [*here, *self.state]
+        opened = [*self.listed, self.one.undo, self.one.undoable, self.one.minute]
+        self.tab.select(self.list_runs, asked, opened, **QUIET)
+        found = {"trigger_mode": "always_last", **QUIET}
+        gr.on([self.find.change, self.order.input], self.find_runs, asked, self.listed, **found)
+        self.newer.click(self.list_before, asked, self.listed, **QUIET)
+        self.older.click(self.list_after, asked, self.listed, **QUIET)
+        self.list.select(self.tick_run, [self.ticked], [self.ticked, self.beside_go], **found)
+        picked = act(self.list.click, self.pick_run, [self.workspace], self.one.shown, self.one.said)
+        picked.then(None, None, js="() => window.tlShow('one-run')")
+        laid = act(self.beside_go.click, self.lay_beside, asked, self.beside.shown, self.one.said)
+        laid.then(None, None, js="() => window.tlShow('beside')")
+        changed = [*self.listed, self.beside.box]
+        self.one.connect(tabs, train, data, classifier, self.state, changed, self.list_anew)
 
     @in_words
-    def list_runs(self, workspace: str, token: str) -> Updates:
-        """The runs of now."""
-        return self.show(Workspace.of(self.settings, workspace), token)
-
-    def open_run(self, name: str) -> Updates:
-        """Make it the page's run and show its result."""
-        return {self.tabs: gr.Tabs(selected="train"), self.run: self._picked(name).name}
-
-    def try_run(self, workspace: str, name: str) -> Updates:
-        """Make its classifier the page's, and go where it is tried."""
-        run = self._picked(name)
-        listed = choices(Workspace.of(self.settings, workspace), run.name)
-        if run.name not in [value for _, value in listed]:
-            raise EngineError("No epoch of this training had ended, so it has no classifier.")
-        chosen = gr.Dropdown(choices=listed, value=run.name)
-        return {self.tabs: gr.Tabs(selected="predict"), self.run: run.name, self.classifier: chosen}
-
-    def rename_run(self, workspace: str, name: str, title: str) -> Updates:
-        """Call a training of one's own something else."""
-        visitor, run = Workspace.of(self.settings, workspace), self._picked(name)
-        if not visitor.owns(run):
-            raise EngineError("This training is not yours: only who started it renames it.")
-        titles.rename(run, title)
-        return {
-            **self.show(visitor, name),
-            self.title: "",
-            self.said: answer_html(f"It is called {titles.title_of(run)} now."),
-        }
-
-    def about_to_delete(self, name: str) -> str:
-        """The question before a training goes."""
-        run = self._picked(name)
-        return f"Delete {titles.title_of(run)} of {clock(run.facts.created)} with its classifier for good?"
-
-    def delete_run(self, workspace: str, name: str, current: str) -> Updates:
-        """Delete a training of one's own."""
+    def list_runs(self, workspace: str, token: str, *state: Any) -> Updates:
+        """The runs of now, and whether one can be brought back."""
         visitor = Workspace.of(self.settings, workspace)
-        title = titles.title_of(self._picked(name))
-        forget.delete_run(visitor, name)
-        token = "" if current == name else current
-        said = answer_html(f"{title} is deleted.")
-        return {**self.show(visitor, token), self.run: token, **self.delete.closed(), self.said: said}
+        return {**self.show(visitor, token, *state), **self.one.undo_now(visitor)}
 
-    def lay_over(self, workspace: str, names: list[Any], token: str) -> Updates:
-        """The validation curves of the runs that are ticked."""
-        visitor = Workspace.of(self.settings, workspace)
-        listed = self._listed(visitor, token)
-        named = titles.names(listed)
-        chosen = [run for run in listed if run.name in names][:MOST_BESIDE]
-        views = [(named[run.name], view(run, self.settings, self.reader)) for run in chosen]
-        return {
-            self.plots: gr.Row(visible=bool(views)),
-            self.accuracy: accuracy_plot(run_curves(None, views, "accuracy")),
-            self.loss: loss_plot(run_curves(None, views, "loss")),
-        }
+    @in_words
+    def find_runs(self, workspace: str, token: str, words: str, order: str, _first: str, ticked: str) -> Updates:
+        """Those that hold these words, in that order, from the first on."""
+        return self.show(Workspace.of(self.settings, workspace), token, words, order, "0", ticked)
 
-    def _picked(self, name: str) -> Run:
-        if not name:
-            raise EngineError(PICK)
-        return open_run(name, self.settings)
+    @in_words
+    def list_before(self, workspace: str, token: str, *state: Any) -> Updates:
+        """The page of rows before."""
+        return self._turn(workspace, token, -PAGE, *state)
 
+    @in_words
+    def list_after(self, workspace: str, token: str, *state: Any) -> Updates:
+        """The page of rows after."""
+        return self._turn(workspace, token, PAGE, *state)
 
-def _row(run: Run, name: str, visitor: Workspace) -> str:
-    """A run in the list: what it is called, how it went, when, whose."""
-    result = titles.result_words(run)
-    outcome = STATE_WORDS[run.state()].lower() + (f", {result}" if result else "")
-    whose = "" if visitor.owns(run) else ", the host's" if run.facts.workspace is None else ", from a link"
-    return f"{name}: {outcome}, {clock(run.facts.created)}{whose}"
+    def _turn(self, workspace: str, token: str, by: int, words: str, order: str, first: str, ticked: str) -> Updates:
+        at = max(0, Asked.of(first=first).first + by)
+        return self.show(Workspace.of(self.settings, workspace), token, words, order, str(at), ticked)
+
+    def pick_run(self, workspace: str, event: gr.EventData) -> Updates:
+        """Show what can be done with the run whose name was pressed."""
+        sent: Any = event._data
+        run = self.one.meant(str(sent.get("run") or "") if isinstance(sent, dict) else "")
+        return self.one.show(Workspace.of(self.settings, workspace), run)
+
+    def tick_run(self, ticked: str, event: gr.EventData) -> Updates:
+        """Keep what is ticked, also on other pages of the list."""
+        return self._ticked(Asked.of(ticked=ticked).ticking(event._data).ticked[:MOST_TICKED])
+
+    def lay_beside(self, workspace: str, token: str, *state: Any) -> Updates:
+        """The runs that are ticked, side by side."""
+        listed = self._listed(Workspace.of(self.settings, workspace), token)
+        ticked = Asked.of(*state).ticked
+        chosen = [run for run in listed if run.name in ticked]
+        if not chosen:
+            raise EngineError(TICK)
+        return self.beside.show(chosen)

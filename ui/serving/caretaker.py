@@ -12,7 +12,7 @@ from tl_engine.runs.process import Spare, prepare_spare
 from tl_engine.visits.ageing import Ageing
 from tl_engine.vitals.limits import SilenceWatch
 from tl_engine.workspaces import scratch
-from tl_engine.workspaces.forget import forget_removed
+from tl_engine.workspaces.forget import forget_deleted, forget_removed
 from ui.gate.bodies import sweep_parts
 from ui.gate.health import CRASH
 
@@ -29,6 +29,7 @@ class Caretaker:
             SilenceWatch(settings).look,
             self.move_queue,
             lambda: forget_removed(settings),
+            lambda: forget_deleted(settings),
             lambda: sweep_parts(scratch.handed_folder()),
             Ageing(settings).look,
         ]

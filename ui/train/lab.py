@@ -73,8 +73,10 @@ class LabView:
             return ""
         groups: dict[str, list[Run]] = {}
         for run in visitor.runs():
+            if run.facts.title != start.lab_title(chosen):
+                continue
             ended = run.ended()
-            if run.facts.title == start.lab_title(chosen) and ended and ended.state == "finished":
+            if ended and ended.state == "finished":
                 groups.setdefault(f"{run.facts.architecture}, {run.facts.strategy}", [run])
         return results_html(results(groups)) if groups else ""
 

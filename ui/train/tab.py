@@ -56,7 +56,7 @@ class TrainTab:
             self.said = said_line("train-said")
             self._result()
             self.taken = TakeAway(settings, workspace)
-            with gr.Accordion("How it learns", open=False, elem_id="how"):
+            with gr.Accordion("How it learns", open=False, elem_id="how") as self.how:
                 self.form = TrainForm(settings)
             self.lab = LabView(settings, workspace, spare)
             with gr.Accordion("Log", open=False, elem_id="log-box"):
