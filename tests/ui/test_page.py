@@ -22,7 +22,7 @@ from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import Run, list_runs
 from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.forget import delete_everything
-from tl_engine.workspaces.worker import run_command
+from tl_engine.jobs.worker import run_command
 from tl_engine.workspaces.workspace import Workspace, new_token, open_run, stoppable
 from ui.gate.persons import PUPIL, TEACHER
 from ui.photos.summary import summary_html

@@ -1,1 +1,1 @@
-"""A training on the machines of Hugging Face Jobs: what goes there, following it, what comes home."""
+"""Work done elsewhere than where it was asked: a process of its own, a GPU that is lent, Hugging Face's machines."""

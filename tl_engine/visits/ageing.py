@@ -18,7 +18,7 @@ from tl_engine.runs import open_runs
 from tl_engine.runs.run import EVENTS, OPEN_STATES, Run, list_runs
 from tl_engine.visits import seen
 from tl_engine.visits.kept import is_kept
-from tl_engine.workspaces import forget
+from tl_engine.workspaces import forget, traces
 from tl_engine.workspaces.chosen import last_change
 from tl_engine.workspaces.workspace import TOKEN, Workspace
 
@@ -71,7 +71,7 @@ def forget_aged(settings: Settings, now: float) -> None:
     brought = {folder.name for folder in folders if TOKEN.fullmatch(folder.name)}
     for token in brought | runs.keys() | set(seen.marked(settings)):
         _apart(partial(_forget_of, Workspace(settings, token), runs.get(token, []), used, now))
-    _apart(partial(forget.forget_handed, settings, now - limits.data_seconds))
+    _apart(partial(traces.erase_handed, settings, now - limits.data_seconds))
 
 
 def _apart(work: Callable[[], object]) -> None:

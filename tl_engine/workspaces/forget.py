@@ -4,12 +4,9 @@ Gradio serves whatever lies in its folder to everybody who knows the address, so
 """
 
 import contextlib
-import hashlib
-import itertools
-import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,28 +14,24 @@ from filelock import FileLock, Timeout
 from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.names import REMOVED
 from tl_engine.base.settings import Settings
-from tl_engine.data.manifest import forget_manifest
-from tl_engine.evaluation.run_photos import SMALL, small_copy, why_copy
 from tl_engine.ledger import set_aside
 from tl_engine.ledger.set_aside import Aside
 from tl_engine.photos.thumbnails import place
 from tl_engine.runs import open_runs
-from tl_engine.runs.run import OPEN_STATES, REPORT, Run
+from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.sources.collection import PREFIX, Collection
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import UPLOAD
 from tl_engine.workspaces.classifier_pool import forget_unlisted, taken
-from tl_engine.workspaces.scratch import EXPORT, PACKED, ZIP, handed_folder, made_folder
+from tl_engine.workspaces.scratch import handed_folder
+from tl_engine.workspaces.traces import erase_packed, erase_photos, files_below
 from tl_engine.workspaces.workspace import Workspace, open_run
-
-FEATURES = "features"  # in the cache
-OF_PHOTOS = ("reports",)  # in the cache: names of photos, by a name that tells nobody of which data set
 
 
 def delete_photos(own: Collection, name: str, files: Sequence[str], settings: Settings) -> None:
     """Remove photos of a class by their file names. Raises DataError."""
     wanted = set(files)
-    _forget([photo for photo in own.photos(name) if photo.name in wanted], own.folder, settings)
+    erase_photos([photo for photo in own.photos(name) if photo.name in wanted], own.folder, settings)
     own.remove(name, files)
 
 
@@ -49,7 +42,7 @@ def remove_photos(own: Collection, name: str, files: Sequence[str], settings: Se
     """
     wanted = set(files)
     _forget_removed(own, settings)
-    _forget([photo for photo in own.photos(name) if photo.name in wanted], own.folder, settings)
+    erase_photos([photo for photo in own.photos(name) if photo.name in wanted], own.folder, settings)
     return own.set_aside(name, files)
 
 
@@ -68,7 +61,7 @@ def forget_removed(settings: Settings, older_than: float = 600.0) -> None:
 
 def _forget_removed(own: Collection, settings: Settings) -> None:
     if photos := own.removed():
-        _forget(photos, own.folder, settings)
+        erase_photos(photos, own.folder, settings)
     own.empty_removed()
 
 
@@ -87,7 +80,7 @@ def rename_class(own: Collection, name: str, new: str, settings: Settings) -> st
 
 def delete_class(own: Collection, name: str, settings: Settings) -> None:
     """Remove a class with its photos. Raises DataError."""
-    _forget(own.photos(name), own.folder, settings)
+    erase_photos(own.photos(name), own.folder, settings)
     own.delete_class(name)
 
 
@@ -98,7 +91,7 @@ def delete_data(visitor: Workspace, choice: str) -> None:
         raise DataError("This data set is not yours: it stays.")
     corrections.undo(chosen)
     folder = Path(chosen.data)
-    _forget(_files_below(folder), folder, visitor.settings)
+    erase_photos(files_below(folder), folder, visitor.settings)
     Collection(folder).delete()
 
 
@@ -125,7 +118,7 @@ def set_run_aside(visitor: Workspace, name: str) -> Aside | None:
         why = getattr(error, "strerror", None) or "the queue is busy"
         raise RunError(f"This training could not be deleted ({why}): try again, or ask the host.") from None
     open_runs.remove(visitor.settings.runs, run.name)
-    _forget_packed(run.name)
+    erase_packed(run.name)
     return aside
 
 
@@ -160,13 +153,7 @@ def sweep_deleted(settings: Settings) -> None:
 
 def _forget_run(aside: Aside) -> None:
     if set_aside.forget(aside):
-        _forget_packed(aside.name)
-
-
-def _forget_packed(name: str) -> None:
-    for kind in (ZIP, EXPORT):
-        for packed in made_folder(kind, name).parent.glob(f"{name}-*"):
-            shutil.rmtree(packed, ignore_errors=True)
+        erase_packed(aside.name)
 
 
 def delete_everything(visitor: Workspace, waiting: str | None = None, runs: bool = False) -> tuple[int, int]:
@@ -194,28 +181,11 @@ def delete_brought(visitor: Workspace, spared: Sequence[Path] = ()) -> list[str]
             delete_data(visitor, UPLOAD + folder.name)
         return [UPLOAD + folder.name for folder in going]
     for folder in folders:
-        _forget(_files_below(folder), folder, visitor.settings)
+        erase_photos(files_below(folder), folder, visitor.settings)
     names = taken(visitor)
     shutil.rmtree(visitor.folder, ignore_errors=True)
     forget_unlisted(names, visitor.settings)
     return [UPLOAD + folder.name for folder in folders]
-
-
-def forget_handed(settings: Settings, before: float) -> None:
-    """Remove what was handed out or arrived before that time, and what the cache holds of nobody knows whose photos.
-
-    Gradio keeps what visitors send and are shown without saying whose it is.
-    """
-    for folder in (handed_folder(), *(settings.cache / name for name in OF_PHOTOS)):
-        for current, folders, files in os.walk(folder, topdown=False):
-            for file in files:
-                with contextlib.suppress(OSError):
-                    if (Path(current) / file).lstat().st_mtime < before:
-                        (Path(current) / file).unlink()
-            for name in folders:
-                with contextlib.suppress(OSError):  # it holds what is younger
-                    if (Path(current) / name).stat().st_mtime < before:
-                        (Path(current) / name).rmdir()
 
 
 def _delete_runs(visitor: Workspace) -> int:
@@ -225,59 +195,3 @@ def _delete_runs(visitor: Workspace) -> int:
             delete_run(visitor, run.name)
             number += 1
     return number
-
-
-def _files_below(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-
-
-def _forget(photos: Iterable[Path], root: Path, settings: Settings) -> None:
-    """Remove all that there is of photos of the data set at `root` but themselves.
-
-    Originals are known by their content, since a browser's upload has a name of its own; thumbnails by their name,
-    which says whose they are.
-    """
-    contents: dict[int, set[bytes]] = {}
-    names: set[str] = set()
-    for photo in photos:
-        with contextlib.suppress(OSError):
-            contents.setdefault(photo.stat().st_size, set()).add(_digest(photo))
-            small = place(photo, settings)
-            names.add(small.name)
-            small.unlink(missing_ok=True)
-    forget_manifest(root, settings)  # it holds the tones of every photo
-    shutil.rmtree(made_folder(PACKED, root.name), ignore_errors=True)
-    digests = {digest.hex() for own in contents.values() for digest in own}
-    _forget_in_runs(digests, settings)
-    _forget_features(digests, settings)
-    for copy in handed_folder().rglob("*"):
-        with contextlib.suppress(OSError):
-            if copy.is_file() and (copy.name in names or _is_one_of(copy, contents)):
-                copy.unlink()
-
-
-def _forget_in_runs(digests: Iterable[str], settings: Settings) -> None:
-    """Small copies travel with the runs that used the photos, also with one that could still be brought back."""
-    small = {place(Path(), digest).name for digest in digests for place in (small_copy, why_copy)}
-    places = (settings.runs.glob(f"{folder}/{REPORT}/{SMALL}/*") for folder in ("*", f"{set_aside.FOLDER}/*"))
-    for copy in itertools.chain.from_iterable(places):
-        if copy.name in small:
-            copy.unlink(missing_ok=True)
-
-
-def _forget_features(digests: set[str], settings: Settings) -> None:
-    if not digests or not (settings.cache / FEATURES).is_dir():
-        return
-    from tl_engine.networks.feature_cache import drop_photos  # it brings torch along
-
-    drop_photos(settings.cache / FEATURES, digests)
-
-
-def _is_one_of(file: Path, contents: dict[int, set[bytes]]) -> bool:
-    size = file.stat().st_size
-    return size in contents and _digest(file) in contents[size]
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

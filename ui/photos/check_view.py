@@ -16,9 +16,9 @@ from tl_engine.base.words import plural
 from tl_engine.data.mends import DROP, KEEP, RELABEL, Located, Mend
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.remedies import keep_one_of_each, relabel_surest
+from tl_engine.jobs.worker import run_command, told
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import Chosen, last_change
-from tl_engine.workspaces.worker import run_command, told
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.acting import act, answer_html, answering, said_line
 from ui.parts.components import Updates

@@ -6,6 +6,7 @@ import gradio as gr
 
 from tl_engine.base.errors import EngineError, Question
 from tl_engine.base.settings import MEGABYTE, Settings
+from tl_engine.jobs.worker import run_command, told
 from tl_engine.sources import collection
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.room import MOST_TAKEN
@@ -13,7 +14,6 @@ from tl_engine.sources.samples import SAMPLES
 from tl_engine.visits.ageing import promise
 from tl_engine.workspaces import corrections, data_choices
 from tl_engine.workspaces.chosen import UPLOAD
-from tl_engine.workspaces.worker import run_command, told
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.acting import act, answer_html, answering
 from ui.parts.components import Updates

@@ -14,10 +14,10 @@ from tl_engine.evaluation.judged import has_judged, read_judged
 from tl_engine.evaluation.report import failed_report, read_report
 from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.evaluation.sentences import headline
+from tl_engine.jobs.worker import run_command, told
 from tl_engine.runs import titles
 from tl_engine.runs.process import Spare
 from tl_engine.runs.run import Run
-from tl_engine.workspaces.worker import run_command, told
 from tl_engine.workspaces.workspace import Workspace, open_run
 from ui.parts.acting import act, answering, said_line
 from ui.parts.components import Updates, open_dropdown

@@ -6,7 +6,7 @@ import spaces
 
 from tl_engine.base.events import Event
 from tl_engine.base.settings import Settings
-from tl_engine.workspaces.slices import LentGpu, Slice, work
+from tl_engine.jobs.slices import LentGpu, Slice, work
 
 
 def _seconds(part: Slice) -> int:

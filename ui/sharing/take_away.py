@@ -12,12 +12,12 @@ from tl_engine.base.errors import EngineError
 from tl_engine.base.names import slug
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural, size_words
+from tl_engine.jobs.worker import run_command, told
 from tl_engine.runs.find import classifier_of
 from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import saved_at
 from tl_engine.runs.titles import title_of
 from tl_engine.workspaces import scratch
-from tl_engine.workspaces.worker import run_command, told
 from tl_engine.workspaces.workspace import open_run
 from ui.parts.acting import answer_html, answering, said_line
 from ui.parts.components import Updates

@@ -18,7 +18,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.sources import collection, room
 from tl_engine.sources.collection import Collection
 from tl_engine.workspaces.chosen import UPLOAD
-from tl_engine.workspaces.worker import run_command
+from tl_engine.jobs.worker import run_command
 from tl_engine.workspaces.workspace import Workspace
 from ui.collection.cards import CARDS, Cards
 from ui.collection.keep_view import KeepView

@@ -15,7 +15,7 @@ from tl_engine.data.reading import CLASSES, SPLITS
 from tl_engine.sources.intake import load_data
 from tl_engine.workspaces import corrections, start
 from tl_engine.workspaces.chosen import UPLOAD
-from tl_engine.workspaces.worker import run_command
+from tl_engine.jobs.worker import run_command
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.acting import said_line
 from ui.parts.components import Updates

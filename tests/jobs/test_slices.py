@@ -16,8 +16,8 @@ from tl_engine.networks import runtime
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import OPEN_STATES, Run
-from tl_engine.workspaces import slices
-from tl_engine.workspaces.slices import LentGpu, Slice, asked_seconds, needed, work
+from tl_engine.jobs import slices
+from tl_engine.jobs.slices import LentGpu, Slice, asked_seconds, needed, work
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -24,6 +24,7 @@ from tl_engine.base.events import EpochEnd, Event, Note, RunEnded
 from tl_engine.base.settings import Settings
 from tl_engine.data.dataset import ImageFolder
 from tl_engine.data.decoded import decode_ahead
+from tl_engine.jobs.worker import run_command
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.find import started_with
@@ -34,7 +35,6 @@ from tl_engine.sources.intake import load_data
 from tl_engine.training.endings import SLICE_OVER
 from tl_engine.training.phases import phases
 from tl_engine.vitals.limits import time_up
-from tl_engine.workspaces.worker import run_command
 
 STARTING, EMBEDDING, LEARNING = 6.0, 0.004, 0.02  # seconds: of a slice, of a photo once, of a photo in an epoch
 SPARE_SHARE, SPARE_SECONDS = 1.5, 5.0  # asked for beyond what is needed

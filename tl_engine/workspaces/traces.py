@@ -1,0 +1,99 @@
+"""All that there is of photos and runs besides themselves: copies, thumbnails, features, zips. Erased for forget.py."""
+
+import contextlib
+import hashlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from tl_engine.base.settings import Settings
+from tl_engine.data.manifest import forget_manifest
+from tl_engine.evaluation.run_photos import SMALL, small_copy, why_copy
+from tl_engine.ledger import set_aside
+from tl_engine.photos.thumbnails import place
+from tl_engine.runs.run import REPORT
+from tl_engine.workspaces.scratch import EXPORT, PACKED, ZIP, handed_folder, made_folder
+
+FEATURES = "features"  # in the cache
+OF_PHOTOS = ("reports",)  # in the cache: names of photos, by a name that tells nobody of which data set
+
+
+def erase_handed(settings: Settings, before: float) -> None:
+    """Remove what was handed out or arrived before that time, and what the cache holds of nobody knows whose photos.
+
+    Gradio keeps what visitors send and are shown without saying whose it is.
+    """
+    for folder in (handed_folder(), *(settings.cache / name for name in OF_PHOTOS)):
+        for current, folders, files in os.walk(folder, topdown=False):
+            for file in files:
+                with contextlib.suppress(OSError):
+                    if (Path(current) / file).lstat().st_mtime < before:
+                        (Path(current) / file).unlink()
+            for name in folders:
+                with contextlib.suppress(OSError):  # it holds what is younger
+                    if (Path(current) / name).stat().st_mtime < before:
+                        (Path(current) / name).rmdir()
+
+
+def erase_packed(name: str) -> None:
+    for kind in (ZIP, EXPORT):
+        for packed in made_folder(kind, name).parent.glob(f"{name}-*"):
+            shutil.rmtree(packed, ignore_errors=True)
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+
+
+def erase_photos(photos: Iterable[Path], root: Path, settings: Settings) -> None:
+    """Remove all that there is of photos of the data set at `root` but themselves.
+
+    Originals are known by their content, since a browser's upload has a name of its own; thumbnails by their name,
+    which says whose they are.
+    """
+    contents: dict[int, set[bytes]] = {}
+    names: set[str] = set()
+    for photo in photos:
+        with contextlib.suppress(OSError):
+            contents.setdefault(photo.stat().st_size, set()).add(_digest(photo))
+            small = place(photo, settings)
+            names.add(small.name)
+            small.unlink(missing_ok=True)
+    forget_manifest(root, settings)  # it holds the tones of every photo
+    shutil.rmtree(made_folder(PACKED, root.name), ignore_errors=True)
+    digests = {digest.hex() for own in contents.values() for digest in own}
+    _erase_in_runs(digests, settings)
+    _erase_features(digests, settings)
+    for copy in handed_folder().rglob("*"):
+        with contextlib.suppress(OSError):
+            if copy.is_file() and (copy.name in names or _is_one_of(copy, contents)):
+                copy.unlink()
+
+
+def _erase_in_runs(digests: Iterable[str], settings: Settings) -> None:
+    """Small copies travel with the runs that used the photos, also with one that could still be brought back."""
+    small = {place(Path(), digest).name for digest in digests for place in (small_copy, why_copy)}
+    places = (settings.runs.glob(f"{folder}/{REPORT}/{SMALL}/*") for folder in ("*", f"{set_aside.FOLDER}/*"))
+    for copy in itertools.chain.from_iterable(places):
+        if copy.name in small:
+            copy.unlink(missing_ok=True)
+
+
+def _erase_features(digests: set[str], settings: Settings) -> None:
+    if not digests or not (settings.cache / FEATURES).is_dir():
+        return
+    from tl_engine.networks.feature_cache import drop_photos  # it brings torch along
+
+    drop_photos(settings.cache / FEATURES, digests)
+
+
+def _is_one_of(file: Path, contents: dict[int, set[bytes]]) -> bool:
+    size = file.stat().st_size
+    return size in contents and _digest(file) in contents[size]
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
