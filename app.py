@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psutil
 
 from tl_engine.base.errors import ConfigError, EngineError
-from tl_engine.base.settings import FOLDER_OPTIONS, SHARED, Settings
+from tl_engine.base.settings import CLASSROOM, FOLDER_OPTIONS, SHARED, Settings
 from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
 from tl_engine.runs import queue
@@ -49,6 +49,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--share", action="store_true", help="Public link for a week; asks for an access code.")
     parser.add_argument("--lan", action="store_true", help="Reachable in the local network; asks for an access code.")
     parser.add_argument("--access-code", help="The code for --share and --lan; made and printed if left out.")
+    parser.add_argument("--classroom", action="store_true", help="For a class: lessons, and a tab for the teacher.")
+    parser.add_argument("--teacher-code", help="The teacher's own code for --classroom; made and printed if left out.")
     parser.add_argument("--no-spare", action="store_true", help="Keep no training process ready (saves 0.4 GB).")
     return parser
 
@@ -64,19 +66,36 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     settings = Settings.make(**folders)
     if on_space():
         settings = writable(settings)
+    if arguments.classroom:
+        return dataclasses.replace(settings, limits=CLASSROOM, classroom=True)
     public = arguments.share or arguments.lan or on_space()
     return dataclasses.replace(settings, limits=SHARED) if public else settings
 
 
+def make_codes(arguments: argparse.Namespace) -> list[str]:
+    """The codes by which visitors get in, those of --classroom for the class and for its teacher; none at home."""
+    if not (arguments.share or arguments.lan or arguments.classroom):
+        return []
+    arguments.access_code = arguments.access_code or secrets.token_urlsafe(9)
+    if not arguments.classroom:
+        print(f"Access code: {arguments.access_code} (any user name)", flush=True)
+        return [arguments.access_code]
+    arguments.teacher_code = arguments.teacher_code or secrets.token_urlsafe(9)
+    print(f"Access code for the class: {arguments.access_code}", flush=True)
+    print(f"Access code for the teacher: {arguments.teacher_code}", flush=True)
+    if arguments.access_code == arguments.teacher_code:
+        raise ConfigError("The class and its teacher need different codes: choose another --teacher-code.")
+    return [arguments.access_code, arguments.teacher_code]
+
+
 def access(arguments: argparse.Namespace) -> dict[str, Any]:
-    """How visitors get in: with --share and --lan by a code, under any name."""
-    if not (arguments.share or arguments.lan):
+    """How visitors get in: with --share, --lan and --classroom by a code, under any name."""
+    codes = make_codes(arguments)
+    if not codes:
         return {}
-    code = arguments.access_code or secrets.token_urlsafe(9)
-    print(f"Access code: {code} (any user name)", flush=True)
 
     def may_enter(_name: str, given: str) -> bool:
-        return secrets.compare_digest(given.encode(), code.encode())
+        return any(secrets.compare_digest(given.encode(), code.encode()) for code in codes)
 
     return {"auth": may_enter, "auth_message": "Any name, and the access code as the password."}
 
@@ -132,9 +151,12 @@ def serve(arguments: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     scratch.sweep()
     pool = ClassifierPool(settings)
-    page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
+    entrance = access(arguments)  # before the page, whose lessons have the class's code in their link
+    page = build_page(settings, pool, spare, arguments.access_code if arguments.classroom else "").queue(
+        api_open=True, max_size=QUEUE_LENGTH
+    )
     try:
-        _launch(page, settings, arguments, host, port)
+        _launch(page, settings, arguments, entrance, host, port)
         # Only now, so that the page's first answer does not share the processor with torch's imports.
         threading.Thread(target=look_after_queue, args=(settings, spare), daemon=True).start()
         pool.warm()
@@ -150,8 +172,9 @@ def serve(arguments: argparse.Namespace) -> None:
 
 
 def _launch(
-    page: "gr.Blocks", settings: Settings, arguments: argparse.Namespace, host: str | None, port: int | None
-) -> None:
+    page: "gr.Blocks", settings: Settings, arguments: argparse.Namespace, entrance: dict[str, Any], host: str | None,
+    port: int | None,
+) -> None:  # fmt: skip
     try:
         page.launch(
             server_name=host,
@@ -167,7 +190,7 @@ def _launch(
             blocked_paths=[str(f) for f in (settings.runs, settings.uploads, settings.data_dir, settings.samples)],
             prevent_thread_lock=True,
             app_kwargs={"exception_handlers": HANDLERS},
-            **access(arguments),
+            **entrance,
         )
     except OSError as error:
         if "empty port" not in str(error):

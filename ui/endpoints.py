@@ -13,14 +13,15 @@ import gradio as gr
 
 from tl_engine.base.errors import EngineError, ImageError, RunError
 from tl_engine.base.settings import Settings
+from tl_engine.classroom import starting
 from tl_engine.evaluation.report import read_report
 from tl_engine.runs import queue
 from tl_engine.runs.find import IMAGENET
 from tl_engine.runs.process import Spare
 from tl_engine.runs.titles import data_name
-from tl_engine.workspaces import start
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
+from ui.gate.persons import PUPIL, role_of
 from ui.parts.components import photo_input, photos_button
 from ui.parts.refusal import answered
 from ui.predict.classifiers import choices
@@ -83,13 +84,13 @@ def report(settings: Settings, run: str, workspace: str) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if name not in OF_PHOTOS}
 
 
-def start_training(settings: Settings, spare: Spare | None, config: Any) -> dict[str, str]:
+def start_training(settings: Settings, spare: Spare | None, config: Any, *, pupil: bool = False) -> dict[str, str]:
     """{"run": token, "workspace": secret} of a new run: the token shows it, only with the secret too it is stopped."""
     try:
         if not isinstance(config, dict):
             raise EngineError("config must be a json object with the terminal's long option names.")
         visitor = Workspace.of(settings, None)
-        run, _ = start.start(config, visitor, spare)
+        run, _ = starting.start(config, visitor, spare, pupil=pupil)
         return {"run": run.name, "workspace": visitor.token}
     except EngineError as error:
         raise answered(error) from None
@@ -134,10 +135,14 @@ def add_endpoints(settings: Settings, pool: ClassifierPool, reader: EventReader,
     for function, given, name in ((predict, image, "predict"), (predict_many, images, "predict_many")):
         asked = functools.partial(function, pool)
         trigger.click(asked, [given, classifier], answer, api_name=name, **at_once, **public)
+
+    def start_here(config: Any, request: gr.Request) -> dict[str, str]:
+        return start_training(settings, spare, config, pupil=role_of(request) == PUPIL)
+
     calls: dict[str, tuple[Callable[..., Any], Any]] = {
         "models": (functools.partial(models, settings), workspace),
         "report": (functools.partial(report, settings), [run, workspace]),
-        "start_training": (functools.partial(start_training, settings, spare), config),
+        "start_training": (start_here, config),
         "follow_run": (functools.partial(follow_run, settings, reader), run),
         "stop_training": (functools.partial(stop_training, settings, spare), [run, workspace]),
     }

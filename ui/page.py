@@ -11,6 +11,7 @@ from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
 from ui import space
+from ui.classroom.tab import Classroom
 from ui.current import CurrentLine
 from ui.endpoints import add_endpoints
 from ui.landing import landing, remembered
@@ -39,7 +40,7 @@ SCRIPTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name i
 class Page:
     """The tabs over one installation. `blocks` is what is served."""
 
-    def __init__(self, settings: Settings, pool: ClassifierPool, spare: Spare | None) -> None:
+    def __init__(self, settings: Settings, pool: ClassifierPool, spare: Spare | None, class_code: str = "") -> None:
         self.settings = settings
         reader = EventReader()
         self.blocks: gr.Blocks
@@ -49,12 +50,15 @@ class Page:
             self.kept = gr.BrowserState({}, storage_key=CURRENT_KEY, secret=SECRET)  # data, run and classifier
             space.lay_out(settings)
             self.current = CurrentLine(settings, self.workspace)
+            self.classroom = Classroom(settings, self.workspace, spare, class_code) if settings.classroom else None
             with gr.Tabs(elem_id="tabs") as self.tabs:
                 self.photos = PhotosTab(settings, self.workspace)
                 self.train = TrainTab(settings, self.workspace, reader, spare)
                 self.predict = PredictTab(settings, pool, self.workspace)
                 self.report = ReportTab(settings, self.workspace, reader, spare)
                 self.runs = RunsTab(settings, self.workspace, reader)
+                if self.classroom:
+                    self.classroom.lay_out_tab()
             add_endpoints(settings, pool, reader, spare)
             self._connect()
 
@@ -76,6 +80,8 @@ class Page:
         )
         act(self.train.use.click, self.current.try_current, [run, self.workspace], [self.tabs, classifier],
             self.current.said)  # fmt: skip
+        if self.classroom:
+            self.classroom.connect(self.photos, self.train.form, self.blocks)
         self.train.report.click(lambda: gr.Tabs(selected="report"), None, self.tabs, **QUIET)
         gr.on([data.change, run.change, classifier.change], None, [data, run, classifier], self.kept,
               js="(data, run, classifier) => ({data, run, classifier})")  # fmt: skip
@@ -87,6 +93,8 @@ class Page:
         shown = [*self.photos.doors.shown, *self.current.shown, *self.predict.shown]
         restored = [self.workspace, self.tabs, self.current.said, *lists, *shown, *self.sleeping]
         loaded = self.blocks.load(self.restore, [self.workspace, self.kept], restored, **QUIET)
+        if self.classroom:
+            self.classroom.open_after(loaded)
         # Nobody is kept from starting by a list.
         loaded.failure(self.go_on_without, None, [self.photos.choice, *self.sleeping], **QUIET)
         for script in SCRIPTS:
@@ -120,9 +128,12 @@ class Page:
         return {self.photos.choice: listed, self.train.run: token if self.current.opened(token) else ""}
 
 
-def build_page(settings: Settings, pool: ClassifierPool, spare: Spare | None = None) -> gr.Blocks:
-    """The whole page over one installation; trainings start in the spare process, if there is one."""
-    blocks = Page(settings, pool, spare).blocks
+def build_page(settings: Settings, pool: ClassifierPool, spare: Spare | None = None, class_code: str = "") -> gr.Blocks:
+    """The whole page over one installation; trainings start in the spare process, if there is one.
+
+    `class_code` is what pupils enter with, so that a lesson's link can open the door too.
+    """
+    blocks = Page(settings, pool, spare, class_code).blocks
     answer_in_words(blocks)
     guard(blocks)
     return blocks

@@ -1,1 +1,1 @@
-"""A lesson: what a teacher prepared, who is in it, what they did, their photos together, a board. No Gradio, no torch."""
+"""A lesson: what a teacher prepared, who is in it, what they did, their photos together, a board. No torch."""

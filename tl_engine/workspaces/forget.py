@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tl_engine.base.errors import DataError, RunError
-from tl_engine.base.names import REMOVED
+from tl_engine.base.names import POOLED, REMOVED
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
 from tl_engine.evaluation.run_photos import small_copy, why_copy
@@ -138,6 +138,12 @@ def _delete_runs(visitor: Workspace) -> int:
     return number
 
 
+def delete_folder(folder: Path, settings: Settings) -> None:
+    """Remove a folder of photos that the program keeps for somebody, such as a hidden test set."""
+    _forget(_files_below(folder), folder, settings)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
 
@@ -159,6 +165,10 @@ def _forget(photos: Iterable[Path], root: Path, settings: Settings) -> None:
     forget_manifest(root, settings)  # it holds the tones of every photo
     shutil.rmtree(made_folder(PACKED, root.name), ignore_errors=True)
     digests = {digest.hex() for own in contents.values() for digest in own}
+    for pooled in settings.uploads.glob(f"*/{PREFIX}*/{POOLED}"):  # what a teacher collected, named by its content
+        for copied in pooled.parent.glob("*/*"):
+            if copied.stem in digests and not copied.is_relative_to(root):
+                copied.unlink(missing_ok=True)
     for report in settings.runs.glob(f"*/{REPORT}"):  # small copies travel with the runs that used the photos
         for digest in digests:
             small_copy(report, digest).unlink(missing_ok=True)

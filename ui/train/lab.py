@@ -6,11 +6,13 @@ import gradio as gr
 
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import duration, percent, plural, size_words
+from tl_engine.classroom import starting
 from tl_engine.lab.results import results
 from tl_engine.runs.process import Spare
 from tl_engine.runs.run import Run
 from tl_engine.workspaces import start
 from tl_engine.workspaces.workspace import Workspace
+from ui.gate.persons import PUPIL, role_of
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates
 from ui.parts.confirm import Confirm
@@ -53,10 +55,12 @@ class LabView:
         more = f" Left out: {left_out[0]}" if left_out else ""
         return f"{plural(len(configs), 'training')} on {visitor.data(choice).title}, one after the other?{more}"
 
-    def start_lab(self, choice: str | None, architecture: str, workspace: str) -> Updates:
+    def start_lab(
+        self, choice: str | None, architecture: str, workspace: str, request: gr.Request | None = None
+    ) -> Updates:
         """Queue the trainings."""
         visitor = Workspace.of(self.settings, workspace)
-        runs = start.start_lab(choice, architecture, visitor, self.spare)
+        runs = starting.start_lab(choice, architecture, visitor, self.spare, pupil=role_of(request) == PUPIL)
         words = f"{plural(len(runs), 'training')} in the queue: they are under Runs, and the results appear here."
         return {self.workspace: visitor.token, self.said: answer_html(words), **self.go.closed()}
 

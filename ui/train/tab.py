@@ -1,18 +1,19 @@
 """The Train tab: press, follow, read the result; how it learns. The page reads run folders and trains nothing."""
 
-import functools
 from typing import Any
 
 import gradio as gr
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
+from tl_engine.classroom import starting
 from tl_engine.runs import queue
 from tl_engine.runs.find import classifier_of
 from tl_engine.runs.process import Spare
 from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
+from ui.gate.persons import PUPIL, role_of
 from ui.parts.acting import act, answer_html, answering, said_line
 from ui.parts.components import Updates
 from ui.parts.refusal import in_words
@@ -97,7 +98,7 @@ class TrainTab:
         """Have a button train on the page's data set, or on the example, and show the result."""
         inputs: set[Any] = {*self.form.options.values(), self.form.preset, self.workspace, self.choice}
         started = button.click(
-            answering(functools.partial(self.start_training, example=example), said), inputs,
+            answering(self.start_example if example else self.start_training, said), inputs,
             [self.run, self.seen, self.workspace, self.tabs, self.choice, *{self.said, said}],
             api_visibility="private", concurrency_limit=STARTERS, concurrency_id="start", show_progress="minimal",
             show_progress_on=said,
@@ -112,12 +113,16 @@ class TrainTab:
                 self.resume, self.timer, self.seen, self.classifier, self.taken.box, self.taken.file,
                 self.taken.said]  # fmt: skip
 
-    def start_training(self, values: Updates, example: bool = False) -> Updates:
-        """Start a training with the settings of the form."""
-        choice = data_choices.default_choice(self.settings) if example else values[self.choice]
+    def start_example(self, values: Updates, request: gr.Request | None = None) -> Updates:
+        """The same on the photos that are an example."""
+        return self.start_training(values | {self.choice: data_choices.default_choice(self.settings)}, request)
+
+    def start_training(self, values: Updates, request: gr.Request | None = None) -> Updates:
+        """Start a training with the settings of the form; a pupil's is held to the lesson."""
+        choice = values[self.choice]
         options = {name: values[control] for name, control in self.form.options.items()} | {"data": choice}
         visitor = Workspace.of(self.settings, values[self.workspace])
-        run, new = start.start(options, visitor, self.spare)
+        run, new = starting.start(options, visitor, self.spare, pupil=role_of(request) == PUPIL)
         return {
             self.run: run.name,
             self.seen: NEW,
