@@ -16,8 +16,8 @@ from tl_engine.classroom.pupils import NAME_LENGTH, Presence, Pupil, join, label
 from tl_engine.classroom.stage import Stage
 from tl_engine.classroom.starting import lesson_data, paused
 from tl_engine.workspaces.workspace import Workspace
-from ui.classroom.words import BoardRow, board_html, board_rows, lesson_html, shown_html
-from ui.gate.persons import PUPIL, role_of
+from ui.classroom.words import TEACHER_WORDS, BoardRow, board_html, board_rows, lesson_html, shown_html
+from ui.gate.persons import PUPIL, TEACHER, role_of
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates
 from ui.parts.refusal import in_words
@@ -92,10 +92,11 @@ class PupilView:
         pupil = join(visitor) if role_of(request) == PUPIL else None
         self.presence.mark(visitor)
         data = visitor.find(lesson.data) if lesson and not lesson.brings else None
+        title = data.title if data else "photos that are gone"
         old = OLD_LINK if asked and lesson and asked != lesson.key else ""
         return {
             self.box: gr.Column(visible=True),
-            self.about: lesson_html(lesson, data.title if data else "photos that are gone"),
+            self.about: TEACHER_WORDS if role_of(request) == TEACHER else lesson_html(lesson, title),
             self.asked: gr.Row(visible=pupil is not None and not pupil.name),
             self.said: answer_html(old) if old else "",
             self.opened: version_of(lesson),
@@ -134,7 +135,7 @@ class PupilView:
         """What the teacher tells and shows now; nothing at all if the page has it."""
         visitor = Workspace.of(self.settings, workspace)
         self.presence.mark(visitor)
-        changed = version_of(Lesson.read(self.settings)) != opened
+        changed = role_of(request) != TEACHER and version_of(Lesson.read(self.settings)) != opened
         notes = [note for note in (paused(self.settings), CHANGED if changed else "") if note]
         pupil = pupil_of(visitor) if role_of(request) == PUPIL else None
         stage = self._stage() + self._board(pupil)

@@ -15,6 +15,7 @@ from ui.train.run_view import RunView
 
 BoardRow = tuple[str, str, str]  # (seat, label, cells), the last two as HTML
 HERE = 20  # seconds without a word from a page after which its pupil is not there any more
+TEACHER_WORDS = "<p>You lead this class: the tab Class has its lesson, and shows who is here.</p>"
 NOBODY = "Nobody has opened the lesson yet: hand out the link or the QR code."
 
 
@@ -55,10 +56,11 @@ def class_table(rows: Sequence[tuple[Row, RunView | None]], paused: str) -> str:
     here = sum(seen_words(row.seen) == "here" for row, _ in rows)
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Pupil", "Seen", "Photos", "Training", "How it stands"))
     note = f'<p class="tl-problem">{text(paused, 200)}</p>' if paused else ""
+    number = f"{plural(len(rows), 'pupil')}, {here} here now"
     return (
-        f'<div class="tl-class">{note}<p class="tl-hint">{plural(len(rows), "pupil")}, {here} here now</p>'
-        f'<div class="tl-wide" tabindex="0" role="region" aria-label="the class"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div></div>"
+        f'<div class="tl-class">{note}<p class="tl-hint">{number}</p>'
+        '<div class="tl-wide" tabindex="0" role="region" aria-label="the class">'
+        f'<table class="tl-pupils"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>'
     )
 
 
