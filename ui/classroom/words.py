@@ -75,7 +75,7 @@ def _row(row: Row, shown: RunView | None) -> str:
         ("training", state),
         ("how", text(run_words(shown), 200)),
     )
-    told = "".join(f'<td class="tl-{name}">{cell}</td>' for name, cell in cells)
+    told = "".join(f'<td class="tl-of-{name}">{cell}</td>' for name, cell in cells)
     kind = f"tl-{shown.state}" if shown else ""
     return f'<tr class="{kind}"><th scope="row">{text(row.label, 60)}</th>{told}</tr>'
 

@@ -18,6 +18,8 @@ from ui.page import Page
 from ui.parts.incoming import guard
 from ui.parts.refusal import answer_in_words
 
+OPENING = ("open_class", "restore", "go_on_without")  # they wake its buttons, and show the tab to a teacher
+
 
 @dataclasses.dataclass
 class Asked:
@@ -41,9 +43,9 @@ class Asked:
         return next(function for function in self.page.blocks.fns.values() if function.name == name)
 
     def of_teacher(self) -> list[Any]:
-        """Every function that reads or changes a part of the tab Class, but the one that opens a page."""
+        """Every function that reads or changes a part of the tab Class, but for those that open a page for anybody."""
         functions = self.page.blocks.fns.values()
-        return [f for f in functions if f.name != "open_class" and self._touches(f)]
+        return [f for f in functions if f.name not in OPENING and self._touches(f)]
 
     def _touches(self, function: Any) -> bool:
         keys = {key for key, _ in function.targets}
