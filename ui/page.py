@@ -11,6 +11,7 @@ from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
 from ui import space
+from ui.classroom.pupil_view import Locks
 from ui.classroom.tab import Classroom
 from ui.current import CurrentLine
 from ui.endpoints import add_endpoints
@@ -81,11 +82,24 @@ class Page:
         act(self.train.use.click, self.current.try_current, [run, self.workspace], [self.tabs, classifier],
             self.current.said)  # fmt: skip
         if self.classroom:
-            self.classroom.connect(self.photos, self.train.form, self.blocks)
+            self.classroom.connect(self._locks(), self.blocks)
         self.train.report.click(lambda: gr.Tabs(selected="report"), None, self.tabs, **QUIET)
         gr.on([data.change, run.change, classifier.change], None, [data, run, classifier], self.kept,
               js="(data, run, classifier) => ({data, run, classifier})")  # fmt: skip
         self._restore_on_load()
+
+    def _locks(self) -> Locks:
+        """What a lesson may lock."""
+        photos, form = self.photos, self.train.form
+        doors = photos.doors
+        cards = [part for card in photos.cards.cards for part in (card.title, card.delete)]
+        controls = {
+            "data": [photos.choice, photos.new, doors.own, doors.zip, doors.example],
+            "classes": [photos.cards.add_class_button, *cards],
+            "advanced": [form.preset, *form.advanced.values()],
+            **{name: [form.options[name]] for name in ("architecture", "strategy", "epochs")},
+        }
+        return Locks(photos.choice, doors.box, form.options, controls)
 
     def _restore_on_load(self) -> None:
         self.sleeping = put_to_sleep(self.blocks, self.workspace)

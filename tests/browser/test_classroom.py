@@ -51,7 +51,7 @@ def class_server(tmp_path: Path) -> Iterator[ClassServer]:
 
 
 @pytest.fixture
-def enter(browser: Browser, visit: Visit, class_server: ClassServer) -> Iterator[Callable[[str], BrowserContext]]:
+def enter(browser: Browser, class_server: ClassServer) -> Iterator[Callable[[str], BrowserContext]]:
     """Opens the door in a browser of its own."""
     contexts: list[BrowserContext] = []
 

@@ -151,11 +151,14 @@ def test_a_test_set_is_a_copy_that_only_the_teacher_chose(
     ana = pupil("a", "Ana", cat=range(6), dog=range(6, 12))
     with pytest.raises(DataError):  # nobody tests on what is somebody else's
         hidden.choose_test(teacher, ana.own_data()[0])
+    with pytest.raises(DataError, match="pupils learn from"):
+        hidden.choose_test(teacher, pool(teacher).choice)
     with pytest.raises(DataError, match="Everybody in the class"):
         hidden.choose_test(teacher, "digits")
     with_photos(room, teacher.token, {"cat": range(70, 73), "dog": range(73, 75)}, tmp_path)
+    few = next(choice for title, choice in teacher.choices() if title == "Yours: My photos")
     with pytest.raises(DataError, match="10 to 500"):
-        hidden.choose_test(teacher, teacher.own_data()[0])
+        hidden.choose_test(teacher, few)
     assert hidden.TestSet.read(room) == test  # what is refused changes nothing
 
 

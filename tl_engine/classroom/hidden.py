@@ -10,6 +10,7 @@ from typing import Self
 
 from tl_engine.base.errors import DataError
 from tl_engine.base.files import made_whole, write_json, write_whole
+from tl_engine.base.names import POOLED
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
 from tl_engine.classroom.copies import photos_in, put_together
@@ -67,6 +68,8 @@ def choose_test(teacher: Workspace, choice: str | None) -> TestSet:
     lesson = Lesson.read(settings)
     if chosen.data in SAMPLES or (lesson and choice == lesson.data):
         raise DataError(f"Everybody in the class can train on {chosen.title}: choose photos that only you have.")
+    if Path(chosen.data, POOLED).exists():
+        raise DataError("Those are the photos that pupils learn from: choose photos that only you have.")
     photos = photos_in(chosen)
     if not FEW <= len(photos) <= MOST:
         raise DataError(

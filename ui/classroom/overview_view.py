@@ -13,7 +13,6 @@ from tl_engine.base.settings import Settings
 from tl_engine.classroom.overview import overview
 from tl_engine.classroom.pupils import Presence, at_seat, labels, pupils
 from tl_engine.classroom.stage import Stage
-from tl_engine.classroom.starting import paused
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.process import Spare
 from tl_engine.runs.run import OPEN_STATES, Run, list_runs
@@ -88,7 +87,7 @@ class OverviewView:
             if time.monotonic() - at > 1.0:
                 rows = overview(self.settings, self.presence)
                 views = [(row, view(run, self.settings, self.reader) if (run := row.newest) else None) for row in rows]
-                table = class_table(views, paused(self.settings))
+                table = class_table(views, frozen=open_runs.frozen(self.settings.runs))
                 listed = [(row.label, row.pupil.seat) for row in rows]
                 self._drawn = (time.monotonic(), table, listed)
             return table, listed

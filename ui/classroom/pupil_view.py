@@ -5,6 +5,8 @@ A page that is open asks every few seconds, which is also how a teacher sees who
 
 import hashlib
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -22,9 +24,7 @@ from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates
 from ui.parts.refusal import in_words
 from ui.parts.wording import QUIET, text
-from ui.photos.tab import PhotosTab
 from ui.train.curves import run_curves
-from ui.train.form import TrainForm
 from ui.train.plots import accuracy_plot
 from ui.train.run_view import EventReader, view
 
@@ -32,6 +32,21 @@ POLL = 4.0  # seconds
 CHANGED = "Your teacher has changed the lesson: reload this page."
 OLD_LINK = "That link is of another lesson: this is the one of now."
 ASKED = "Only your teacher sees it."
+
+
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """The controls of the page that a lesson may lock."""
+
+    choice: gr.Dropdown  # the page's data set
+    doors: Any  # the ways to a first one
+    options: Mapping[str, Any]  # of a training -> control
+    controls: Mapping[str, list[Any]]  # what pupils may be allowed to change -> its controls
+
+    @property
+    def all(self) -> list[Any]:
+        """Every one of them, once."""
+        return [*(part for controls in self.controls.values() for part in controls), self.doors]
 
 
 class PupilView:
@@ -55,9 +70,9 @@ class PupilView:
         self.seen = gr.Textbox("", visible=False)  # the version of what it shows
         self.timer = gr.Timer(POLL, active=False)
 
-    def connect(self, photos: PhotosTab, form: TrainForm) -> None:
-        """Wire the name and the timer; a lesson locks controls of these."""
-        self.photos, self.form = photos, form
+    def connect(self, locks: Locks) -> None:
+        """Wire the name and the timer; a lesson locks controls of the page."""
+        self.locks = locks
         act([self.tell.click, self.name.submit], self.take_name, [self.workspace, self.name],
             [self.workspace, self.asked], self.said)  # fmt: skip
         self.timer.tick(self.follow_class, [self.workspace, self.opened, self.seen],
@@ -66,24 +81,7 @@ class PupilView:
     @property
     def restored(self) -> list[Any]:
         """What opening the lesson changes."""
-        return [self.box, self.about, self.asked, self.said, self.opened, self.timer, *self._locked()]
-
-    def _controls(self) -> dict[str, list[Any]]:
-        """What pupils may be allowed to change -> its controls."""
-        photos, form = self.photos, self.form
-        cards = [part for card in photos.cards.cards for part in (card.title, card.delete)]
-        return {
-            "data": [photos.choice, photos.new, photos.doors.own, photos.doors.zip, photos.doors.example],
-            "classes": [photos.cards.add_class_button, *cards],
-            "architecture": [form.architecture],
-            "strategy": [form.strategy],
-            "epochs": [form.epochs],
-            "advanced": [form.preset, *form.advanced.values()],
-        }
-
-    def _locked(self) -> list[Any]:
-        parts = [part for controls in self._controls().values() for part in controls]
-        return [*parts, self.photos.doors.box]
+        return [self.box, self.about, self.asked, self.said, self.opened, self.timer, *self.locks.all]
 
     def open_lesson(self, workspace: str, request: gr.Request) -> Updates:
         """The lesson, as whoever opens the page has it: a pupil finds its photos chosen and its settings kept."""
@@ -107,17 +105,17 @@ class PupilView:
     def _held(self, visitor: Workspace, lesson: Lesson) -> Updates:
         """A pupil's controls: the lesson's values, and those locked that are not theirs to change."""
         held: Updates = {}
-        for what, controls in self._controls().items():
+        for what, controls in self.locks.controls.items():
             free = not lesson.closed(what) or (what == "classes" and not lesson.brings)
             held |= {part: gr.update(interactive=free) for part in controls}
         config = lesson.config()
-        for name, control in self.form.options.items():
+        for name, control in self.locks.options.items():
             free = not lesson.closed(name if name in ("architecture", "strategy", "epochs") else "advanced")
             held[control] = gr.update(value=getattr(config, name), interactive=free)
         free = not lesson.closed("data")
         choice = lesson_data(lesson, visitor)
-        held[self.photos.choice] = gr.Dropdown(choices=visitor.choices(), value=choice, interactive=free)
-        held[self.photos.doors.box] = gr.Column(visible=False)
+        held[self.locks.choice] = gr.Dropdown(choices=visitor.choices(), value=choice, interactive=free)
+        held[self.locks.doors] = gr.Column(visible=False)
         return held
 
     def take_name(self, workspace: str, name: str) -> Updates:
@@ -135,8 +133,10 @@ class PupilView:
         """What the teacher tells and shows now; nothing at all if the page has it."""
         visitor = Workspace.of(self.settings, workspace)
         self.presence.mark(visitor)
-        changed = role_of(request) != TEACHER and version_of(Lesson.read(self.settings)) != opened
+        changed = version_of(Lesson.read(self.settings)) != opened
         notes = [note for note in (paused(self.settings), CHANGED if changed else "") if note]
+        if role_of(request) == TEACHER:  # whose own tab says it
+            notes = []
         pupil = pupil_of(visitor) if role_of(request) == PUPIL else None
         stage = self._stage() + self._board(pupil)
         version = hashlib.sha256("".join([*notes, stage]).encode()).hexdigest()[:12]

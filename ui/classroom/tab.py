@@ -12,13 +12,11 @@ from ui.classroom.door import tell_teacher
 from ui.classroom.keeping_view import KeepingView
 from ui.classroom.lesson_form import LessonForm
 from ui.classroom.overview_view import OverviewView
-from ui.classroom.pupil_view import PupilView
+from ui.classroom.pupil_view import Locks, PupilView
 from ui.gate.persons import TEACHER, role_of
 from ui.parts.components import Updates
 from ui.parts.refusal import in_words
 from ui.parts.wording import QUIET
-from ui.photos.tab import PhotosTab
-from ui.train.form import TrainForm
 from ui.train.run_view import EventReader
 
 KEPT_VIEWS = 200  # runs whose events stay read; a class has about forty
@@ -39,12 +37,12 @@ class Classroom:
             self.form = LessonForm(self.settings, self.workspace, self.code)
             self.keeping = KeepingView(self.settings, self.workspace, self.spare)
 
-    def connect(self, photos: PhotosTab, form: TrainForm, blocks: gr.Blocks) -> None:
+    def connect(self, locks: Locks, blocks: gr.Blocks) -> None:
         """Wire the parts to the page."""
-        self.pupil.connect(photos, form)
+        self.pupil.connect(locks)
         self.overview.connect()
         self.form.connect(blocks)
-        self.keeping.connect(photos.choice)
+        self.keeping.connect(locks.choice)
         read = [*self.form.shown, *self.keeping.shown, *self.overview.shown]
         tell_teacher(self.tab.select, self.read_class, [self.workspace], read, asks=True)
 

@@ -16,6 +16,7 @@ from ui.train.run_view import RunView
 BoardRow = tuple[str, str, str]  # (seat, label, cells), the last two as HTML
 HERE = 20  # seconds without a word from a page after which its pupil is not there any more
 TEACHER_WORDS = "<p>You lead this class: the tab Class has its lesson, and shows who is here.</p>"
+PAUSED = "Training is paused: what waits begins when you let it go on."
 NOBODY = "Nobody has opened the lesson yet: hand out the link or the QR code."
 
 
@@ -48,14 +49,14 @@ def run_words(shown: RunView | None) -> str:
     return titles.result_words(shown.run) or "no classifier"
 
 
-def class_table(rows: Sequence[tuple[Row, RunView | None]], paused: str) -> str:
+def class_table(rows: Sequence[tuple[Row, RunView | None]], *, frozen: bool) -> str:
     """A row for each pupil."""
     if not rows:
         return f'<div class="tl-class"><p class="tl-hint">{NOBODY}</p></div>'
     body = "".join(_row(row, shown) for row, shown in rows)
     here = sum(seen_words(row.seen) == "here" for row, _ in rows)
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Pupil", "Seen", "Photos", "Training", "How it stands"))
-    note = f'<p class="tl-problem">{text(paused, 200)}</p>' if paused else ""
+    note = f'<p class="tl-problem">{PAUSED}</p>' if frozen else ""
     number = f"{plural(len(rows), 'pupil')}, {here} here now"
     return (
         f'<div class="tl-class">{note}<p class="tl-hint">{number}</p>'
