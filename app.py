@@ -47,7 +47,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--share", action="store_true", help="Public link for a week; asks for an access code.")
     parser.add_argument("--lan", action="store_true", help="Reachable in the local network; asks for an access code.")
     parser.add_argument("--access-code", help="The code for --share and --lan; made and printed if left out.")
-    parser.add_argument("--teacher-code", help="A second code, for whoever teaches; there is none if left out.")
+    parser.add_argument("--classroom", action="store_true", help="For a class: lessons, and a tab for the teacher.")
+    parser.add_argument(
+        "--teacher-code", help="A second code, for whoever teaches; with --classroom made and printed if left out."
+    )
     parser.add_argument("--short-code", action="store_true", help="Take a code of less than 8 letters all the same.")
     parser.add_argument(
         "--forget-after", metavar="HOURS",
@@ -95,7 +98,8 @@ def serve(arguments: argparse.Namespace) -> None:
     sweep_deleted(settings)
     name_disk(settings)
     pool = ClassifierPool(settings)
-    page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
+    class_code = codes.pupil if codes and arguments.classroom else ""
+    page = build_page(settings, pool, spare, class_code).queue(api_open=True, max_size=QUEUE_LENGTH)
     tell_codes(codes)
     _launch(page, gates_for(arguments, settings, codes), arguments, host, port)
     # Only now, so that the page's first answer does not share the processor with torch's imports.

@@ -13,6 +13,7 @@ import gradio as gr
 
 from tl_engine.base.errors import EngineError, ImageError, RunError
 from tl_engine.base.settings import Settings
+from tl_engine.classroom import starting
 from tl_engine.evaluation.report import read_report
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
@@ -21,10 +22,11 @@ from tl_engine.runs.process import Spare
 from tl_engine.runs.run import Run
 from tl_engine.runs.titles import data_name
 from tl_engine.visits import turns
+from tl_engine.visits.turns import Asker
 from tl_engine.workspaces import start
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
-from ui.gate.persons import asker_name
+from ui.gate.persons import asker_of
 from ui.parts.components import photo_input, photos_button
 from ui.parts.refusal import answered
 from ui.predict.classifiers import choices
@@ -35,6 +37,7 @@ from ui.waking import WORKSPACE_LABEL
 if TYPE_CHECKING:
     from tl_engine.classifiers.batching import BatchingPredictor
 
+PROGRAM = Asker(program=True)  # that nobody knows
 OF_PHOTOS = ("gallery", "mistakes", "photos_here")  # parts of a report that name photos
 
 
@@ -89,7 +92,7 @@ def report(settings: Settings, run: str, workspace: str) -> dict[str, Any]:
 
 
 def start_training(
-    settings: Settings, spare: Spare | None, config: Any, workspace: str = "", person: str = ""
+    settings: Settings, spare: Spare | None, config: Any, workspace: str = "", asker: Asker = PROGRAM
 ) -> dict[str, str]:
     """{"run": token, "workspace": secret} of a new run: the token shows it, only with the secret too it is stopped.
 
@@ -99,7 +102,7 @@ def start_training(
         if not isinstance(config, dict):
             raise EngineError("config must be a json object with the terminal's long option names.")
         visitor = Workspace.of(settings, workspace)
-        run, new = turns.begin(config, visitor, turns.Asker(person, program=True), spare)
+        run, new = starting.start(config, visitor, asker, spare)
         if not new and not _asks_for(run, config, visitor):
             raise RunError(
                 f"This workspace has a training going on already, run {run.name}: follow it, or stop it first."
@@ -116,12 +119,12 @@ def _asks_for(run: Run, config: dict[str, Any], visitor: Workspace) -> bool:
 
 
 def resume_training(
-    settings: Settings, spare: Spare | None, run: str, workspace: str, person: str = ""
+    settings: Settings, spare: Spare | None, run: str, workspace: str, asker: Asker = PROGRAM
 ) -> dict[str, str]:
     """{"state"} of a run that goes on where it was left; `workspace` is what `start_training` answered."""
     try:
         found = stoppable(run, settings, workspace)
-        turns.go_on(found.name, Workspace(settings, workspace), turns.Asker(person, program=True), spare)
+        turns.go_on(found.name, Workspace(settings, workspace), asker, spare)
         return {"state": found.state()}
     except EngineError as error:
         raise answered(error) from None
@@ -157,10 +160,10 @@ def add_endpoints(settings: Settings, pool: ClassifierPool, reader: EventReader,
 
     # Gradio looks for a request in a function's own signature, not in that of a partial one.
     def begin(config: Any, workspace: str, request: gr.Request) -> dict[str, str]:
-        return start_training(settings, spare, config, workspace, asker_name(request))
+        return start_training(settings, spare, config, workspace, asker_of(request, program=True))
 
     def go_on(run: str, workspace: str, request: gr.Request) -> dict[str, str]:
-        return resume_training(settings, spare, run, workspace, asker_name(request))
+        return resume_training(settings, spare, run, workspace, asker_of(request, program=True))
 
     with gr.Group(visible=False):
         image = photo_input(label="image (a picture file)")
@@ -174,6 +177,7 @@ def add_endpoints(settings: Settings, pool: ClassifierPool, reader: EventReader,
     for function, given, name in ((predict, image, "predict"), (predict_many, images, "predict_many")):
         asked = functools.partial(function, pool)
         trigger.click(asked, [given, classifier], answer, api_name=name, **at_once, **public)
+
     calls: dict[str, tuple[Callable[..., Any], Any]] = {
         "models": (functools.partial(models, settings), workspace),
         "report": (functools.partial(report, settings), [run, workspace]),

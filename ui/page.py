@@ -11,6 +11,8 @@ from tl_engine.visits.disk import disk_name
 from tl_engine.workspaces import data_choices
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
+from ui.classroom.pupil_view import Locks
+from ui.classroom.tab import Classroom
 from ui.current import CurrentLine
 from ui.endpoints import add_endpoints
 from ui.landing import landing, remembered
@@ -42,7 +44,7 @@ SCRIPTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name i
 class Page:
     """The tabs over one installation. `blocks` is what is served."""
 
-    def __init__(self, settings: Settings, pool: ClassifierPool, spare: Spare | None) -> None:
+    def __init__(self, settings: Settings, pool: ClassifierPool, spare: Spare | None, class_code: str = "") -> None:
         self.settings = settings
         reader = EventReader()
         self.blocks: gr.Blocks
@@ -56,12 +58,15 @@ class Page:
             self.disk = gr.Textbox("", visible=False)  # the name of the server's, by which the browser knows it again
             self.current = CurrentLine(settings, self.workspace)
             self.carrying = CarryView(settings, self.workspace, self.kept)
+            self.classroom = Classroom(settings, self.workspace, spare, class_code) if settings.classroom else None
             with gr.Tabs(elem_id="tabs") as self.tabs:
                 self.photos = PhotosTab(settings, self.workspace)
                 self.train = TrainTab(settings, self.workspace, reader, spare)
                 self.predict = PredictTab(settings, pool, self.workspace)
                 self.report = ReportTab(settings, self.workspace, reader, spare)
                 self.runs = RunsTab(settings, self.workspace, reader)
+                if self.classroom:
+                    self.classroom.lay_out_tab()
             add_endpoints(settings, pool, reader, spare)
             self._connect()
 
@@ -83,11 +88,26 @@ class Page:
         )
         act(self.train.use.click, self.current.try_current, [run, self.workspace], [self.tabs, classifier],
             self.current.said)  # fmt: skip
+        if self.classroom:
+            self.classroom.connect(self._locks(), self.blocks)
         self.train.report.click(lambda: gr.Tabs(selected="report"), None, self.tabs, **QUIET)
         self.carrying.connect(self.blocks, [self.current.carry, self.current.have_code])
         gr.on([data.change, run.change, classifier.change], None, [data, run, classifier, self.disk], self.kept,
               js="(data, run, classifier, disk) => ({data, run, classifier, disk})")  # fmt: skip
         self._restore_on_load()
+
+    def _locks(self) -> Locks:
+        """What a lesson may lock."""
+        photos, form = self.photos, self.train.form
+        doors = photos.doors
+        cards = [part for card in photos.cards.cards for part in (card.title, card.delete)]
+        controls: dict[str, list[Any]] = {
+            "data": [photos.choice, photos.new, doors.own, doors.zip, doors.example],
+            "classes": [photos.cards.add_class_button, *cards],
+            "advanced": [form.preset, *form.advanced.values()],
+            **{name: [form.options[name]] for name in ("architecture", "strategy", "epochs")},
+        }
+        return Locks(photos.choice, doors.box, form.options, controls)
 
     def _restore_on_load(self) -> None:
         self.sleeping = put_to_sleep(self.blocks, self.workspace)
@@ -96,6 +116,8 @@ class Page:
         restored = [self.workspace, self.disk, self.tabs, self.current.said, *lists, *shown, *self.sleeping]
         loaded = self.blocks.load(self.restore, [self.workspace, self.kept], restored, **QUIET)
         self.carrying.arrived.change(self.restore, [self.workspace, self.kept], restored, **QUIET)
+        if self.classroom:
+            self.classroom.open_after(loaded)
         # Nobody is kept from starting by a list.
         loaded.failure(self.go_on_without, None, [self.photos.choice, *self.sleeping], **QUIET)
         for script in SCRIPTS:
@@ -130,9 +152,12 @@ class Page:
         return {self.photos.choice: listed, self.train.run: token if self.current.opened(token) else ""}
 
 
-def build_page(settings: Settings, pool: ClassifierPool, spare: Spare | None = None) -> gr.Blocks:
-    """The whole page over one installation; trainings start in the spare process, if there is one."""
-    page = Page(settings, pool, spare)
+def build_page(settings: Settings, pool: ClassifierPool, spare: Spare | None = None, class_code: str = "") -> gr.Blocks:
+    """The whole page over one installation; trainings start in the spare process, if there is one.
+
+    `class_code` is what pupils enter with, so that a lesson's link can open the door too.
+    """
+    page = Page(settings, pool, spare, class_code)
     blocks = page.blocks
     hear_visitors(blocks, settings, page.workspace)
     answer_in_words(blocks)

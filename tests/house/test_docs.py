@@ -16,6 +16,7 @@ from tests.house.test_layout import FLOORS, HEAVY, PROJECT
 from tl_engine.base.events import KINDS
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import VERSION, Settings
+from tl_engine.classroom import board, hidden, lesson, stage
 from tl_engine.data import hashes, manifest
 from tl_engine.data.mends import RELABEL, Located, Mend
 from tl_engine.data.scan import scan
@@ -125,6 +126,12 @@ BY_TYPE = {
     "cache/hub/USER--NAME/known.json": fields(classifiers.Known),  # by revision
     ".hub.json": ["names"],
     "job.json": ["repository", "job"],
+    ".pupil.json": ["name", "joined"],
+    "lesson.json": ["format", *fields(lesson.Lesson)],
+    "stage.json": fields(stage.Stage),
+    "test.json": ["format", *fields(hidden.TestSet)],
+    "board.json": ["format", *fields(board.Board)],
+    "board.json: an entry": fields(board.Entry),
     "died.json": ["pid", "status", "memory"],
     "cache/durations.json": ["format", "kinds"],
     "cache/durations.json: one of a list": fields(forecast.Took),

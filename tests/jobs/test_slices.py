@@ -12,12 +12,12 @@ from tests.conftest import MakeImages
 from tl_engine.api import train
 from tl_engine.base.events import EpochEnd, Event, Note, RunEnded, RunStarted
 from tl_engine.base.settings import Settings
+from tl_engine.jobs import slices
+from tl_engine.jobs.slices import LentGpu, Slice, asked_seconds, needed, work
 from tl_engine.networks import runtime
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import OPEN_STATES, Run
-from tl_engine.jobs import slices
-from tl_engine.jobs.slices import LentGpu, Slice, asked_seconds, needed, work
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

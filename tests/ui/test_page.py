@@ -17,12 +17,12 @@ from tl_engine.base.errors import ConfigError, DataError, EngineError, ImageErro
 from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, Note, Progress, RunEnded, RunStarted
 from tl_engine.base.settings import HOME, SHARED, Settings
 from tl_engine.classifiers.answers import Answer
+from tl_engine.jobs.worker import run_command
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import Run, list_runs
 from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.forget import delete_everything
-from tl_engine.jobs.worker import run_command
 from tl_engine.workspaces.workspace import Workspace, new_token, open_run, stoppable
 from ui.gate.persons import PUPIL, TEACHER
 from ui.photos.summary import summary_html

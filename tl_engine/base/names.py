@@ -12,7 +12,8 @@ NOTE_LENGTH = 500  # characters of what a person notes down about a run
 TITLE = ".title"  # in a collection's folder: what the person calls it
 LEFT_OUT_FILE = ".left-out.json"  # in the folder of a zip: which of its members could not be taken, and why
 REMOVED = ".removed"  # a folder in that of a collection: what was taken out last, while that can be undone
-OWN_FILES = frozenset((TITLE, LEFT_OUT_FILE, REMOVED))  # ours, beside a person's photos
+POOLED = ".pooled"  # in a collection's folder: its photos are copies of other people's, named by their content
+OWN_FILES = frozenset((TITLE, LEFT_OUT_FILE, REMOVED, POOLED))  # ours, beside a person's photos
 
 # What systems, NAS boxes, galleries, synchronisers and editors leave among photos, in lower case, one or more a line.
 LEAVINGS = """

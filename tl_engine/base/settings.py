@@ -1,7 +1,7 @@
 """Where things lie and how much is accepted: one place for paths and limits, from flags and TL_* variables."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -79,6 +79,18 @@ SHARED = Limits(
     minutes=10,
     silent_minutes=3,
 )
+# A class of thirty on a teacher's laptop. Photos are as many as the pooled ones of all; a pupil is kept to the bytes.
+CLASSROOM = replace(
+    SHARED,
+    archive_bytes=100 * MEGABYTE,
+    unpacked_bytes=250 * MEGABYTE,
+    entries=2_000,
+    classes=20,
+    images=6_000,
+    hub_classifiers=1,
+    person_bytes=300 * MEGABYTE,
+    free_bytes=2 * GIGABYTE,
+)
 
 
 def _folder(flag: str | None, variable: str, default: Path) -> Path:
@@ -103,6 +115,7 @@ class Settings:
     cache: Path = CACHE  # what can be had again: features, thumbnails, samples
     cache_bytes: int = 2 * GIGABYTE
     limits: Limits = HOME
+    classroom: bool = False  # a teacher holds a lesson on this page
 
     @classmethod
     def make(
@@ -126,6 +139,11 @@ class Settings:
             uploads=_folder(None, "TL_UPLOADS", PROJECT / "weights" / "uploads"),
             backbones=_folder(None, "TL_BACKBONES", PROJECT / "weights" / "backbones"),
         )
+
+    @property
+    def class_folder(self) -> Path:
+        """What a teacher prepared and collected: the lesson, the hidden test set, the board."""
+        return self.uploads / ".classroom"
 
     @property
     def samples(self) -> Path:

@@ -9,7 +9,7 @@ from tl_engine.base.written import AUTO
 from tl_engine.commands.inspect import inspect_command, take_command
 from tl_engine.commands.lab import lab_command
 from tl_engine.commands.lists import architectures_command, runs_command, stop_command
-from tl_engine.commands.predict import predict_command
+from tl_engine.commands.predict import measure_command, predict_command
 from tl_engine.commands.printing import WRONG
 from tl_engine.commands.publish import deploy_command, push_command
 from tl_engine.commands.share import export_command
@@ -32,8 +32,8 @@ class Parser(argparse.ArgumentParser):
 def make_parser() -> Parser:
     """All commands and their options; values are checked in one place, TrainConfig."""
     text = (
-        "The engine from a terminal: `python -m tl_engine train | resume | predict | report | explain | compare | "
-        "export | push | deploy | inspect | architectures | runs | stop`."
+        "The engine from a terminal: `python -m tl_engine train | resume | predict | measure | report | explain | "
+        "compare | export | push | deploy | inspect | architectures | runs | stop`."
     )
     parser = Parser(prog="python -m tl_engine", description=text, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -51,6 +51,12 @@ def make_parser() -> Parser:
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="A picture, a folder of pictures, or a pattern.")
     predict.add_argument("--raw", action="store_true", help="The probabilities as the network says them, too.")
     predict.add_argument("--top", metavar="K", help="Only the K likeliest classes.")
+    measure = command("measure", measure_command, "Say how many photos of a data set classifiers have right.",
+                      "runs", "weights-dir", "cache-dir")  # fmt: skip
+    measure.add_argument("classifiers", nargs="+", metavar="CLASSIFIER", help="As `predict` takes it; several at once.")
+    measure.add_argument("--data", required=True, metavar="X", help=SETTINGS["data"].text)
+    measure.add_argument("--limits", default="{}", metavar="JSON", help="How much is accepted; the page tells.")
+    measure.add_argument("--progress", action="store_true", help="Progress as json lines on stderr.")
     listing = command("architectures", architectures_command, "List the backbones.", "weights-dir")
     runs_list = command("runs", runs_command, "List the runs.", "runs")
     stop = command("stop", stop_command, "Stop a run; its best epoch so far stays.", "runs")
@@ -60,7 +66,7 @@ def make_parser() -> Parser:
     understanding = (*_understand(command), _export(command), *_publish(command))
     spare = command("spare", spare_command, "Wait, ready to train, for arguments on stdin; the page uses this.")
     spare.set_defaults(parser=parser)
-    for added in (train, resume, predict, listing, runs_list, *understanding, *_data_commands(command)):
+    for added in (train, resume, predict, measure, listing, runs_list, *understanding, *_data_commands(command)):
         added.add_argument("--json", action="store_true", help="One json object a line on stdout, nothing else.")
     return parser
 

@@ -1,4 +1,4 @@
-"""`python -m tl_engine predict`: a line for each picture, whatever way the pictures are named."""
+"""`python -m tl_engine predict` and `measure`: what is on pictures, and how many of a data set are said right."""
 
 import argparse
 import functools
@@ -8,11 +8,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tl_engine.base.errors import ConfigError, ImageError
+from PIL import Image
+
+from tl_engine.base.errors import ConfigError, EngineError, ImageError, without_paths
+from tl_engine.base.events import Progress, to_json
 from tl_engine.base.names import printable
 from tl_engine.base.settings import Settings
 from tl_engine.commands.printing import FAILED, FINISHED, Beside
+from tl_engine.data.scan import scan
+from tl_engine.evaluation.figures import interval
 from tl_engine.hub.classifiers import classifier_folder
+from tl_engine.sources.intake import locate
 from tl_engine.sources.named_pictures import named_pictures
 
 if TYPE_CHECKING:
@@ -44,6 +50,49 @@ def predict_command(arguments: argparse.Namespace) -> int:
                 else printable(str(error))
             )
     return FAILED if failed else FINISHED
+
+
+def measure_command(arguments: argparse.Namespace) -> int:
+    """How many photos of a data set each classifier has right, class names compared without capitals.
+
+    One that cannot be loaded is named and the others go on. Raises EngineError before the first.
+    """
+    settings = Settings.make(runs=arguments.runs, weights_dir=arguments.weights_dir, cache_dir=arguments.cache_dir)
+    data = scan(locate(arguments.data, settings).root, settings.limits)
+    from tl_engine.classifiers.predictor import load_classifier
+
+    opened: dict[str, list[Image.Image]] = {}  # classifiers of one preprocessing share the decoded photos
+    told: dict[str, dict[str, str]] = {}
+    for number, name in enumerate(arguments.classifiers, start=1):
+        try:
+            predictor = load_classifier(classifier_folder(name, settings, Beside().show), settings)
+            alike = repr(predictor.preprocess)
+            opened[alike] = opened.get(alike) or [predictor.open(record.path) for record in data.records]
+            said = [predictor.classes[row.argmax()] for row in predictor(opened[alike])]
+            told[name] = {"right": _right(said, [data.classes[record.label] for record in data.records])}
+        except EngineError as error:
+            told[name] = {"error": without_paths(str(error))}
+        if arguments.progress:
+            done = Progress(stage="measuring", done=number, total=len(arguments.classifiers))
+            print(to_json(done), file=sys.stderr, flush=True)
+    if arguments.json:
+        print(json.dumps({"photos": len(data.records), "classifiers": told}))
+    else:
+        _show_measured(told)
+    return FAILED if any("error" in row for row in told.values()) and not arguments.json else FINISHED
+
+
+def _right(said: Sequence[str], true: Sequence[str]) -> str:
+    """A 1 for each photo whose class was said, a 0 for each other one."""
+    return "".join("1" if a.casefold() == b.casefold() else "0" for a, b in zip(said, true, strict=True))
+
+
+def _show_measured(told: dict[str, dict[str, str]]) -> None:
+    for name, row in told.items():
+        right = row.get("right", "")
+        low, high = interval(right.count("1"), len(right)) if right else (0.0, 1.0)
+        words = f"{right.count('1')} of {len(right)} right ({low:.0%} to {high:.0%})" if right else row["error"]
+        print(printable(f"{name}: {words}"), flush=True)
 
 
 def _asked(names: Sequence[str]) -> Iterator[tuple[str, Path | ImageError]]:

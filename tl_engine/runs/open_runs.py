@@ -6,9 +6,12 @@ The file's name begins with the time the run was asked for, so that a listing is
 import os
 from pathlib import Path
 
+from filelock import FileLock
+
 from tl_engine.runs.run import CONFIG, Run
 
 FOLDER = ".open"  # below the folder of the runs
+FROZEN = ".frozen"  # an empty file there: what waits goes on waiting
 
 
 def add(runs: Path, name: str, created: float) -> Path:
@@ -29,6 +32,35 @@ def remove(runs: Path, name: str) -> None:
 def names(runs: Path) -> list[str]:
     """The names of the open runs, the one that was asked for first first."""
     return [_name(mark) for mark in _marks(runs)]
+
+
+def freeze(runs: Path, *, frozen: bool) -> None:
+    """Have all that wait go on waiting, or no longer. Raises OSError."""
+    runs.mkdir(parents=True, exist_ok=True)
+    (runs / FROZEN).touch() if frozen else (runs / FROZEN).unlink(missing_ok=True)
+
+
+def frozen(runs: Path) -> bool:
+    """Whether nothing that waits is to begin."""
+    return (runs / FROZEN).exists()
+
+
+def move(runs: Path, name: str, *, first: bool) -> bool:
+    """Put a run that waits before all others that wait, or behind them; False where it does not wait.
+
+    The others keep their order: the times that they have are dealt out anew. Raises OSError or filelock.Timeout.
+    """
+    with FileLock(runs / ".lock", timeout=10):
+        marks = [mark for mark in _marks(runs) if Run(runs / _name(mark)).state() == "queued"]
+        waiting = [_name(mark) for mark in marks]
+        if name not in waiting:
+            return False
+        others = [other for other in waiting if other != name]
+        order = [name, *others] if first else [*others, name]
+        own = dict(zip(waiting, marks, strict=True))
+        for mark, moved in zip(marks, order, strict=True):
+            os.rename(runs / FOLDER / own[moved], runs / FOLDER / f"{mark.split('-', 1)[0]}-{moved}")
+        return True
 
 
 def listed(runs: Path) -> list[Run]:

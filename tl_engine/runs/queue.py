@@ -99,7 +99,7 @@ def advance(settings: Settings, spare: Spare | None = None) -> bool:
                     open_runs.remove(settings.runs, run.name)
             if any(state == "running" for _, state in states):
                 return True
-            waiting = next((run for run, state in states if state == "queued"), None)
+            waiting = None if open_runs.frozen(settings.runs) else next((r for r, s in states if s == "queued"), None)
             if waiting:
                 after = waiting.logged_bytes()  # before the process can add to it
                 waiting.record_process(launch(_arguments(waiting, settings), waiting.folder / ERRORS, spare), after)

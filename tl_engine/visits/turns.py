@@ -32,6 +32,7 @@ class Asker:
 
     person: str = ""  # "": nobody knows, so nobody is counted
     program: bool = False  # through an endpoint; not somebody at the page
+    pupil: bool = False  # of a lesson
 
 
 def begin(options: Mapping[str, Any], visitor: Workspace, asker: Asker, spare: Spare | None = None) -> tuple[Run, bool]:

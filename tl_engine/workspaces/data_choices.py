@@ -14,6 +14,9 @@ from tl_engine.sources.samples import SAMPLES, present_folder
 from tl_engine.workspaces.chosen import FOLDER, HUB_PREFIX, UPLOAD, folder_title
 
 HIDDEN = frozenset(("archives",))  # under the data directory, but nobody's data set
+WITHHELD = (
+    "withheld.txt"  # in the class's folder: the host's data set that a class is tested on, so that nobody sees it
+)
 
 
 def choices(settings: Settings, own: Path) -> list[tuple[str, str]]:
@@ -84,7 +87,16 @@ def summary_words(data: ImageFolder) -> str:
 def _host_folders(settings: Settings) -> list[Path]:
     """The host's data sets, and what the host took from the hub in the terminal."""
     taken = [folder for folder in _folders(settings.samples) if folder.name.startswith(HUB_PREFIX)]
-    return [*taken, *_folders(settings.data_dir)]
+    withheld = _withheld(settings) if settings.classroom else ""
+    return [folder for folder in (*taken, *_folders(settings.data_dir)) if folder.name != withheld]
+
+
+def _withheld(settings: Settings) -> str:
+    """The name of the host's data set that a class does not see; "" for none."""
+    try:
+        return (settings.class_folder / WITHHELD).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def _changed(folder: Path) -> float:

@@ -95,6 +95,12 @@ def delete_data(visitor: Workspace, choice: str) -> None:
     Collection(folder).delete()
 
 
+def delete_folder(folder: Path, settings: Settings) -> None:
+    """Remove a folder of photos that the program keeps for somebody, such as a hidden test set."""
+    erase_photos(files_below(folder), folder, settings)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def delete_run(visitor: Workspace, name: str) -> None:
     """Remove a run that the visitor started, with its classifier, for good. Raises RunError."""
     if aside := set_run_aside(visitor, name):

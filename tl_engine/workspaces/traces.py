@@ -8,12 +8,14 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from tl_engine.base.names import POOLED
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
 from tl_engine.evaluation.run_photos import SMALL, small_copy, why_copy
 from tl_engine.ledger import set_aside
 from tl_engine.photos.thumbnails import place
 from tl_engine.runs.run import REPORT
+from tl_engine.sources.collection import PREFIX
 from tl_engine.workspaces.scratch import EXPORT, PACKED, ZIP, handed_folder, made_folder
 
 FEATURES = "features"  # in the cache
@@ -64,12 +66,21 @@ def erase_photos(photos: Iterable[Path], root: Path, settings: Settings) -> None
     forget_manifest(root, settings)  # it holds the tones of every photo
     shutil.rmtree(made_folder(PACKED, root.name), ignore_errors=True)
     digests = {digest.hex() for own in contents.values() for digest in own}
+    _erase_pooled(digests, root, settings)
     _erase_in_runs(digests, settings)
     _erase_features(digests, settings)
     for copy in handed_folder().rglob("*"):
         with contextlib.suppress(OSError):
             if copy.is_file() and (copy.name in names or _is_one_of(copy, contents)):
                 copy.unlink()
+
+
+def _erase_pooled(digests: set[str], root: Path, settings: Settings) -> None:
+    """What a teacher collected of a class is named by its content."""
+    for pooled in settings.uploads.glob(f"*/{PREFIX}*/{POOLED}"):
+        for copied in pooled.parent.glob("*/*"):
+            if copied.stem in digests and not copied.is_relative_to(root):
+                copied.unlink(missing_ok=True)
 
 
 def _erase_in_runs(digests: Iterable[str], settings: Settings) -> None:

@@ -17,6 +17,7 @@ from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from tl_engine.base.files import appearing
+from tl_engine.visits.turns import Asker
 from ui.gate.origins import Place
 
 PERSON, ROLE = "tl_person", "tl_role"  # keys of an ASGI scope
@@ -38,10 +39,10 @@ def person_of(request: Any) -> str:
     return str(_scope(request).get(PERSON, NOBODY))
 
 
-def asker_name(request: Any) -> str:
-    """The same for whoever counts what a person has; "" for nobody, who is no person to be counted."""
+def asker_of(request: Any, *, program: bool = False) -> Asker:
+    """The same for whoever counts what a person has, and holds pupils to their lesson; nobody is no person."""
     person = person_of(request)
-    return "" if person == NOBODY else person
+    return Asker("" if person == NOBODY else person, program=program, pupil=role_of(request) == PUPIL)
 
 
 def role_of(request: Any) -> str:

@@ -8,14 +8,14 @@ import gradio as gr
 from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural
+from tl_engine.classroom import starting
 from tl_engine.data.mends import DROP, KEEP, RELABEL, Mend
 from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.runs.config import SETTINGS
 from tl_engine.runs.process import Spare
-from tl_engine.visits import turns
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.workspace import Workspace
-from ui.gate.persons import asker_name
+from ui.gate.persons import asker_of
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates, open_dropdown
 from ui.parts.photo_grid import PhotoGrid, names
@@ -122,7 +122,7 @@ class PhotosView:
         chosen = data_of(RunPhotos.of(found.run), visitor)
         kept = found.run.facts.options
         options = {name: kept[name] for name in SETTINGS if name in kept} | {"data": chosen.choice}
-        run, _ = turns.begin(options, visitor, turns.Asker(asker_name(request)), self.spare)
+        run, _ = starting.start(options, visitor, asker_of(request), self.spare)
         return {
             self.train.run: run.name,
             self.train.seen: NEW,

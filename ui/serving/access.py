@@ -5,7 +5,7 @@ import dataclasses
 import os
 
 from tl_engine.base.errors import ConfigError
-from tl_engine.base.settings import HOUR, SHARED, Limits, Settings
+from tl_engine.base.settings import CLASSROOM, HOUR, SHARED, Limits, Settings
 from tl_engine.workspaces import scratch
 from ui.gate.codes import Codes, make_code
 from ui.gate.gate import Gates
@@ -21,8 +21,11 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     settings = Settings.make(**folders)
     if on_space():
         settings = writable(settings)
-    limits = forgetting_limits(SHARED, arguments.forget_after or os.environ.get("TL_FORGET_AFTER"))
-    return dataclasses.replace(settings, limits=limits) if is_public(arguments) else settings
+    after = arguments.forget_after or os.environ.get("TL_FORGET_AFTER")
+    limits = forgetting_limits(CLASSROOM if arguments.classroom else SHARED, after)
+    if not (is_public(arguments) or arguments.classroom):
+        return settings
+    return dataclasses.replace(settings, limits=limits, classroom=arguments.classroom)
 
 
 def is_public(arguments: argparse.Namespace) -> bool:
@@ -43,14 +46,15 @@ def forgetting_limits(limits: Limits, text: str | None) -> Limits:
 
 
 def codes_for(arguments: argparse.Namespace) -> Codes | None:
-    """The codes that let visitors in, where there are any: with --share and --lan, and where one was given.
+    """The codes that let visitors in, where there are any: with --share, --lan, --classroom, and where one was given.
 
     Raises ConfigError for one that is soon guessed.
     """
-    if not (arguments.share or arguments.lan or arguments.access_code or arguments.teacher_code):
+    asked = arguments.access_code or arguments.teacher_code
+    if not (arguments.share or arguments.lan or arguments.classroom or asked):
         return None
-    code = arguments.access_code or make_code()
-    return Codes.checked(code, arguments.teacher_code or "", short=arguments.short_code)
+    teacher = arguments.teacher_code or (make_code() if arguments.classroom else "")
+    return Codes.checked(arguments.access_code or make_code(), teacher, short=arguments.short_code)
 
 
 def tell_codes(codes: Codes | None) -> None:

@@ -6,13 +6,13 @@ import gradio as gr
 
 from tl_engine.base.settings import Settings
 from tl_engine.base.words import duration, percent, plural, size_words
+from tl_engine.classroom import starting
 from tl_engine.lab.results import results
 from tl_engine.runs.process import Spare
 from tl_engine.runs.run import Run
-from tl_engine.visits import turns
 from tl_engine.workspaces import start
 from tl_engine.workspaces.workspace import Workspace
-from ui.gate.persons import asker_name
+from ui.gate.persons import asker_of
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates
 from ui.parts.confirm import Confirm
@@ -60,7 +60,7 @@ class LabView:
     ) -> Updates:
         """Queue the trainings."""
         visitor = Workspace.of(self.settings, workspace)
-        runs = turns.begin_lab(choice, architecture, visitor, turns.Asker(asker_name(request)), self.spare)
+        runs = starting.start_lab(choice, architecture, visitor, asker_of(request), self.spare)
         words = f"{plural(len(runs), 'training')} in the queue: they are under Runs, and the results appear here."
         return {self.workspace: visitor.token, self.said: answer_html(words), **self.go.closed()}
 

@@ -6,6 +6,7 @@ import gradio as gr
 
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
+from tl_engine.classroom import starting
 from tl_engine.runs import queue
 from tl_engine.runs.find import classifier_of
 from tl_engine.runs.process import Spare
@@ -13,7 +14,7 @@ from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.visits import turns
 from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
-from ui.gate.persons import asker_name
+from ui.gate.persons import asker_of
 from ui.parts.acting import act, answer_html, answering, said_line
 from ui.parts.components import Updates
 from ui.parts.refusal import in_words
@@ -125,7 +126,7 @@ class TrainTab:
     def _started(self, values: Updates, choice: str, request: gr.Request | None) -> Updates:
         options = {name: values[control] for name, control in self.form.options.items()} | {"data": choice}
         visitor = Workspace.of(self.settings, values[self.workspace])
-        run, new = turns.begin(options, visitor, turns.Asker(asker_name(request)), self.spare)
+        run, new = starting.start(options, visitor, asker_of(request), self.spare)
         return {
             self.run: run.name,
             self.seen: NEW,
@@ -146,7 +147,7 @@ class TrainTab:
         """Go on with the run that is shown, if it is this visitor's."""
         if not token:
             raise EngineError("No training is shown: there is nothing to go on with.")
-        turns.go_on(token, Workspace.of(self.settings, workspace), turns.Asker(asker_name(request)), self.spare)
+        turns.go_on(token, Workspace.of(self.settings, workspace), asker_of(request), self.spare)
         return {}
 
     @in_words

@@ -15,10 +15,10 @@ from tests.conftest import MakeImages
 from tl_engine.base.errors import EngineError
 from tl_engine.base.events import Progress
 from tl_engine.base.settings import Settings
+from tl_engine.jobs.worker import run_command
 from tl_engine.sources import collection, room
 from tl_engine.sources.collection import Collection
 from tl_engine.workspaces.chosen import UPLOAD
-from tl_engine.jobs.worker import run_command
 from tl_engine.workspaces.workspace import Workspace
 from ui.collection.cards import CARDS, Cards
 from ui.collection.keep_view import KeepView

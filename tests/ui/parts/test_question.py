@@ -12,10 +12,10 @@ from tests.photo_trees import filled
 from tl_engine.base.errors import ConfigError, DataError, EngineError, Question
 from tl_engine.base.settings import Settings
 from tl_engine.data.reading import CLASSES, SPLITS
+from tl_engine.jobs.worker import run_command
 from tl_engine.sources.intake import load_data
 from tl_engine.workspaces import corrections, start
 from tl_engine.workspaces.chosen import UPLOAD
-from tl_engine.jobs.worker import run_command
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.acting import said_line
 from ui.parts.components import Updates

@@ -17,11 +17,11 @@ from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.data.mends import Located
 from tl_engine.inspection.findings import Duplicates, Report
+from tl_engine.jobs.worker import run_command
 from tl_engine.sources import collection
 from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.chosen import UPLOAD, last_change
 from tl_engine.workspaces.forget import delete_data
-from tl_engine.jobs.worker import run_command
 from tl_engine.workspaces.workspace import Workspace
 from ui.parts.data_table import MOST_FILES, counts_table, findings_html
 from ui.parts.photo_grid import PER_PAGE, Item, all_toggled, names, toggled

@@ -28,9 +28,9 @@ from tl_engine.base.errors import EngineError, HubError
 from tl_engine.base.settings import Settings
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace
-from ui.serving import space
 from ui.landing import landing
 from ui.page import build_page
+from ui.serving import space
 from ui.sharing import push_view
 from ui.sharing.push_view import OAUTH, PushView, may_sign_in
 
