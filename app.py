@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psutil
 
 from tl_engine.base.errors import ConfigError, EngineError
+from tl_engine.base.parallel import few_heaps, give_back_memory
 from tl_engine.base.settings import FOLDER_OPTIONS, SHARED, Settings
 from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
@@ -26,6 +27,7 @@ from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.forget import forget_removed
 from ui.address import FIRST, LAST, check_address, wanted_port
+from ui.gate.lanes import take_turns
 from ui.http_refusals import HANDLERS
 from ui.looks import CSS, THEME
 from ui.page import build_page
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 QUEUE_SECONDS = 5.0  # how often waiting trainings are looked after when nobody watches
-QUEUE_LENGTH = 200  # calls that may wait; more are answered "busy"
+GROWN = 50_000_000  # bytes more than before that are worth asking the heaps for
+QUEUE_LENGTH = 2000  # calls of all that may wait; of one person see Limits.waiting_calls
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -91,14 +94,25 @@ def address(arguments: argparse.Namespace) -> str | None:
 
 def look_after_queue(settings: Settings, spare: Spare | None) -> None:
     """Start waiting trainings even when nobody watches them; keep a process ready while none is at work."""
+    held = 0
     while True:
         try:
             if not queue.advance(settings, spare) and spare:
                 prepare_spare(spare)
             forget_removed(settings)
+            held = trimmed(held)
         except Exception:  # whatever it was, those who wait must not wait for ever
             traceback.print_exc()
         time.sleep(QUEUE_SECONDS)
+
+
+def trimmed(held: int) -> int:
+    """Give back what a burst of work left, where this process holds clearly more than last time: bytes now."""
+    process = psutil.Process()
+    if process.memory_info().rss > held + GROWN:
+        give_back_memory()
+        return int(process.memory_info().rss)
+    return held
 
 
 def log_to_host() -> None:
@@ -123,6 +137,7 @@ def serve(arguments: argparse.Namespace) -> None:
     """Serve until asked to end. Trainings live on in their own processes. Raises ConfigError before anything starts."""
     settings, host, port = settings_for(arguments), address(arguments), wanted_port(arguments.port)
     check_address(host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port)
+    few_heaps()
     restrict_pillow()
     log_to_host()
     spare = make_spare(settings, wanted=not arguments.no_spare)  # on ZeroGPU before anything else reaches torch
@@ -133,6 +148,7 @@ def serve(arguments: argparse.Namespace) -> None:
     scratch.sweep()
     pool = ClassifierPool(settings)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
+    take_turns(page, settings.limits)
     try:
         _launch(page, settings, arguments, host, port)
         # Only now, so that the page's first answer does not share the processor with torch's imports.

@@ -40,6 +40,7 @@ class Limits:
     hub_classifiers: int = 100  # kept for one visitor
     person_bytes: int = 1_000 * GIGABYTE  # kept for one visitor; at home only the disk is the limit
     free_bytes: int = GIGABYTE  # new data is refused when the disk has less than this left
+    waiting_calls: int = 200  # of one person in one lane of the page; more are refused with a time to come back
 
 
 HOME = Limits()
@@ -54,6 +55,7 @@ SHARED = Limits(
     hub_classifiers=3,
     person_bytes=GIGABYTE,
     free_bytes=5 * GIGABYTE,
+    waiting_calls=20,
 )
 
 

@@ -13,6 +13,7 @@ from tl_engine.runs.process import Spare
 from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
+from ui.gate.lanes import HALT, START
 from ui.parts.acting import act, answer_html, answering, said_line
 from ui.parts.components import Updates
 from ui.parts.refusal import in_words
@@ -28,7 +29,6 @@ from ui.train.run_view import EventReader, RunView, log_html, view
 from ui.train.status import status_html
 
 FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event
-STARTERS = 4  # trainings being checked and started at once
 NEW = "new:queued"  # seen of a run that was just started
 GOING = "Your training is still going on: this is it. Stop it to start another."
 
@@ -79,9 +79,9 @@ class TrainTab:
         self.tabs, self.choice, self.classifier = tabs, choice, classifier
         self.wire_start(self.go, self.said)
         chosen = [self.run, self.workspace]
-        halted = act(self.halt.click, self.stop_run, chosen, [], self.said, concurrency_id="halt")
+        halted = act(self.halt.click, self.stop_run, chosen, [], self.said, **HALT)
         halted.then(self.show_run, chosen, self.shown, **QUIET)
-        gone_on = act(self.resume.click, self.resume_run, chosen, [], self.said, concurrency_id="start")
+        gone_on = act(self.resume.click, self.resume_run, chosen, [], self.said, **START)
         gone_on.then(self.show_run, chosen, self.shown, **QUIET)
         self.timer.tick(self.follow_run, [*chosen, self.seen], self.shown, **QUIET)
         self.run.change(self.show_run, chosen, self.shown, **QUIET)
@@ -99,8 +99,7 @@ class TrainTab:
         started = button.click(
             answering(functools.partial(self.start_training, example=example), said), inputs,
             [self.run, self.seen, self.workspace, self.tabs, self.choice, *{self.said, said}],
-            api_visibility="private", concurrency_limit=STARTERS, concurrency_id="start", show_progress="minimal",
-            show_progress_on=said,
+            api_visibility="private", show_progress="minimal", show_progress_on=said, **START,
         )  # fmt: skip
         shown = started.then(self.follow_run, [self.run, self.workspace, self.seen], self.shown, **QUIET)
         shown.then(None, self.run, js="(run) => { if (run) window.tlShow('status'); }")
