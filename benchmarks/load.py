@@ -106,7 +106,7 @@ async def quiet(load: Load, times: int = 10) -> float:
 async def training(load: Load, **changed: Any) -> Any:
     """A long training of all layers while the context lasts, after its first batch: its run."""
     config = {"data": load.options.data.name, "architecture": load.options.architecture, "epochs": 500,
-              "strategy": "finetune", **changed}  # fmt: skip
+              "strategy": "fine-tuning", **changed}  # fmt: skip
     async with load.pupil(201) as starter:
         ((mine),) = await starter.call("start_training", config)
         run = Run(load.page.runs / mine["run"])
@@ -367,7 +367,7 @@ async def poll_times(load: Load, run: Run) -> dict[str, float]:
 
 async def row_of_runs(load: Load) -> None:
     """Many short runs one after another: growth of the server, zombies, orphans."""
-    config = {"data": "digits", "architecture": "small_vgg", "strategy": "scratch", "epochs": 1, "limit": 40}
+    config = {"data": "digits", "architecture": "small_vgg", "strategy": "from-scratch", "epochs": 1}
     before, started, pids = 0.0, time.monotonic(), []
     async with load.pupil(202) as one:
         for number in range(load.options.runs):

@@ -42,18 +42,17 @@ class Pupil:
         meta = {"_type": "gradio.FileData"}
         return [{"path": p, "orig_name": f.name, "meta": meta} for p, f in zip(answer.json(), photos, strict=True)]
 
-    async def join(self, name: str, *inputs: Any, session: str | None = None) -> httpx.Response:
+    async def join(self, name: str, *inputs: Any) -> httpx.Response:
         """Put a call into the queue."""
-        body = {"fn_index": self.names[name], "data": list(inputs), "session_hash": session or self.session}
+        body = {"fn_index": self.names[name], "data": list(inputs), "session_hash": self.session}
         return await self.http.post("/gradio_api/queue/join", json=body)
 
     async def call(self, name: str, *inputs: Any) -> list[Any]:
         """A queued call and its answer. Raises RefusedError."""
-        session = secrets.token_hex(6)
-        joined = await self.join(name, *inputs, session=session)
+        joined = await self.join(name, *inputs)
         if joined.status_code != httpx.codes.OK:
             raise RefusedError(f"{joined.status_code}: {joined.text[:200]}")
-        async with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as stream:
+        async with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as stream:
             async for line in stream.aiter_lines():
                 said = json.loads(line[6:]) if line.startswith("data: ") else {}
                 if said.get("msg") == "process_completed":
