@@ -55,10 +55,13 @@ def who(request: Any) -> str:
 class Turns(list[Event]):
     """A lane's waiting calls in the order they will run: a person's second after everybody's first."""
 
+    served = ""  # whose call was taken last
+
     def append(self, event: Event) -> None:
         """Insert a call at its person's next turn."""
         event.tl_person = mine = who(event.request)  # type: ignore[attr-defined]
-        turn, taken, place = self.of(mine), Counter[str](), 0
+        taken = Counter([self.served])  # whoever runs, or ran last, has had this round's turn
+        turn, place = self.of(mine) + taken[mine], 0
         for index, other in enumerate(self):
             person = person_in(other)
             if taken[person] <= turn:
@@ -130,7 +133,8 @@ class Lanes:
 
     def install(self) -> None:
         """Put turns into Gradio's queue and before calls that go past it."""
-        push, make, process = self.queue.push, self.queue.create_event_queue_for_fn, self.blocks.process_api
+        push, make = self.queue.push, self.queue.create_event_queue_for_fn
+        process, postprocess = self.blocks.process_api, self.blocks.postprocess_data
 
         async def push_within_share(body: Any, request: Any, username: Any) -> Any:
             if body.fn_index is not None:
@@ -151,6 +155,12 @@ class Lanes:
             async with self._turn(lane, at_once, who(named.get("request"))):
                 return await self._timed(lane, functools.partial(process, *values, **named))
 
+        async def postprocess_if_new(block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+            if isinstance(predictions, dict) and predictions and all(v == gr.skip() for v in predictions.values()):
+                return [gr.skip() for _ in block_fn.outputs]  # else each output is made anew to be left alone
+            return await postprocess(block_fn, predictions, state)
+
+        self.blocks.postprocess_data = postprocess_if_new  # type: ignore[method-assign]
         self.queue.push = push_within_share  # type: ignore[method-assign]
         self.queue.create_event_queue_for_fn = make_with_turns  # type: ignore[method-assign]
         self.queue.get_events = self._next  # type: ignore[method-assign]
@@ -173,6 +183,7 @@ class Lanes:
             for event in lane.queue:
                 if most is None or running[name, person_in(event)] < each(most):
                     lane.queue.remove(event)
+                    lane.queue.served = person_in(event)  # type: ignore[attr-defined]
                     return [event], False, name
         return None
 
