@@ -1,8 +1,7 @@
 """Whose turn it is: work of different kinds in lanes of its own, and in each lane the persons in turn.
 
-Gradio's queue takes calls as they come, so that one client's five hundred go before anybody else's one; and calls
-past the queue are not bounded at all. All that is changed about Gradio is in `Lanes.install`, and its tests fail where
-a newer Gradio does it otherwise. Nothing here is needed for an answer to be right, only for it to come in time.
+Gradio's queue takes calls as they come, one client's five hundred before anybody else's one, and bounds none that go
+past it. All that is changed about Gradio is in `Lanes.install`; its tests fail where a newer Gradio does it otherwise.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from tl_engine.base.settings import Limits
 from tl_engine.base.words import duration
 from ui.gate.persons import NOBODY, person_of
 
-# What the slow kinds of work are wired with: none waits behind another kind.
+# What is wired to what: no kind of work waits behind another.
 PHOTO: dict[str, Any] = {"concurrency_id": "photo", "concurrency_limit": 8}
 TABLES: dict[str, Any] = {"concurrency_id": "tables", "concurrency_limit": 4}
 WHY: dict[str, Any] = {"concurrency_id": "why", "concurrency_limit": 4}
@@ -99,8 +98,7 @@ class Pace:
 class LightSession(state_holder.SessionState):
     """What Gradio remembers of an open page, but for a copy of the whole page that only its deep links would need.
 
-    With that copy each new session, which is every call of a program that names none, takes 0.2 s of the one loop that
-    answers everybody, and 0.13 MB.
+    With it each new session, so each call of a program that names none, takes 0.2 s of the one loop and 0.13 MB.
     """
 
     def __init__(self, blocks: gr.Blocks) -> None:
@@ -155,12 +153,17 @@ class Lanes:
             async with self._turn(lane, at_once, who(named.get("request"))):
                 return await self._timed(lane, functools.partial(process, *values, **named))
 
-        async def postprocess_if_new(block_fn: Any, predictions: Any, state: Any) -> list[Any]:
-            if isinstance(predictions, dict) and predictions and all(v == gr.skip() for v in predictions.values()):
-                return [gr.skip() for _ in block_fn.outputs]  # else each output is made anew to be left alone
-            return await postprocess(block_fn, predictions, state)
+        async def postprocess_news(block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+            """An answer's outputs, but for those left alone: Gradio makes each of them anew, a millisecond each."""
+            if not isinstance(predictions, dict) or not set(predictions) <= set(block_fn.outputs):
+                return await postprocess(block_fn, predictions, state)
+            news = {output: value for output, value in predictions.items() if not _skipped(value)}
+            part = copy(block_fn)
+            part.outputs = [output for output in block_fn.outputs if output in news]
+            told = iter(await postprocess(part, news, state) if news else ())
+            return [next(told) if output in news else gr.skip() for output in block_fn.outputs]
 
-        self.blocks.postprocess_data = postprocess_if_new  # type: ignore[method-assign]
+        self.blocks.postprocess_data = postprocess_news  # type: ignore[method-assign]
         self.queue.push = push_within_share  # type: ignore[method-assign]
         self.queue.create_event_queue_for_fn = make_with_turns  # type: ignore[method-assign]
         self.queue.get_events = self._next  # type: ignore[method-assign]
@@ -193,8 +196,8 @@ class Lanes:
         lane = self.queue.event_queue_per_concurrency_id.get(name)
         waiting = lane.queue.of(person) if lane and isinstance(lane.queue, Turns) else 0
         if lane and waiting >= self.most:
-            wait = self.pace.wait(name, at_once, waiting, len({person_in(event) for event in lane.queue}))
-            seconds = max(1, round(wait))
+            persons = len({person_in(event) for event in lane.queue})
+            seconds = max(1, round(self.pace.wait(name, at_once, waiting, persons)))
             raise HTTPException(429, _refusal(waiting, seconds), {"Retry-After": str(seconds)})
 
     @asynccontextmanager
@@ -202,8 +205,7 @@ class Lanes:
         """A call past the queue: each person's one behind another, persons in turn. Raises gr.Error beyond a share."""
         key = (lane, person)
         if (calls := self._direct[key]) >= self.most:
-            persons = sum(name == lane for name, _ in self._direct)
-            wait = self.pace.wait(lane, at_once, calls, persons)
+            wait = self.pace.wait(lane, at_once, calls, sum(name == lane for name, _ in self._direct))
             raise gr.Error(_refusal(calls, max(1, round(wait))), print_exception=False)
         own = self._own.setdefault(key, asyncio.Semaphore(each(at_once)))
         everybody = self._all.setdefault(lane, asyncio.Semaphore(at_once))
@@ -232,6 +234,10 @@ def _lane_of(block_fn: Any) -> tuple[str, int]:
     return str(block_fn.concurrency_id), limit if isinstance(limit, int) else 1
 
 
+def _skipped(value: Any) -> bool:
+    return isinstance(value, dict) and value == gr.skip()
+
+
 def _refusal(waiting: int, seconds: float) -> str:
     return (
         f"{waiting} of your calls wait here already, as many as one person may have waiting: "
@@ -239,7 +245,6 @@ def _refusal(waiting: int, seconds: float) -> str:
     )
 
 
-def take_turns(blocks: gr.Blocks, limits: Limits) -> gr.Blocks:
-    """Have persons take turns on a page whose queue is made; the page."""
+def take_turns(blocks: gr.Blocks, limits: Limits) -> None:
+    """Have persons take turns on a page whose queue is made."""
     Lanes(blocks, limits).install()
-    return blocks

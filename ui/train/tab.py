@@ -25,7 +25,7 @@ from ui.train.form import TrainForm
 from ui.train.lab import LabView
 from ui.train.plot_files import file_stem
 from ui.train.plots import accuracy_plot, loss_plot
-from ui.train.run_view import EventReader, RunView, log_html, view
+from ui.train.run_view import DrawnOnce, EventReader, RunView, log_html, view
 from ui.train.status import status_html
 
 FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event
@@ -43,6 +43,7 @@ class TrainTab:
         self.workspace = workspace
         self.reader = reader
         self.spare = spare
+        self.drawn: DrawnOnce[Updates] = DrawnOnce()
         with gr.Tab("Train", id="train") as self.tab:
             with gr.Row(elem_classes="tl-named"):
                 self.about = gr.HTML("", elem_id="train-data")
@@ -160,7 +161,10 @@ class TrainTab:
             return {self.seen: gr.skip()}
         visitor = Workspace.of(self.settings, workspace)
         made = self._made(shown, visitor, seen) if shown else {}
-        return {**self._drawn(shown), **self._buttons(shown, visitor), **made, self.seen: version}
+        draw = functools.partial(self._drawn, shown)
+        drawn = self.drawn.of(version, draw) if seen else draw()  # who opens the page is told the time of now
+        buttons = {} if shown and _same_buttons(shown, seen) else self._buttons(shown, visitor)
+        return {**drawn, **buttons, **made, self.seen: version}
 
     def _made(self, shown: RunView, visitor: Workspace, seen: str) -> Updates:
         """A run that was open at the last look and has a classifier now: it is what Predict goes on with."""
@@ -200,3 +204,9 @@ class TrainTab:
             return open_run(token, self.settings)
         except EngineError:
             return None
+
+
+def _same_buttons(shown: RunView, seen: str) -> bool:
+    """Whether a page that saw that version has the right buttons still: the same run went on with what it does."""
+    run, state, events = [*seen.split(":"), "", "", ""][:3]
+    return shown.live and (run, state) == (shown.run.name, shown.state) and events not in ("", "0")

@@ -66,7 +66,8 @@ class Page:
 @pytest.fixture(scope="module")
 def served() -> Iterator[Page]:
     page = Page()
-    blocks = take_turns(page.lay_out().queue(api_open=True), replace(HOME, waiting_calls=SHARE))
+    blocks = page.lay_out().queue(api_open=True)
+    take_turns(blocks, replace(HOME, waiting_calls=SHARE))
     port = free_port()
     blocks.launch(server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False)
     page.url = f"http://127.0.0.1:{port}"
