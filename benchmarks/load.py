@@ -36,6 +36,7 @@ from tl_engine.runs.run import Run
 SIDE = (1600, 1200)  # pixels of a pupil's photo
 MEGABYTE = 1e6
 SETTLING = 20.0  # seconds in which memory has to come back
+WAVE = 50  # calls that a rude client has under way
 THINKING = 5.0  # seconds between a steady user's photos
 
 
@@ -286,31 +287,31 @@ async def settled(load: Load) -> None:
 
 
 async def joins(load: Load, rude: Pupil) -> None:
-    """Calls of the page's own Predict, joined without waiting for their answers, again and again."""
+    """Calls of the page's own Predict, joined without waiting for their answers."""
     (sent,) = await rude.upload(load.photos[0])
-    while True:
-        answers = await asyncio.gather(
-            *(rude.join("predict_photo", sent, "imagenet", 0.98, "") for _ in range(load.options.flood))
-        )
-        await asyncio.sleep(0 if all(a.status_code == httpx.codes.OK for a in answers) else 2)
+    await in_waves(load, lambda: rude.join("predict_photo", sent, "imagenet", 0.98, ""))
 
 
 async def api_calls(load: Load, rude: Pupil) -> None:
     """The same of the endpoint for programs."""
     (sent,) = await rude.upload(load.photos[0])
-    while True:
-        body = {"data": [sent, "imagenet"]}
-        calls = (rude.http.post("/gradio_api/call/predict", json=body) for _ in range(load.options.flood))
-        answers = await asyncio.gather(*calls)
-        await asyncio.sleep(0 if all(a.status_code == httpx.codes.OK for a in answers) else 2)
+    body = {"data": [sent, "imagenet"]}
+    await in_waves(load, lambda: rude.http.post("/gradio_api/call/predict", json=body))
 
 
 async def direct_calls(load: Load, rude: Pupil) -> None:
     """The same in one round trip each."""
     (sent,) = await rude.upload(load.photos[0])
+    body = {"data": [sent, "imagenet"], "session_hash": rude.session}
+    await in_waves(load, lambda: rude.http.post("/gradio_api/run/predict", json=body))
+
+
+async def in_waves(load: Load, send: Callable[[], Awaitable[httpx.Response]]) -> None:
+    """So many calls, again every ten seconds; a client with hundreds under way would be busy with itself."""
     while True:
-        body = {"data": [sent, "imagenet"], "session_hash": rude.session}
-        await asyncio.gather(*(rude.http.post("/gradio_api/run/predict", json=body) for _ in range(load.options.flood)))
+        for start in range(0, load.options.flood, WAVE):
+            await asyncio.gather(*(send() for _ in range(min(WAVE, load.options.flood - start))))
+        await asyncio.sleep(10)
 
 
 async def tables(load: Load, rude: Pupil) -> None:
