@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.middleware import Middleware
 
 from tl_engine.base.errors import ConfigError, EngineError
+from tl_engine.base.parallel import few_heaps
 from tl_engine.base.settings import FOLDER_OPTIONS, HOUR, SHARED, Settings
 from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
@@ -21,6 +22,7 @@ from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.forget import sweep_deleted
 from ui.gate.gate import Gate, Gates
+from ui.gate.lanes import take_turns
 from ui.looks import CSS, THEME
 from ui.page import build_page
 from ui.serving.access import address, codes_for, gates_for, settings_for, tell_codes
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("tl_engine")
 LEAVING_SECONDS = 3.0  # in which what belongs to the page is cleared up; then it is gone all the same
-QUEUE_LENGTH = 200  # calls that may wait; more are answered "busy"
+QUEUE_LENGTH = 2000  # calls of all that may wait; of one person see Limits.waiting_calls
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -88,6 +90,8 @@ def serve(arguments: argparse.Namespace) -> None:
     settings, host, port = settings_for(arguments), address(arguments), wanted_port(arguments.port)
     codes = codes_for(arguments)
     check_address(host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port)
+    few_heaps()
+    few_heaps()
     restrict_pillow()
     log_to_host()
     spare = make_spare(settings, wanted=not arguments.no_spare)  # on ZeroGPU before anything else reaches torch
@@ -100,6 +104,7 @@ def serve(arguments: argparse.Namespace) -> None:
     pool = ClassifierPool(settings)
     class_code = codes.pupil if codes and arguments.classroom else ""
     page = build_page(settings, pool, spare, class_code).queue(api_open=True, max_size=QUEUE_LENGTH)
+    take_turns(page, settings.limits)
     tell_codes(codes)
     _launch(page, gates_for(arguments, settings, codes), arguments, host, port)
     # Only now, so that the page's first answer does not share the processor with torch's imports.

@@ -26,11 +26,12 @@ from tl_engine.visits.turns import Asker
 from tl_engine.workspaces import start
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
+from ui.gate.lanes import API, API_READS, API_TABLES, HALT, START
 from ui.gate.persons import asker_of
 from ui.parts.components import photo_input, photos_button
 from ui.parts.refusal import answered
 from ui.predict.classifiers import choices
-from ui.predict.tab import MOST_FILES, PARALLEL
+from ui.predict.tab import MOST_FILES
 from ui.train.run_view import EventReader
 from ui.waking import WORKSPACE_LABEL
 
@@ -47,7 +48,7 @@ def predict(pool: ClassifierPool, image: str | None, classifier: str | None) -> 
         if not image:
             raise EngineError("image is missing: send a picture file.")
         shared = pool.get(classifier or IMAGENET)
-        return shared.probabilities(shared.predictor.open(Path(image)))
+        return shared.ask(Path(image))[0].probabilities
     except EngineError as error:
         raise answered(error) from None
 
@@ -65,7 +66,7 @@ def predict_many(pool: ClassifierPool, images: list[str], classifier: str | None
 
 def _said(shared: "BatchingPredictor", path: Path) -> dict[str, Any]:
     try:
-        answer = shared.answer(shared.predictor.open(path))
+        answer = shared.ask_of_many(path)
     except ImageError as error:
         return {"file": path.name, "error": str(error)}
     return {"file": path.name, "probabilities": answer.probabilities, "verdict": answer.verdict}
@@ -173,18 +174,18 @@ def add_endpoints(settings: Settings, pool: ClassifierPool, reader: EventReader,
         workspace = gr.Textbox("", label=WORKSPACE_LABEL)
         images = photos_button("images (picture files)")
     public: dict[str, Any] = {"api_visibility": "public", "show_progress": "hidden"}
-    at_once: dict[str, Any] = {"concurrency_limit": PARALLEL, "concurrency_id": "predict"}
-    for function, given, name in ((predict, image, "predict"), (predict_many, images, "predict_many")):
+    asking = ((predict, image, "predict", API), (predict_many, images, "predict_many", API_TABLES))
+    for function, given, name, lane in asking:
         asked = functools.partial(function, pool)
-        trigger.click(asked, [given, classifier], answer, api_name=name, **at_once, **public)
+        trigger.click(asked, [given, classifier], answer, api_name=name, **lane, **public)
 
-    calls: dict[str, tuple[Callable[..., Any], Any]] = {
-        "models": (functools.partial(models, settings), workspace),
-        "report": (functools.partial(report, settings), [run, workspace]),
-        "start_training": (begin, [config, workspace]),
-        "follow_run": (functools.partial(follow_run, settings, reader), run),
-        "stop_training": (functools.partial(stop_training, settings, spare), [run, workspace]),
-        "resume_training": (go_on, [run, workspace]),
+    calls: dict[str, tuple[Callable[..., Any], Any, dict[str, Any]]] = {
+        "models": (functools.partial(models, settings), workspace, API_READS),
+        "report": (functools.partial(report, settings), [run, workspace], API_READS),
+        "start_training": (begin, [config, workspace], START),
+        "follow_run": (functools.partial(follow_run, settings, reader), run, API_READS),
+        "stop_training": (functools.partial(stop_training, settings, spare), [run, workspace], HALT),
+        "resume_training": (go_on, [run, workspace], START),
     }
-    for name, (function, given) in calls.items():
-        trigger.click(function, given, answer, api_name=name, **public)
+    for called, (work, sent, lane) in calls.items():
+        trigger.click(work, sent, answer, api_name=called, **lane, **public)

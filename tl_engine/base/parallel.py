@@ -1,5 +1,7 @@
 """Work in threads, results in order, a bounded number in flight: Pillow decodes outside the GIL, so threads help."""
 
+import contextlib
+import ctypes
 import os
 import threading
 from collections import deque
@@ -13,6 +15,9 @@ from tl_engine.base.errors import DataError
 
 T = TypeVar("T")
 R = TypeVar("R")
+ARENA_MAX, MMAP_THRESHOLD = -8, -3  # of glibc's mallopt
+ARENAS = 2  # heaps; by default each of forty threads keeps its own, with whatever it once needed
+MAPPED = 1 << 20  # bytes from which a block has pages of its own, which go back at once; else glibc raises this itself
 
 
 PATIENCE = 55.0  # seconds for one item: a disk that does not answer must not keep anybody for ever
@@ -79,3 +84,53 @@ class Budget:
             with self._given_back:
                 self._spent -= amount
                 self._given_back.notify_all()
+
+
+class Precedence:
+    """Short work goes first: long work asks between its pieces whether any is under way, and lets it through.
+
+    It waits for a moment only, so that where there is always short work the long work goes on too, more slowly.
+    """
+
+    def __init__(self) -> None:
+        self._forget()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        self._under_way = 0
+        self._over = threading.Condition()
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """Short work, from its beginning to its end."""
+        with self._over:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._over:
+                self._under_way -= 1
+                self._over.notify_all()
+
+    def give_way(self, seconds: float) -> None:
+        """Wait until no short work is under way, but no longer than so many seconds."""
+        with self._over:
+            self._over.wait_for(lambda: not self._under_way, seconds)
+
+
+def few_heaps() -> None:
+    """Have this process's threads share heaps, and large blocks go back to the system; before there are threads.
+
+    Measured in docs/figures.md. Elsewhere than on glibc nothing happens.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(ARENA_MAX, ARENAS)
+        libc.mallopt(MMAP_THRESHOLD, MAPPED)
+
+
+def give_back_memory() -> None:
+    """Have what the heaps hold and nobody uses go back to the system, where that can be asked for."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

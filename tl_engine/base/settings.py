@@ -53,6 +53,7 @@ class Limits:
     epochs: int = 0  # of a training; the steps of a solved head are none. 0: as many as asked, and so below
     minutes: int = 0  # that a training may be at work, each time that it is its turn
     silent_minutes: int = 0  # after which one that gives no sign of life is ended, so that others can train
+    waiting_calls: int = 200  # of one person in one lane of the page; more are refused with a time to come back
 
 
 HOME = Limits()
@@ -67,6 +68,7 @@ SHARED = Limits(
     hub_classifiers=3,
     person_bytes=GIGABYTE,
     free_bytes=5 * GIGABYTE,
+    waiting_calls=20,
     request_bytes=250 * MEGABYTE,
     hour_bytes=2 * GIGABYTE,
     minute_requests=6_000,

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tl_engine.base.parallel import Precedence
 from tl_engine.classifiers.answers import Answer, Seen, by_class
 from tl_engine.classifiers.predictor import BATCH, Predictor
 from tl_engine.classifiers.reference import KEPT
+from tl_engine.photos.photo_file import Source
 
 T = TypeVar("T")
+ONE_PHOTO = Precedence()  # of all classifiers of this process: they share its cores
+PATIENCE = 0.5  # seconds that a photo of many lets single photos through, so that a table ends in any crowd
 
 
 class BatchingPredictor:
@@ -32,6 +36,17 @@ class BatchingPredictor:
     def answer(self, image: Image.Image, kept: float = KEPT) -> Answer:
         """All that is to be said of one opened picture."""
         return self.predictor.answered(self._seen(image), kept)
+
+    def ask(self, source: Source, kept: float = KEPT) -> tuple[Answer, Image.Image]:
+        """All that is to be said of a photo that somebody waits for, and the opened picture. Raises ImageError."""
+        with ONE_PHOTO.first():
+            picture = self.predictor.open(source)
+            return self.answer(picture, kept), picture
+
+    def ask_of_many(self, source: Source, kept: float = KEPT) -> Answer:
+        """The same of one photo of many: single photos, whoever sends them, come first. Raises ImageError."""
+        ONE_PHOTO.give_way(PATIENCE)
+        return self.answer(self.predictor.open(source), kept)
 
     def alone(self, work: Callable[[Predictor], T]) -> T:
         """Do something with the predictor while nobody else uses its network, as what hangs hooks on it must."""

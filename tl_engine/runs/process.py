@@ -26,6 +26,7 @@ PATIENCE = (2.0, 0.7, 2.0)  # seconds given to the stop flag, to SIGTERM, to SIG
 PATIENCE_WITH_JOBS = (45.0, 5.0, 2.0)  # of a run that has to end a job elsewhere first, which else would go on costing
 
 
+NICENESS = 10  # of a training beside those who wait for an answer: it takes what they leave, nearly all of the time
 LEAST_FREE = 2_000_000_000  # bytes of memory; a spare needs 0.4 GB for itself
 COMMAND = [sys.executable, "-m", "tl_engine", "spare"]
 _CHILDREN: list[tuple[subprocess.Popen[bytes], Path, int]] = []  # started here: its run's folder, deaths before it
@@ -92,6 +93,7 @@ class Spare:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            step_back(self._process.pid)
 
     def hand_over(self, arguments: list[str], errors: str) -> int | None:
         """Give the waiting process its arguments and a file for its stderr: its number, or None if there is none."""
@@ -146,7 +148,14 @@ def launch(arguments: list[str], errors: Path, spare: Spare | None = None) -> in
             start_new_session=True,  # the training outlives the server that started it
         )
     _CHILDREN.append((process, errors.parent, memory_deaths()))
+    step_back(process.pid)
     return process.pid
+
+
+def step_back(pid: int) -> None:
+    """Have a process that was just started, and all its threads to come, let others go first."""
+    with contextlib.suppress(psutil.Error, OSError):
+        psutil.Process(pid).nice(NICENESS if os.name == "posix" else psutil.BELOW_NORMAL_PRIORITY_CLASS)
 
 
 def end(process: psutil.Process, *, elsewhere: bool = False) -> None:

@@ -17,6 +17,7 @@ from tl_engine.base.words import harmless
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.scratch import new_folder
 from tl_engine.workspaces.workspace import Workspace
+from ui.gate.lanes import PHOTO, TABLES
 from ui.parts.acting import act, answer_html, answering, log_refusal, said_line
 from ui.parts.components import Updates, photo_input, photos_button
 from ui.parts.refusal import in_words, page_words
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 TOP = 5
 KEPT = 0.98  # of photos like those it was shown that are to be accepted as such
 KEPT_WORDS = "Fewer: more strangers are told, and more photos of its own kind are taken for strangers."
-PARALLEL = 8  # predictions at once; training never waits in this queue, nor they for it
 MOST_FILES = 200
 MOST_ASKED = 20  # classes offered to be explained
 COLUMNS = ["file", "class", "probability", "note"]
@@ -51,8 +51,8 @@ def example_pictures() -> list[str]:
 def predict_one(pool: ClassifierPool, file: str, name: str, kept: float) -> tuple["Answer", Image.Image]:
     """What is said of one picture, and the picture as the network sees it. Raises EngineError."""
     shared = pool.get(name)
-    picture = shared.predictor.open(Path(file))
-    return shared.answer(picture, kept), shared.predictor.preprocess.view(picture)
+    said, picture = shared.ask(Path(file), kept)
+    return said, shared.predictor.preprocess.view(picture)
 
 
 def predict_many(
@@ -67,7 +67,7 @@ def predict_many(
         if progress:
             progress((index, len(looked_at)), desc="Looking at photos")
         try:
-            said = shared.answer(shared.predictor.open(path))
+            said = shared.ask_of_many(path)
             likeliest, probability = next(iter(said.probabilities.items()))
             rows.append({"file": path.name, "class": likeliest, "probability": round(probability, 4),
                          "note": NOTES[said.verdict]})  # fmt: skip
@@ -168,23 +168,20 @@ class PredictTab:
 
     def connect(self, tabs: gr.Tabs) -> None:
         """Wire photo, photos and the list of classifiers."""
-        limits: dict[str, Any] = {
-            "concurrency_limit": PARALLEL, "concurrency_id": "predict", "api_visibility": "private",
-        }  # fmt: skip
         another = [self.classifier.change, self.from_hub.fetched.change]
         one = gr.on(
             [self.photo.change, self.kept.release, *another], answering(self.predict_photo, self.said),
             [self.photo, self.classifier, self.kept, self.workspace],
             [self.answer, self.seen, self.verdict, *self.why.shown, self.said],
-            show_progress_on=self.answer, **limits,
+            show_progress_on=self.answer, api_visibility="private", **PHOTO,
         )  # fmt: skip
         self.own_photos.connect(self.photo, self.classifier, self.said)
-        self.why.connect(self.photo, self.classifier, limits)
+        self.why.connect(self.photo, self.classifier)
         one.then(None, self.photo, js="(photo) => { if (photo) window.tlShow('answer'); }")
         self.snapshot.upload(lambda files: files[0] if files else None, self.snapshot, self.photo, **QUIET)
         gr.on([self.files.upload, *another], answering(self.predict_files, self.many_said),
               [self.files, self.classifier], [self.table, self.download, self.many_said],
-              show_progress_on=self.many_said, **limits)  # fmt: skip
+              show_progress_on=self.many_said, api_visibility="private", **TABLES)  # fmt: skip
         here = [self.workspace, self.classifier]
         self.from_hub.connect()
         self.tab.select(self.list_classifiers, here, self.classifier, **QUIET)

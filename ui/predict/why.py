@@ -8,6 +8,7 @@ import gradio as gr
 
 from tl_engine.base.errors import EngineError
 from tl_engine.workspaces.classifier_pool import ClassifierPool
+from ui.gate.lanes import WHY
 from ui.parts.acting import answering, said_line
 from ui.parts.components import Updates, open_dropdown
 from ui.parts.wording import text
@@ -49,13 +50,13 @@ class WhyView:
             self.picture: gr.Image(value=None, visible=False),
         }
 
-    def connect(self, photo: gr.Image, classifier: gr.Dropdown, limits: dict[str, Any]) -> None:
-        """Wire the two buttons; they go in the lane of predictions."""
+    def connect(self, photo: gr.Image, classifier: gr.Dropdown) -> None:
+        """Wire the two buttons; they have a lane of their own, since hiding parts takes seconds."""
         for button, by_hiding in ((self.show, False), (self.hide, True)):
             handler = functools.partial(self.explain_photo, by_hiding)
             asked = [photo, classifier, self.class_name]
             button.click(answering(handler, self.said), asked, [self.sentence, self.picture, self.said],
-                         show_progress_on=self.sentence, **limits)  # fmt: skip
+                         show_progress_on=self.sentence, api_visibility="private", **WHY)  # fmt: skip
 
     def explain_photo(self, by_hiding: bool, file: str | None, name: str, class_name: str | None) -> Updates:
         """The part of the photo that speaks for the class."""

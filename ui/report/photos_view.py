@@ -15,13 +15,14 @@ from tl_engine.runs.config import SETTINGS
 from tl_engine.runs.process import Spare
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.workspace import Workspace
+from ui.gate.lanes import START
 from ui.gate.persons import asker_of
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates, open_dropdown
 from ui.parts.photo_grid import PhotoGrid, names
 from ui.parts.wording import text
 from ui.report.cells import data_of, opened
-from ui.train.tab import NEW, STARTERS, TrainTab
+from ui.train.tab import NEW, TrainTab
 
 DONE = {RELABEL: "relabelled", DROP: "left out", KEEP: "kept as right"}
 HINT = "Press a number above to see its photos."
@@ -63,7 +64,7 @@ class PhotosView:
             act(button.click, functools.partial(self.correct_marked, action), given, [self.again, *self.grid.shown],
                 self.said)  # fmt: skip
         started = act(self.again.click, self.train_again, here, [train.run, train.seen, tabs, choice], self.said,
-                      concurrency_id="start", concurrency_limit=STARTERS)  # fmt: skip
+                      **START)  # fmt: skip
         started.then(train.follow_run, [train.run, self.workspace, train.seen], train.shown, queue=False,
                      show_progress="hidden", api_visibility="private")  # fmt: skip
 

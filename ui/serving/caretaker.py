@@ -6,6 +6,9 @@ import time
 import traceback
 from collections.abc import Callable
 
+import psutil
+
+from tl_engine.base.parallel import give_back_memory
 from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
 from tl_engine.runs.process import Spare, prepare_spare
@@ -18,6 +21,7 @@ from ui.gate.health import CRASH
 
 LOG = logging.getLogger("tl_engine")
 SECONDS = 5.0  # between two looks
+GROWN = 50_000_000  # bytes more than before that are worth asking the heaps for
 
 
 class Caretaker:
@@ -32,7 +36,9 @@ class Caretaker:
             lambda: forget_deleted(settings),
             lambda: sweep_parts(scratch.handed_folder()),
             Ageing(settings).look,
+            self.give_back,
         ]
+        self._held = 0  # bytes, at the last look that gave some back
 
     def start(self) -> None:
         """Look from now on."""
@@ -51,6 +57,13 @@ class Caretaker:
         """Start who waits longest, or have a process ready for who comes next."""
         if not queue.advance(self.settings, self.spare) and self.spare:
             prepare_spare(self.spare)
+
+    def give_back(self) -> None:
+        """What a burst of work left goes back to the system, where this process holds clearly more than before."""
+        process = psutil.Process()
+        if process.memory_info().rss > self._held + GROWN:
+            give_back_memory()
+            self._held = process.memory_info().rss
 
     def _watch(self) -> None:
         while True:

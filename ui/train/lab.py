@@ -12,6 +12,7 @@ from tl_engine.runs.process import Spare
 from tl_engine.runs.run import Run
 from tl_engine.workspaces import start
 from tl_engine.workspaces.workspace import Workspace
+from ui.gate.lanes import START
 from ui.gate.persons import asker_of
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates
@@ -44,7 +45,7 @@ class LabView:
         self.choice = choice
         self.go.connect(self.question, here, self.said)
         act(self.go.yes.click, self.start_lab, here, [self.workspace, *self.go.shown], self.said,
-            concurrency_id="start")  # fmt: skip
+            **START)  # fmt: skip
         gr.on([tab.select, choice.change], self.show_results, [choice, self.workspace], self.table,
               trigger_mode="always_last", **QUIET)  # fmt: skip
 

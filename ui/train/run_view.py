@@ -2,8 +2,10 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from tl_engine.base.events import DataRead, EpochEnd, Event, describe
 from tl_engine.base.settings import Settings
@@ -16,6 +18,7 @@ from tl_engine.vitals.pulse import Silence, silence
 from ui.parts.wording import text
 
 LOG_LINES = 200
+T = TypeVar("T")
 
 
 class EventReader:
@@ -38,6 +41,24 @@ class EventReader:
             while len(self._known) > self._keep:
                 self._known.popitem(last=False)
             return events
+
+
+class DrawnOnce(Generic[T]):
+    """What all viewers of a moment see, drawn for the first of them."""
+
+    def __init__(self, keep: int = 64) -> None:
+        self._drawn: OrderedDict[str, T] = OrderedDict()
+        self._keep = keep
+        self._lock = threading.Lock()
+
+    def of(self, version: str, draw: Callable[[], T]) -> T:
+        """What was drawn of that version, or is now; nobody else draws meanwhile."""
+        with self._lock:
+            found = self._drawn.pop(version) if version in self._drawn else draw()
+            self._drawn[version] = found
+            while len(self._drawn) > self._keep:
+                self._drawn.popitem(last=False)
+            return found
 
 
 @dataclass(frozen=True, slots=True)

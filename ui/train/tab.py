@@ -14,6 +14,7 @@ from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.visits import turns
 from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.workspace import Workspace, open_run, stoppable
+from ui.gate.lanes import HALT, START
 from ui.gate.persons import asker_of
 from ui.parts.acting import act, answer_html, answering, said_line
 from ui.parts.components import Updates
@@ -26,11 +27,10 @@ from ui.train.form import TrainForm
 from ui.train.lab import LabView
 from ui.train.plot_files import file_stem
 from ui.train.plots import accuracy_plot, loss_plot
-from ui.train.run_view import EventReader, RunView, log_html, view
+from ui.train.run_view import DrawnOnce, EventReader, RunView, log_html, view
 from ui.train.status import status_html
 
 FIRST_POLL, POLL = 0.3, 1.0  # seconds, before and after the first event
-STARTERS = 4  # trainings being checked and started at once
 NEW = "new:queued"  # seen of a run that was just started
 GONE = '<div class="tl-status tl-problem" role="status"><p>This training is not here any more: train anew.</p></div>'
 GOING = "Your training is still going on: this is it. Stop it to start another."
@@ -46,6 +46,7 @@ class TrainTab:
         self.workspace = workspace
         self.reader = reader
         self.spare = spare
+        self.drawn: DrawnOnce[Updates] = DrawnOnce()
         with gr.Tab("Train", id="train") as self.tab:
             with gr.Row(elem_classes="tl-named"):
                 self.about = gr.HTML("", elem_id="train-data")
@@ -82,9 +83,9 @@ class TrainTab:
         self.tabs, self.choice, self.classifier = tabs, choice, classifier
         self.wire_start(self.go, self.said)
         chosen = [self.run, self.workspace]
-        halted = act(self.halt.click, self.stop_run, chosen, [], self.said, concurrency_id="halt")
+        halted = act(self.halt.click, self.stop_run, chosen, [], self.said, **HALT)
         halted.then(self.show_run, chosen, self.shown, **QUIET)
-        gone_on = act(self.resume.click, self.resume_run, chosen, [], self.said, concurrency_id="start")
+        gone_on = act(self.resume.click, self.resume_run, chosen, [], self.said, **START)
         gone_on.then(self.show_run, chosen, self.shown, **QUIET)
         self.timer.tick(self.follow_run, [*chosen, self.seen], self.shown, **QUIET)
         self.run.change(self.show_run, chosen, self.shown, **QUIET)
@@ -102,8 +103,7 @@ class TrainTab:
         started = button.click(
             answering(self.start_example if example else self.start_training, said), inputs,
             [self.run, self.seen, self.workspace, self.tabs, self.choice, *{self.said, said}],
-            api_visibility="private", concurrency_limit=STARTERS, concurrency_id="start", show_progress="minimal",
-            show_progress_on=said,
+            api_visibility="private", show_progress="minimal", show_progress_on=said, **START,
         )  # fmt: skip
         shown = started.then(self.follow_run, [self.run, self.workspace, self.seen], self.shown, **QUIET)
         shown.then(None, self.run, js="(run) => { if (run) window.tlShow('status'); }")
@@ -170,8 +170,11 @@ class TrainTab:
             return {self.seen: gr.skip()}
         visitor = Workspace.of(self.settings, workspace)
         made = self._made(shown, visitor, seen) if shown else {}
+        draw = functools.partial(self._drawn, shown)
+        drawn = self.drawn.of(version, draw) if seen else draw()  # who opens the page is told the time of now
+        buttons = {} if shown and _same_buttons(shown, seen) else self._buttons(shown, visitor)
         gone = {self.status: GONE} if token and not shown else {}
-        return {**self._drawn(shown), **self._buttons(shown, visitor), **made, **gone, self.seen: version}
+        return {**drawn, **buttons, **made, **gone, self.seen: version}
 
     def _made(self, shown: RunView, visitor: Workspace, seen: str) -> Updates:
         """A run that was open at the last look and has a classifier now: it is what Predict goes on with."""
@@ -211,3 +214,9 @@ class TrainTab:
             return open_run(token, self.settings)
         except EngineError:
             return None
+
+
+def _same_buttons(shown: RunView, seen: str) -> bool:
+    """Whether a page that saw that version has the right buttons still: the same run went on with what it does."""
+    run, state, events = [*seen.split(":"), "", "", ""][:3]
+    return shown.live and (run, state) == (shown.run.name, shown.state) and events not in ("", "0")
