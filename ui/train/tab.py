@@ -1,5 +1,6 @@
 """The Train tab: press, follow, read the result; how it learns. The page reads run folders and trains nothing."""
 
+import functools
 from typing import Any
 
 import gradio as gr
