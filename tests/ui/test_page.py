@@ -24,6 +24,7 @@ from tl_engine.workspaces import data_choices, start
 from tl_engine.workspaces.forget import delete_everything
 from tl_engine.workspaces.worker import run_command
 from tl_engine.workspaces.workspace import Workspace, new_token, open_run, stoppable
+from ui.gate.persons import PUPIL, TEACHER
 from ui.photos.summary import summary_html
 from ui.predict.classifiers import choices as classifier_choices
 from ui.predict.tab import PredictTab, write_csv
