@@ -138,7 +138,6 @@ def test_another_site_has_nothing_posted(origin: str, path: str, home: Server) -
     answer = httpx.post(f"{home.url}/gradio_api/{path}", content=b'{"data": [""]}', headers=headers)
     assert answer.status_code == 403
     assert "another web site" in answer.text
-    assert "access-control-allow-origin" not in answer.headers
     assert arrived(home) == before
 
 
