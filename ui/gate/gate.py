@@ -123,6 +123,8 @@ class Gate:
             await (await self._door.login(scope, receive, scope[PERSON], address))(scope, receive, send)
         elif self._door and not scope[ROLE] and not (here and path == STARTED):
             await self._door.refused(scope)(scope, receive, send)
+        elif here and path == "/" and scope["method"] == "HEAD":
+            await Response()(scope, receive, send)  # Gradio asks itself whether it serves, and ends where that takes 3 s
         elif FETCHES.match(path):
             await _refuse(NO_FILE, scope, receive, send)
         else:

@@ -89,3 +89,10 @@ def test_nobody_has_the_server_fetch_an_address(address: str, method: str, tmp_p
 
 def test_a_call_past_the_gate_is_nobodys() -> None:
     assert (person_of(object()), role_of(None)) == (NOBODY, "")
+
+
+def test_gradios_question_whether_it_serves_is_answered_at_once(tmp_path: Path) -> None:
+    """It waits 3 s for a whole page of 600 kB, then ends the program: on a busy computer that was a start in vain."""
+    gate = make_gate(tmp_path)
+    assert (ask(gate, method="HEAD").status, ask(gate, method="HEAD").text) == (200, "")
+    assert "person" in ask(gate, "/config", "HEAD").text
