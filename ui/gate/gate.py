@@ -124,7 +124,7 @@ class Gate:
         elif self._door and not scope[ROLE] and not (here and path == STARTED):
             await self._door.refused(scope)(scope, receive, send)
         elif here and path == "/" and scope["method"] == "HEAD":
-            await Response()(scope, receive, send)  # Gradio asks itself whether it serves, and ends where that takes 3 s
+            await Response()(scope, receive, send)  # Gradio asks itself whether it serves; it ends after 3 s
         elif FETCHES.match(path):
             await _refuse(NO_FILE, scope, receive, send)
         else:

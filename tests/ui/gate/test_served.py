@@ -24,8 +24,10 @@ pytestmark = pytest.mark.slow
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """As `python app.py` serves it."""
     server = Server(tmp_path_factory.mktemp("home"), flags=("--no-spare",))
-    yield server.start(180)
-    server.stop()
+    try:
+        yield server.start(180)
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,10 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """As --lan serves it, on this computer only."""
     flags = ("--no-spare", "--lan", "--host", "127.0.0.1", "--access-code", CODE, "--teacher-code", TEACHERS)
     server = Server(tmp_path_factory.mktemp("coded"), flags=flags)
-    yield server.start(180)
-    server.stop()
+    try:
+        yield server.start(180)
+    finally:
+        server.stop()
 
 
 def arrived(server: Server) -> set[str]:
