@@ -1,5 +1,5 @@
 // What the page does in the browser beyond Gradio: bring into view what a press changed, have pickers offer pictures,
-// copy a table as text.
+// copy a table as text, take an access code out of the address.
 () => {
   const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
   window.tlShow = (id, tries = 20) => {
@@ -15,6 +15,8 @@
   const offer = () => document.querySelectorAll('input[type=file]').forEach((input) => {
     if (!input.closest('#upload') && input.accept !== pictures) input.accept = pictures;
   });
+  // A code in the address has done its part by now: nobody reads it from a screen that many see.
+  if (location.hash.startsWith('#code=')) history.replaceState(null, '', location.pathname + location.search);
   offer(); new MutationObserver(offer).observe(document.body, {childList: true, subtree: true});
   document.addEventListener('click', ({target}) => {
     const button = target.closest('[data-copy]');

@@ -63,6 +63,13 @@ def test_a_folder_that_can_be_none_is_a_sentence(capsys: pytest.CaptureFixture[s
     assert "nobody-of-this-name" in said(["--runs=~nobody-of-this-name/x"], capsys)
 
 
+@pytest.mark.parametrize("codes", [["--access-code", "ants"], ["--teacher-code", "bee"],
+                                   ["--access-code", "ants and bees"],
+                                   ["--access-code", "ants-and-bees", "--teacher-code", "ants-and-bees"]])  # fmt: skip
+def test_a_code_that_is_soon_guessed_is_a_sentence(codes: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "-code" in said(["--lan", *codes], capsys)
+
+
 def test_a_free_address_passes_and_stays_free(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TL_PORT", raising=False)
     assert wanted_port(None) is None

@@ -21,7 +21,7 @@ SHORTEST = 8  # characters
 LONGEST = 200  # of what is compared at all
 WRONG_SECONDS = 1.0  # what each wrong one costs
 LONGEST_WAIT = 300.0
-FREE = 2  # wrong ones before the wait begins to grow
+FREE = 2  # wrong ones before the wait grows beyond that
 AT_ONCE = 16  # codes that are looked at together, whoever sends them
 IN_LINE = 200  # that may wait for that; each of them is there for a second at most
 FROM_ONE = 40  # of them from one address: a class of thirty comes through one
@@ -78,8 +78,9 @@ class Codes:
 class Guesses:
     """Who gave wrong codes, and how long they wait for the next try.
 
-    A wrong one costs its sender a second, then two, four and so on. All together no more are looked at than places
-    allow, in the order they came: so many senders cannot race, and who has the right code waits a moment, not for ever.
+    A wrong one costs its sender a second; after two of them two more, then four and so on. All together no more are
+    looked at than places allow, in the order they came: so many senders cannot race, and who has the right code
+    waits a moment, not for ever.
     """
 
     def __init__(self, codes: Codes, clock: Clock = time.monotonic, second: float = WRONG_SECONDS) -> None:
@@ -126,8 +127,8 @@ class Guesses:
         now = self._clock()
         count, until = self._wrong.pop(person, (0, 0.0))
         count = 1 if until < now - FORGOTTEN else count + 1
-        wait = min(LONGEST_WAIT, self._second * 2.0 ** max(0, min(count, 30) - FREE))
-        self._wrong[person] = count, now + wait
+        more = min(LONGEST_WAIT, self._second * 2.0 ** (min(count, 30) - FREE)) if count > FREE else 0.0
+        self._wrong[person] = count, now + self._second + more
         if len(self._wrong) > MOST_KEPT:
             self._wrong.popitem(last=False)
         return count

@@ -6,6 +6,7 @@ in (the code), is there too much in it. A plain ASGI layer: answers stream throu
 
 import asyncio
 import logging
+import re
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ STARTED = "/gradio_api/startup-events"  # what Gradio asks itself before it says
 LOOKS = ("/assets/", "/static/", "/svelte/", "/theme.css", "/favicon.ico")  # what every page loads by the dozen
 BROKE = Refusal(500, "Something unexpected went wrong here: try again; the program's log says what it was.")
 NOT_YOURS = Refusal(403, "How this server is, is told to its own computer and to whoever gave an access code.")
+# Gradio would fetch any address of the web for anybody who names it like a file.
+FETCHES = re.compile(r"/+gradio_api/+(file[=/]\s*https?:|proxy=)", re.IGNORECASE)
+NO_FILE = Refusal(404, "There is no such file.")
 FRAMES = "frame-ancestors 'self'"
 SPACE_FRAMES = f"{FRAMES} https://huggingface.co https://*.huggingface.co https://*.hf.space"
 ALWAYS = {"Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
@@ -119,6 +123,10 @@ class Gate:
             await (await self._door.login(scope, receive, scope[PERSON], address))(scope, receive, send)
         elif self._door and not scope[ROLE] and not (here and path == STARTED):
             await self._door.refused(scope)(scope, receive, send)
+        elif here and path == "/" and scope["method"] == "HEAD":
+            await Response()(scope, receive, send)  # Gradio asks itself whether it serves; it ends after 3 s
+        elif FETCHES.match(path):
+            await _refuse(NO_FILE, scope, receive, send)
         else:
             await self._through(scope, receive, send, address)
 

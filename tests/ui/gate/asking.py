@@ -95,8 +95,9 @@ def ask(
     given = list(raw) if raw is not None else [*{"host": "127.0.0.1:7860", **(headers or {})}.items()]
     path, _, query = path.partition("?")
     scope: Scope = {
-        "type": kind, "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path, "scheme": "http",
-        "raw_path": path.encode(), "query_string": query.encode(), "root_path": "", "client": (client, 1000),
+        "type": kind, "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path,
+        "scheme": "http", "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
+        "client": (client, 1000),
         "server": (server, 7860), "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in given],
     }  # fmt: skip
     return asyncio.run(_asked(gate, scope, list(body), cut))
@@ -112,6 +113,8 @@ async def _asked(gate: Any, scope: Scope, pieces: list[bytes], cut: bool) -> Ans
         if not cut and not ended.is_set():
             ended.set()
             return {"type": "http.request", "body": b"", "more_body": False}
+        if not cut:
+            await asyncio.Event().wait()  # the client stays and says nothing more
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:

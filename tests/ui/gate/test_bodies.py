@@ -4,7 +4,6 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +108,9 @@ async def slow(receive_after: float, gate: Any) -> list[int]:
     async def send(message: Any) -> None:
         statuses.append(message.get("status", 0))
 
-    scope = {"type": "http", "method": "POST", "path": UPLOAD, "query_string": b"", "headers": [(b"host", b"localhost")],
-             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1), "scheme": "http"}  # fmt: skip
+    scope = {"type": "http", "method": "POST", "path": UPLOAD, "query_string": b"",
+             "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
+             "scheme": "http"}  # fmt: skip
     await gate(scope, receive, send)
     return [status for status in statuses if status]
 
@@ -128,9 +128,9 @@ def test_a_body_that_comes_by_drops_is_let_go(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "parts").mkdir()
-    yield tmp_path / "parts"
+    return tmp_path / "parts"
 
 
 def writes_parts(folder: Path) -> Any:

@@ -33,8 +33,8 @@ def test_a_page_at_home_answers_to_this_computers_names(host: str, tmp_path: Pat
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:7860", "127.0.0.1.evil.example:7860", "localhost.evil.example", "192.168.1.7:7860",
-     "[2001:db8::1]:7860", "127.0.0.1:7860@evil.example", "evil.example/127.0.0.1", "localhost, evil.example", "2130706433",
-     "localhosts", "lοcalhost", "0.0.0.0:7860"],
+     "[2001:db8::1]:7860", "127.0.0.1:7860@evil.example", "evil.example/127.0.0.1", "localhost, evil.example",
+     "2130706433", "localhosts", "lοcalhost", "0.0.0.0:7860"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS"])
 def test_a_page_at_home_answers_to_no_other_name(host: str, method: str, tmp_path: Path) -> None:

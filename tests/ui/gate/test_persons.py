@@ -1,6 +1,7 @@
 """Who asks: a cookie that nobody can make up and that outlives the server, else the address."""
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,9 @@ def test_programs_are_their_address_and_get_no_cookie(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("forge", [str.upper, lambda v: v[:-1], lambda v: v + "0", lambda v: "browser:x." + v[-32:],
-                                   lambda v: "", lambda v: ".", lambda v: "é" * 40, lambda v: "a" * 100_000])  # fmt: skip
-def test_a_cookie_that_was_made_up_is_nobodys(forge: object, tmp_path: Path) -> None:
-    assert callable(forge)
+                                   lambda v: v[-32:], lambda v: v[:0], lambda v: "." + v[:0], lambda v: "é" * len(v),
+                                   lambda v: v * 1000])  # fmt: skip
+def test_a_cookie_that_was_made_up_is_nobodys(forge: Callable[[str], str], tmp_path: Path) -> None:
     gate = make_gate(tmp_path)
     name, _, value = ask(gate, headers=PAGE).cookies["cookie"].partition("=")
     assert ask(gate, headers={"cookie": f"{name}={forge(value)}"}).json["person"] == "address:127.0.0.1"
