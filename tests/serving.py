@@ -46,7 +46,7 @@ class Server:
         """Its runs."""
         return self.folder / "runs"
 
-    def start(self, seconds: float = 60) -> "Server":
+    def start(self, seconds: float = 180) -> "Server":
         """Start it and wait until it answers."""
         folders = ["--runs", str(self.runs), "--data-dir", str(self.folder / "data")]
         environment = os.environ | {"TL_UPLOADS": str(self.folder / "uploads"), "OMP_NUM_THREADS": "1"}

@@ -126,6 +126,8 @@ WRONG: list[tuple[str, list[Any], str]] = [
     ("follow_run", ["../../etc"], "There is no such run"),
     ("follow_run", ["0" * 32], "There is no such run"),
     ("stop_training", ["0" * 32, "0" * 32], "There is no such run"),
+    ("resume_training", ["0" * 32, "0" * 32], "There is no such run"),
+    ("start_training", [{"data": "colours"}, "../x"], "lost its workspace"),
     ("predict", [None, "imagenet"], "image is missing"),
 ]
 
@@ -162,7 +164,10 @@ def test_files_of_the_host_are_not_served(path: str, server: Server) -> None:
 
 def test_the_pages_own_events_are_not_offered_to_programs(server: Server) -> None:
     info = httpx.get(f"{server.url}/gradio_api/info").json()
-    offered = {"/predict", "/predict_many", "/models", "/start_training", "/follow_run", "/stop_training", "/report"}
+    offered = {
+        "/predict", "/predict_many", "/models", "/start_training", "/follow_run", "/stop_training", "/resume_training",
+        "/report",
+    }  # fmt: skip
     assert set(info["named_endpoints"]) == offered
 
 
@@ -194,9 +199,10 @@ def test_the_names_are_those_of_the_description(server: Server) -> None:
         "/predict_many": ["images", "classifier"],
         "/models": ["workspace"],
         "/report": ["run", "workspace"],
-        "/start_training": ["config"],
+        "/start_training": ["config", "workspace"],
         "/follow_run": ["run"],
         "/stop_training": ["run", "workspace"],
+        "/resume_training": ["run", "workspace"],
     }
 
 
@@ -236,6 +242,7 @@ INPUTS = {
     ],
     "follow_run": [["{}"]],
     "stop_training": [["{}", ""], ["0" * 32, "{}"]],
+    "resume_training": [["{}", ""], ["0" * 32, "{}"]],
 }
 
 
@@ -279,6 +286,39 @@ def test_too_few_inputs_are_refused_with_what_is_wanted(name: str, server: Serve
 
 def server_words(name: str) -> tuple[str, ...]:
     return {"predict": ("image", "classifier"), "start_training": ("config",)}.get(name, ("run",))
+
+
+def test_a_program_keeps_its_workspace_and_has_one_training_in_it(server: Server) -> None:
+    long = {"data": "colours", "epochs": 10_000, "strategy": "from-scratch", "architecture": "small_vgg"}
+    _, first = call(server, "start_training", long, "")
+    workspace = first["workspace"]
+    assert call(server, "start_training", long, workspace) == ("complete", first)  # sent twice, it is one
+    kind, said = call(server, "start_training", long | {"epochs": 9_999}, workspace)
+    assert kind == "error"
+    assert f"run {first['run']}" in said["error"]
+    assert call(server, "stop_training", first["run"], workspace)[1] == {"state": "stopped"}
+    for secret in ("", "0" * 32):
+        kind, said = call(server, "resume_training", first["run"], secret)
+        assert (kind, "somebody else" in said["error"]) == ("error", True)
+    kind, answer = call(server, "resume_training", first["run"], workspace)
+    assert kind == "complete"
+    assert answer["state"] in ("queued", "running")
+    call(server, "stop_training", first["run"], workspace)
+    _, second = call(server, "start_training", {"data": "colours", "epochs": 2}, workspace)
+    assert second["workspace"] == workspace
+    assert second["run"] != first["run"]
+    wait_until_ended(server, second["run"])
+
+
+def test_an_endpoint_that_names_a_workspace_is_a_sign_of_life(server: Server) -> None:
+    _, started = call(server, "start_training", {"data": "colours", "epochs": 1})
+    wait_until_ended(server, started["run"])
+    seen = server.folder / "uploads" / ".seen"
+    for token in (started["workspace"], "f" * 32):
+        call(server, "models", token)
+    assert (seen / started["workspace"]).is_file()
+    assert not (seen / ("f" * 32)).exists()
+    assert not list((server.folder / "uploads").glob("f*"))
 
 
 def test_calls_that_are_none_leave_the_page_answering(server: Server) -> None:

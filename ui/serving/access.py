@@ -35,13 +35,15 @@ def is_public(arguments: argparse.Namespace) -> bool:
 
 def forgetting_limits(limits: Limits, text: str | None) -> Limits:
     """The limits of a page for others, with the hours after which it forgets. Raises ConfigError."""
+    if not text:
+        return limits
     try:
-        after = float(text) * HOUR if text else limits.data_seconds
+        seconds = float(text) * HOUR
     except ValueError:
-        after = -1.0
-    if not 0 <= after <= MOST_HOURS * HOUR:
-        raise ConfigError(f"forget-after must be a number of hours from 0 to {MOST_HOURS}, got {str(text)[:60]!r}.")
-    data = round(after)
+        seconds = -1.0
+    if not 0 <= seconds <= MOST_HOURS * HOUR:  # nor what is no number at all
+        raise ConfigError(f"forget-after must be a number of hours from 0 to {MOST_HOURS}, got {text[:60]!r}.")
+    data = round(seconds)
     return dataclasses.replace(limits, data_seconds=data, run_seconds=max(data, limits.run_seconds) if data else 0)
 
 
