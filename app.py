@@ -1,20 +1,16 @@
 """Serves the page: `python app.py`. Builds it, decides who may reach it, and keeps the queue of trainings moving."""
 
 import argparse
-import contextlib
 import dataclasses
 import logging
 import os
 import secrets
-import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
-
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from tl_engine.base.errors import ConfigError, EngineError
 from tl_engine.base.settings import FOLDER_OPTIONS, SHARED, Settings
@@ -22,6 +18,8 @@ from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
 from tl_engine.runs import queue
 from tl_engine.runs.process import Spare, prepare_spare
+from tl_engine.vitals.farewell import end_children, gone, when_asked
+from tl_engine.vitals.limits import SilenceWatch
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.forget import forget_removed
@@ -34,7 +32,7 @@ from ui.space import import_all, on_space, writable
 if TYPE_CHECKING:
     import gradio as gr  # when this runs, ui has to come first
 
-ENDING = (signal.SIGTERM, signal.SIGINT)
+LEAVING_SECONDS = 3.0  # in which what belongs to the page is cleared up; then it is gone all the same
 QUEUE_SECONDS = 5.0  # how often waiting trainings are looked after when nobody watches
 QUEUE_LENGTH = 200  # calls that may wait; more are answered "busy"
 
@@ -91,8 +89,10 @@ def address(arguments: argparse.Namespace) -> str | None:
 
 def look_after_queue(settings: Settings, spare: Spare | None) -> None:
     """Start waiting trainings even when nobody watches them; keep a process ready while none is at work."""
+    watch = SilenceWatch(settings)
     while True:
         try:
+            watch.look()
             if not queue.advance(settings, spare) and spare:
                 prepare_spare(spare)
             forget_removed(settings)
@@ -128,25 +128,15 @@ def serve(arguments: argparse.Namespace) -> None:
     spare = make_spare(settings, wanted=not arguments.no_spare)  # on ZeroGPU before anything else reaches torch
     if on_space():
         import_all()
-    for number in ENDING:
-        signal.signal(number, lambda *_: sys.exit(0))
+    when_asked(lambda _number: leave(FINISHED, spare))
     scratch.sweep()
     pool = ClassifierPool(settings)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
-    try:
-        _launch(page, settings, arguments, host, port)
-        # Only now, so that the page's first answer does not share the processor with torch's imports.
-        threading.Thread(target=look_after_queue, args=(settings, spare), daemon=True).start()
-        pool.warm()
-        page.block_thread()
-    except SystemExit:  # asked to end
-        pass
-    finally:
-        for number in ENDING:
-            signal.signal(number, signal.SIG_IGN)  # once asked is enough
-        if spare:
-            spare.dismiss()
-        scratch.release()
+    _launch(page, settings, arguments, host, port)
+    # Only now, so that the page's first answer does not share the processor with torch's imports.
+    threading.Thread(target=look_after_queue, args=(settings, spare), daemon=True).start()
+    pool.warm()
+    page.block_thread()
 
 
 def _launch(
@@ -177,18 +167,19 @@ def _launch(
         raise ConfigError(f"{named} is in use by another program: choose another --port.") from None
 
 
-def leave(code: int) -> NoReturn:
-    """End this process at once: threads that still answer somebody would hold it for as long as they take.
+def leave(code: int, spare: Spare | None = None) -> None:
+    """End this process within seconds, whoever is still being answered, sent to, or followed.
 
-    Programs it started for the page end with it; trainings, in sessions of their own, go on.
+    What it started for the page ends with it; trainings, in sessions of their own, go on.
     """
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error, OSError):
-            if os.getsid(child.pid) == os.getsid(0):
-                child.kill()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    late = threading.Timer(LEAVING_SECONDS, gone, (code,))
+    late.daemon = True
+    late.start()
+    if spare:
+        spare.dismiss()
+    end_children(of_session=True)
+    scratch.release()
+    gone(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,6 +27,7 @@ from tl_engine.photos import look
 from tl_engine.runs import meta, queue
 from tl_engine.runs.config import SETTINGS, TrainConfig
 from tl_engine.training import resume
+from tl_engine.vitals import forecast
 from tl_engine.zips.left_out import write_left_out
 
 FORMATS_PAGE = PROJECT / "docs" / "formats.md"
@@ -124,7 +125,10 @@ BY_TYPE = {
     "cache/hub/USER--NAME/known.json": fields(classifiers.Known),  # by revision
     ".hub.json": ["names"],
     "job.json": ["repository", "job"],
-}  # what takes a network to write
+    "died.json": ["pid", "status", "memory"],
+    "cache/durations.json": ["format", "kinds"],
+    "cache/durations.json: one of a list": fields(forecast.Took),
+}  # what takes a network, a death or a whole training to write
 
 
 @pytest.mark.parametrize("heading", [h for h in WRITTEN if h not in BY_TYPE and h != "events.jsonl"])

@@ -25,6 +25,7 @@ FLOORS = {
     "tl_engine.networks": 4,
     "tl_engine.classifiers": 5,
     "tl_engine.inspection": 5,
+    "tl_engine.vitals": 5,
     "tl_engine.explain": 6,
     "tl_engine.evaluation": 7,
     "tl_engine.training": 8,

@@ -20,6 +20,16 @@ def not_opened(name: str, error: OSError) -> str:
     return f"{name} cannot be read ({error.strerror or 'input/output error'}): copy it again."
 
 
+MEMORY_WORDS = ("out of memory", "can't allocate memory", "alloc_failed", "cannot allocate memory")
+
+
+def is_memory_full(error: BaseException) -> bool:
+    """Whether the memory of computer or GPU is full. torch, which is not imported here, says so in types and texts."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError | OSError) and any(words in str(error).lower() for words in MEMORY_WORDS)
+
+
 class EngineError(Exception):
     """Anything the engine refuses; its text is shown to people as it is."""
 

@@ -4,28 +4,45 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
+
+from tl_engine.base.errors import DataError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], ahead: int = 128) -> Iterator[R]:
-    """`work(item)` for each item, at most `ahead` of them begun before their turn, so that memory stays bounded."""
+PATIENCE = 55.0  # seconds for one item: a disk that does not answer must not keep anybody for ever
+_HUNG = threading.Event()
+
+
+def hung() -> bool:
+    """Whether a thread of this process never came back: the interpreter would wait for it at its end."""
+    return _HUNG.is_set()
+
+
+def in_order(work: Callable[[T], R], items: Iterable[T], ahead: int = 128, patience: float = PATIENCE) -> Iterator[R]:
+    """`work(item)` for each item, at most `ahead` of them begun before their turn, so that memory stays bounded.
+
+    Raises DataError for one that takes longer than `patience`, in seconds.
+    """
     waiting: deque[Future[R]] = deque()
-    source = iter(items)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            waiting.extend(pool.submit(work, item) for item in islice(source, ahead))
-            while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(pool.submit(work, item) for item in islice(source, 1))
-        finally:
-            for future in waiting:
-                future.cancel()
+    source, pool, stuck = iter(items), ThreadPoolExecutor(os.cpu_count()), False
+    try:
+        waiting.extend(pool.submit(work, item) for item in islice(source, ahead))
+        while waiting:
+            future = waiting.popleft()
+            stuck = not (future.done() or wait((future,), patience).done)
+            if stuck:
+                _HUNG.set()
+                raise DataError(f"A file could not be read within {patience:.0f} s: look at the disk, and try again.")
+            yield future.result()
+            waiting.extend(pool.submit(work, item) for item in islice(source, 1))
+    finally:
+        pool.shutdown(wait=not stuck, cancel_futures=True)
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -40,6 +40,9 @@ class Limits:
     hub_classifiers: int = 100  # kept for one visitor
     person_bytes: int = 1_000 * GIGABYTE  # kept for one visitor; at home only the disk is the limit
     free_bytes: int = GIGABYTE  # new data is refused when the disk has less than this left
+    epochs: int = 0  # of a training; the steps of a solved head are none. 0: as many as asked, and so below
+    minutes: int = 0  # that a training may be at work, each time that it is its turn
+    silent_minutes: int = 0  # after which one that gives no sign of life is ended, so that others can train
 
 
 HOME = Limits()
@@ -54,6 +57,9 @@ SHARED = Limits(
     hub_classifiers=3,
     person_bytes=GIGABYTE,
     free_bytes=5 * GIGABYTE,
+    epochs=30,
+    minutes=10,
+    silent_minutes=3,
 )
 
 

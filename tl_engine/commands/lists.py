@@ -13,6 +13,9 @@ from tl_engine.commands.printing import FINISHED
 from tl_engine.runs import queue
 from tl_engine.runs.find import named_run
 from tl_engine.runs.run import Run, list_runs
+from tl_engine.vitals.causes import cause_of_death
+
+UNFINISHED = ("failed", "stopped", "interrupted")  # states that have a reason worth a word
 
 
 def architectures_command(arguments: argparse.Namespace) -> int:
@@ -53,20 +56,21 @@ def runs_command(arguments: argparse.Namespace) -> int:
             print(json.dumps(facts, ensure_ascii=False))
         else:
             best = "" if facts["best_val_accuracy"] is None else f"  accuracy {facts['best_val_accuracy']:.3f}"
-            print(printable(f"{run.name}  {facts['state']}  {facts['architecture']} on {facts['data']}{best}"))
+            why = f"  ({facts['reason']})" if facts["state"] in UNFINISHED and facts["reason"] else ""
+            print(printable(f"{run.name}  {facts['state']}  {facts['architecture']} on {facts['data']}{best}{why}"))
     return FINISHED
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    asked, ended = run.facts, run.ended()
+    asked, ended, state = run.facts, run.ended(), run.state()
     return {
         "name": run.name,
-        "state": run.state(),
+        "state": state,
         "data": asked.data,
         "architecture": asked.architecture,
         "strategy": asked.strategy,
         "best_val_accuracy": ended.best_val_accuracy if ended else None,
-        "reason": ended.reason if ended else None,
+        "reason": ended.reason if ended else cause_of_death(run) if state == "interrupted" else None,
         "run_folder": str(run.folder),
     }
 

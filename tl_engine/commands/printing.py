@@ -15,6 +15,7 @@ from tqdm import tqdm
 from tl_engine.base.events import BatchEnd, Event, Progress, RunEnded, describe, to_json
 from tl_engine.base.names import printable
 from tl_engine.runs.run import Run
+from tl_engine.vitals.pulse import make_room
 
 FINISHED, FAILED, WRONG = 0, 1, 2  # exit codes: 2 is something a person can mend, before anything was made
 INTERRUPTED, UNHEARD = 130, 141  # as shells have it: ended from the keyboard, or by a closed pipe
@@ -142,7 +143,13 @@ class Teller:
 
     def _logged(self, run: Run, event: Event) -> Event:
         try:
-            return run.log(event)
+            try:
+                return run.log(event)
+            except OSError:
+                if not isinstance(event, RunEnded):
+                    raise
+                make_room(run)  # how it ended is told even where the disk is full
+                return run.log(event)
         except OSError as error:
             if not self._log_failed:  # a full disk is one sentence, not one for each event
                 self._log_failed = True

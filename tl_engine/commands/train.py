@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import secrets
-import signal
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from tl_engine.backbones.architectures import Architecture, get_architecture
 from tl_engine.backbones.weights import check_weights
 from tl_engine.base.errors import ConfigError, EngineError, RunError
 from tl_engine.base.events import RunEnded
+from tl_engine.base.parallel import hung
 from tl_engine.base.progress import telling, watched
 from tl_engine.base.settings import Settings
 from tl_engine.base.written import written_options, written_path
@@ -33,10 +33,14 @@ from tl_engine.runs.saved_classifier import ending
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.intake import load_data
 from tl_engine.sources.samples import SAMPLES
+from tl_engine.vitals.farewell import TrainerFarewell, gone, when_asked
+from tl_engine.vitals.forecast import learn_from
+from tl_engine.vitals.limits import time_up
+from tl_engine.vitals.pulse import Pulse
 
 EXIT_CODES = {"finished": FINISHED, "failed": FAILED, "stopped": INTERRUPTED}
 FOLDERS = ("runs", "data_dir", "weights_dir", "cache_dir")
-RUN_FACTS = ("workspace", "title", "created")  # in a run's config.json, no settings of a training
+RUN_FACTS = ("workspace", "title", "photos", "minutes", "created")  # in a run's config.json, no settings of a training
 JOBS, FLAVOR, TIMEOUT = "hf-jobs", "t4-small", "2h"
 NO_OPTIONS = ("function", "json", "config")
 
@@ -86,19 +90,13 @@ def _trained_elsewhere(
     there = machines(*elsewhere, get_token())
     photos = own_photos(config, settings, telling(f"getting {config.data}", Teller(printer)))
     run = _new_run(config, settings, name)
-    _stopping(run)
-    tell, state = Teller(printer, run), "failed"
-    for event in train_there(there, config, photos, run, settings, run.stop_asked):
+    when_asked(lambda _number: run.ask_to_stop())  # no end in time: a job that is not ended goes on costing
+    tell, state, asked = Teller(printer, run), "failed", Pulse(run).beating(run.stop_asked)
+    for event in train_there(there, config, photos, run, settings, asked):
         state = event.state if isinstance(event, RunEnded) else state
         tell(event)
     queue.advance(settings)
     return EXIT_CODES[state]
-
-
-def _stopping(run: Run) -> None:
-    """Whatever would end this process only asks the run to end."""
-    signal.signal(signal.SIGTERM, lambda *_: run.ask_to_stop())
-    signal.signal(signal.SIGINT, lambda *_: run.ask_to_stop())
 
 
 def _checked_and_trained(
@@ -106,6 +104,7 @@ def _checked_and_trained(
 ) -> int:
     queued = _queued_run(config_file, settings, name)
     tell = Teller(printer, queued)
+    farewell = TrainerFarewell(queued, settings, tells=_first_process()) if queued else None
     try:
         data = _checked_data(config, settings, tell)
         run = queued or _new_run(config, settings, name)
@@ -113,12 +112,13 @@ def _checked_and_trained(
         if queued is None:
             raise
         return _failed(queued, str(error), tell)
-    return _train(config, data, run, settings, Teller(printer, run))
+    return _train(config, data, run, settings, Teller(printer, run), farewell)
 
 
 def resume_command(arguments: argparse.Namespace) -> int:
     """Go on with a run that did not finish; returns the exit code. Raises EngineError before anything is changed."""
-    run = named_run(arguments.run, Settings.make(runs=arguments.runs))
+    here = Settings.make(runs=arguments.runs)
+    run = named_run(arguments.run, here)
     printer: Printer = JsonLines() if arguments.json else ReadableLog()
     with contextlib.closing(printer):
         waited = run.goes_on()  # the queue started this process
@@ -128,6 +128,7 @@ def resume_command(arguments: argparse.Namespace) -> int:
             elif refusal := queue.no_way_on(run):
                 raise RunError(refusal)
         tell = Teller(printer, run if waited else None)
+        farewell = TrainerFarewell(run, here, tells=_first_process()) if waited else None
         try:
             config, settings = started_with(run, vars(arguments))
             data = _checked_data(config, settings, tell)
@@ -137,7 +138,7 @@ def resume_command(arguments: argparse.Namespace) -> int:
             return _failed(run, str(error), tell)
         if _first_process() and not waited:
             queue.take_up(run)
-        return _train(config, data, run, settings, Teller(printer, run), resume=True)
+        return _train(config, data, run, settings, Teller(printer, run), farewell, resume=True)
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -167,8 +168,10 @@ def _queued_run(config_file: str | None, settings: Settings, name: str) -> Run |
 def _checked_data(config: TrainConfig, settings: Settings, tell: Teller) -> ImageFolder:
     """The data. Whatever is wrong with data or weights is said now, before anything is made."""
     architecture = _known_architecture(config)
-    if config.strategy != "from-scratch":
-        _check_weights(architecture, settings)
+    if config.strategy != "from-scratch" and check_weights(architecture, settings).unproven:
+        from tl_engine.networks.pretrained import check_pretrained
+
+        check_pretrained(architecture, settings)
     return load_data(config.data, settings, telling(f"getting {config.data}", tell), config.reading)
 
 
@@ -180,13 +183,6 @@ def _known_architecture(config: TrainConfig) -> Architecture:
 
         check_timm_name(architecture)
     return architecture
-
-
-def _check_weights(architecture: Architecture, settings: Settings) -> None:
-    if check_weights(architecture, settings).unproven:
-        from tl_engine.networks.pretrained import check_pretrained
-
-        check_pretrained(architecture, settings)
 
 
 def _first_process() -> bool:
@@ -208,27 +204,34 @@ def _failed(run: Run, reason: str, tell: Teller) -> int:
 
 
 def _train(
-    config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, tell: Teller, *, resume: bool = False
-) -> int:
-    _stopping(run)
+    config: TrainConfig, data: ImageFolder, run: Run, settings: Settings, tell: Teller,
+    farewell: TrainerFarewell | None, *, resume: bool = False,
+) -> int:  # fmt: skip
+    tells, begun, state = _first_process(), time.monotonic(), "failed"
+    farewell = farewell or TrainerFarewell(run, settings, tells=tells)
+    Pulse(run).importing_torch()
     from tl_engine.training.trainer import Training, train
 
     asked_at = float(os.environ.get(ASKED_AT) or psutil.Process().create_time())
+    minutes = float(run.facts.options.get("minutes") or 0)
     training = Training(
-        config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked, resume=resume,
-        started=asked_at,
+        config=config, data=data, folder=run.folder, settings=settings, stop_asked=run.stop_asked,
+        stop_reason=lambda: farewell.reason, resume=resume, started=asked_at,
+        deadline=begun + minutes * 60 if minutes else None, time_up=time_up(minutes),
     )  # fmt: skip
-    state = "failed"
-    tells = _first_process()
     for event in train(training):
         if isinstance(event, RunEnded):
             state = event.state
+            farewell.claim_last_word()
         if tells:
             tell(event)
     if tells:
+        learn_from(run, settings)
         queue.advance(settings)
         # Told already, so that nobody waits for it; the next training may begin beside it.
         watched(report_afterwards(run, settings), lambda _event: None)
+    if hung():
+        gone(EXIT_CODES[state])
     return EXIT_CODES[state]
 
 
@@ -236,8 +239,7 @@ def spare_command(arguments: argparse.Namespace) -> int:
     """Import all that training needs, wait for a line with arguments on stdin, and run them as this process."""
     import tl_engine.training.trainer  # noqa: F401
 
-    line = sys.stdin.readline()
-    if not line:  # whoever would have used this process is gone
+    if not (line := sys.stdin.readline()):  # whoever would have used this process is gone
         return FINISHED
     job = json.loads(line)
     with Path(job["errors"]).open("ab") as errors:

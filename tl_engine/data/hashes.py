@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tl_engine.base.files import file_hash, write_json
@@ -16,12 +16,18 @@ FORMAT = 1
 Known = Mapping[str, tuple[int, int, str]]  # file below the root -> size in bytes, time in ns since 1970, SHA-256
 
 
-def content_hashes(data: ImageFolder, settings: Settings) -> dict[Path, str]:
+def content_hashes(
+    data: ImageFolder, settings: Settings, check_stop: Callable[[], None] = lambda: None
+) -> dict[Path, str]:
     """SHA-256 of each record's bytes, in hexadecimal; a file that cannot be read has a name of its own instead."""
     kept = kept_file(data.root, settings)
     known = _read(kept)
     files = {record.path: record.path.relative_to(data.root).as_posix() for record in data.records}
-    found = dict(in_order(lambda record: (record.path, _hashed(record, files[record.path], known)), data.records))
+    found = {}
+    hashed = in_order(lambda record: _hashed(record, files[record.path], known), data.records)
+    for record, facts in zip(data.records, hashed, strict=True):
+        check_stop()
+        found[record.path] = facts
     fresh = {files[path]: facts for path, facts in found.items() if facts}
     if any(known.get(file) != facts for file, facts in fresh.items()):
         with contextlib.suppress(OSError):  # the cache only saves time

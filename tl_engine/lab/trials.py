@@ -17,6 +17,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import CONFIG, OPEN_STATES, Run
+from tl_engine.vitals.causes import cause_of_death
 
 LOOK = 0.5  # seconds between looks at a run that is at work
 MOST_TRIES = 20  # of one trial, whose earlier runs failed
@@ -93,7 +94,8 @@ def run_lab(
         _wait(run, settings)
         ended = run.ended()
         if ended is None or ended.state != "finished":
-            left_out.append(f"{trial.label}: {ended.reason if ended else 'its process died; begin the lab again'}")
+            why = ended.reason if ended else f"its process died: {cause_of_death(run)}; begin the lab again"
+            left_out.append(f"{trial.label}: {why}")
         else:
             done.append((trial, run))
     return done, list(dict.fromkeys(left_out))

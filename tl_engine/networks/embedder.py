@@ -27,13 +27,11 @@ from tl_engine.networks.backbone import Backbone, never, prepare_backbone
 from tl_engine.networks.feature_cache import FeatureCache, GrowingShard
 from tl_engine.networks.folding import folded
 from tl_engine.networks.models import backbone_outputs, flat_features, head_of
-from tl_engine.networks.runtime import Runtime, make_runtime
+from tl_engine.networks.runtime import Portion, Runtime, make_runtime
 
 EMBED_BATCH = 32  # pictures; larger ones were no faster on two CPU cores
 SHARD = 512  # rows of one file
-WRITE_EVERY = (
-    2.0  # seconds between writes of a file that grows, so what a killed process can lose; a stop loses nothing
-)
+WRITE_EVERY = 2.0  # seconds between writes of a file that grows: what a killed process can lose
 TONES = 16  # a side of the small grey picture by which copies of a photo are known
 RANDOM = threading.Lock()  # torchvision's transforms draw from torch's one generator
 Pixels = NDArray[np.uint8]
@@ -100,16 +98,16 @@ class Embedder:
         self.settings = settings
         self.check_stop = check_stop
         self.ahead = ahead  # what was decoded before
+        self.portion = Portion()
         # Whatever changes a feature belongs to the name of the pair; a changed number never meets an old row.
         numbers = {**self.preprocess.to_dict(), "short_side": self.preprocess.short_side}
         pair = [backbone.weights_hash, backbone.architecture.name, numbers, runtime.precision, "folded"]
         self.cache = FeatureCache(settings.cache / "features", json.dumps(pair), settings.cache_bytes)
-        seen = [numbers, TONES]
-        self.tones = FeatureCache(settings.cache / "features", json.dumps(seen), settings.cache_bytes)
+        self.tones = FeatureCache(settings.cache / "features", json.dumps([numbers, TONES]), settings.cache_bytes)
 
     def look(self, data: ImageFolder) -> Generator[Event, None, Embedded]:
         """Embed every photo as the network sees it when it predicts."""
-        hashes = content_hashes(data, self.settings)
+        hashes = content_hashes(data, self.settings, self.check_stop)
         view = View(hashes, self._plain_view, Stage("embedding photos", len(data.records)))
         yield from self.embed(data.records, view)
         return Embedded(self, hashes, view.rows, view.unreadable, view.small)
@@ -187,12 +185,18 @@ class Embedder:
                 features = self._forward(np.stack([pixels for _, pixels in good]))
                 rows |= {view.keys[record.path]: row for (record, _), row in zip(good, features, strict=True)}
                 view.small |= {view.keys[record.path]: _tones(pixels) for record, pixels in good}
-            share = self.runtime.accelerator.num_processes
-            yield view.clock.due(min(view.clock.total, (before + len(rows)) * share))
+            if told := self.portion.news():
+                yield Note(message=told)
+            done = (before + len(rows)) * self.runtime.accelerator.num_processes
+            yield view.clock.due(min(view.clock.total, done))
 
     def _forward(self, pixels: Pixels) -> Tensor:
         """(B, H, W, 3) bytes to features (B, ...) float32 on the CPU, where they are kept and cached."""
-        images = self.preprocess.normalised(torch.from_numpy(pixels).to(self.runtime.device))
+        whole = torch.from_numpy(pixels)
+        return self.portion.tried(len(whole), lambda n: torch.cat([self._passed(part) for part in whole.split(n)]))
+
+    def _passed(self, pixels: Tensor) -> Tensor:
+        images = self.preprocess.normalised(pixels.to(self.runtime.device))
         with self.runtime.accelerator.autocast():
             return backbone_outputs(self.model, self.head, images).float().cpu()
 
@@ -214,7 +218,7 @@ def embed_photos(
 ) -> Generator[Event, None, tuple[NDArray[np.float32], Mapping[Path, str]]]:
     """Features (N, D) of the records that can be read, in their order, and the files that cannot, with the reason.
 
-    For whoever is no training: they come from the cache that trainings fill, and fill it for them. Raises WeightsError.
+    For whoever is no training: from the cache that trainings fill, and filling it for them. Raises WeightsError.
     """
     backbone = yield from prepare_backbone(architecture, settings)
     embedded = yield from Embedder(backbone, make_runtime(backbone, settings), settings).look(data)

@@ -6,22 +6,63 @@ import json
 import os
 import platform
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
 
+from tl_engine.base.errors import is_memory_full
 from tl_engine.base.files import write_json
 from tl_engine.base.settings import Settings
+from tl_engine.base.words import plural
 from tl_engine.networks.backbone import Backbone
 from tl_engine.networks.folding import folded
 
+T = TypeVar("T")
 PROBE_BATCH = 4  # pictures
 # On ZeroGPU torch says in every process that there is a GPU; there is one only where it was lent.
 ZERO_GPU, LENT = "SPACES_ZERO_GPU", "TL_GPU_LENT"
+
+
+@dataclass(slots=True)
+class Portion:
+    """How many photos pass through a network at once: all, until the memory is full; then half as many, down to one."""
+
+    most: int | None = None
+    _news: list[str] = field(default_factory=list)
+
+    def of(self, number: int) -> int:
+        """How many at once of that many."""
+        return number if self.most is None else min(number, self.most)
+
+    def tried(self, number: int, work: Callable[[int], T]) -> T:
+        """`work(at_once)`, again with half as many where that fills the memory; any other error is raised at once."""
+        while True:
+            at_once = self.of(number)
+            try:
+                return work(at_once)
+            except Exception as error:
+                if at_once <= 1 or not is_memory_full(error):
+                    raise
+            # Not before: the error's traceback holds on to what filled the memory.
+            self._halve(at_once)
+
+    def _halve(self, at_once: int) -> None:
+        self.most = at_once // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        now = "one by one" if self.most == 1 else f"{self.most} at once"
+        self._news.append(f"The memory was full with {plural(at_once, 'photo')} at once: it goes on {now}.")
+
+    def news(self) -> str:
+        """What has to be told since the last time; "" for nothing."""
+        told, self._news[:] = " ".join(self._news), []
+        return told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,10 @@
 Importing torch, timm and Accelerate takes seconds that a person who pressed Train should not wait. No torch here.
 """
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,9 +14,10 @@ from pathlib import Path
 
 import psutil
 
+from tl_engine.base.files import write_json
 from tl_engine.base.settings import PROJECT
 
-ERRORS = "stderr.txt"
+ERRORS, DIED = "stderr.txt", "died.json"
 ASKED_AT = "TL_ASKED_AT"  # when a process in waiting got its work, seconds since 1970
 TORCHRUN = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
             "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT")  # fmt: skip
@@ -25,6 +28,47 @@ PATIENCE_WITH_JOBS = (45.0, 5.0, 2.0)  # of a run that has to end a job elsewher
 
 LEAST_FREE = 2_000_000_000  # bytes of memory; a spare needs 0.4 GB for itself
 COMMAND = [sys.executable, "-m", "tl_engine", "spare"]
+_CHILDREN: list[tuple[subprocess.Popen[bytes], Path, int]] = []  # started here: its run's folder, deaths before it
+_GONE: set[int] = set()  # children of children that this process was left with, already dead at the last look
+
+
+def reap() -> None:
+    """Take note of trainings that ended, so that none stays a zombie; what killed one is written into its folder."""
+    for child in list(_CHILDREN):
+        process, folder, deaths = child
+        if (status := process.poll()) is not None:
+            with contextlib.suppress(ValueError):  # another thread was faster
+                _CHILDREN.remove(child)
+            if status < 0 and folder.is_dir():
+                facts = {"pid": process.pid, "status": status, "memory": status == -9 and memory_deaths() > deaths}
+                with contextlib.suppress(OSError):
+                    write_json(folder / DIED, facts)
+    _reap_orphans({process.pid for process, _, _ in _CHILDREN})
+
+
+def _reap_orphans(own: set[int]) -> None:
+    """A training starts the next one and ends: in a container whose first process this is, that one becomes ours."""
+    dead = set()
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error, OSError):
+            # In a session of its own as trainings are, and for a while, so nobody else here waits for it.
+            if child.pid not in own and child.status() == psutil.STATUS_ZOMBIE and os.getsid(child.pid) == child.pid:
+                dead.add(child.pid)
+    for number in dead & _GONE:
+        with contextlib.suppress(OSError):
+            os.waitpid(number, os.WNOHANG)
+    _GONE.clear()
+    _GONE.update(dead)
+
+
+def memory_deaths() -> int:
+    """How many processes the system ended for want of memory, in this container where it says so, else at all."""
+    for file, word in (("/sys/fs/cgroup/memory.events", "oom_kill"), ("/sys/fs/cgroup/memory/memory.oom_control",
+                       "oom_kill"), ("/proc/vmstat", "oom_kill")):  # fmt: skip
+        with contextlib.suppress(OSError):
+            if found := re.search(rf"^{word} (\d+)$", Path(file).read_text(), re.MULTILINE):
+                return int(found[1])
+    return 0
 
 
 class Spare:
@@ -60,6 +104,7 @@ class Spare:
             process.stdin.close()
         except OSError:
             return None
+        _CHILDREN.append((process, Path(errors).parent, memory_deaths()))
         return process.pid
 
     def expect(self, name: str) -> None:
@@ -100,6 +145,7 @@ def launch(arguments: list[str], errors: Path, spare: Spare | None = None) -> in
             stderr=stderr,
             start_new_session=True,  # the training outlives the server that started it
         )
+    _CHILDREN.append((process, errors.parent, memory_deaths()))
     return process.pid
 
 

@@ -21,7 +21,7 @@ from tl_engine.base.events import Event
 from tl_engine.base.settings import Settings
 from tl_engine.runs import open_runs
 from tl_engine.runs.config import TrainConfig, to_dict
-from tl_engine.runs.process import ERRORS, Spare, end, launch
+from tl_engine.runs.process import ERRORS, Spare, end, launch, reap
 from tl_engine.runs.run import CONFIG, EVENTS, GO_ON, JOB, OPEN_STATES, PROCESS, STOP, Run, check_name
 from tl_engine.runs.saved_classifier import STOPPED, ending
 
@@ -32,13 +32,12 @@ SHOWN = 6  # characters of a run's name in the host's log: whoever has all of it
 
 def create(
     config: TrainConfig, settings: Settings, name: str, *, workspace: str | None = None, process: int | None = None,
-    title: str | None = None,
+    title: str | None = None, photos: int | None = None,
 ) -> Run:  # fmt: skip
     """Make the folder of a new run, queued, or already the work of `process`. Raises RunError if the name is taken."""
     check_name(name)
     run = Run(settings.runs / name)
-    partial = settings.runs / f".{name}.{os.getpid()}"
-    created = time.time()
+    partial, created = settings.runs / f".{name}.{os.getpid()}", time.time()
     facts = {
         **to_dict(config),
         "data_dir": str(settings.data_dir),
@@ -46,6 +45,8 @@ def create(
         "weights_dir": str(settings.weights_dir) if settings.weights_dir else None,
         "workspace": workspace,
         "title": title,
+        "photos": photos,
+        "minutes": settings.limits.minutes,
         "created": created,
     }
     mark = None
@@ -81,11 +82,12 @@ def claim(run: Run) -> None:
 def advance(settings: Settings, spare: Spare | None = None) -> bool:
     """Start the run that waits longest, in the spare process if there is one; returns whether one is running now.
 
-    Reads open runs only, so its cost does not grow with the past. Anybody may call this at any time. A full disk or a
-    process that dies at once is no error of theirs: it is tried again at the next call.
+    Reads open runs only. Anybody may call this at any time: a full disk or a process that dies at once is no error of
+    theirs, and it is tried again at the next call.
     """
     if not settings.runs.is_dir():
         return False
+    reap()
     _tell_ended()
     try:
         with FileLock(settings.runs / ".lock", timeout=10):
@@ -201,10 +203,10 @@ def _line(run: Run) -> Iterator[None]:
 
 def start(
     config: TrainConfig, settings: Settings, name: str, workspace: str | None = None, spare: Spare | None = None,
-    title: str | None = None,
+    title: str | None = None, photos: int | None = None,
 ) -> Run:  # fmt: skip
-    """Queue a run and let the queue move."""
-    run = create(config, settings, name, workspace=workspace, title=title)
+    """Queue a run and let the queue move; `photos`, how many it will learn from and judge by, helps to foretell it."""
+    run = create(config, settings, name, workspace=workspace, title=title, photos=photos)
     if spare:
         spare.expect(name)
     _FOLLOWED.add(run)
@@ -232,10 +234,7 @@ def follow(run: Run, poll: float = 0.2) -> Iterator[Event]:
 
 
 def stop(run: Run, settings: Settings, spare: Spare | None = None) -> None:
-    """Ask a run to end, then make it: flag, SIGTERM, SIGKILL, within five seconds. What it saved stays.
-
-    One that trains on a machine elsewhere is given longer, to end what is there.
-    """
+    """Ask a run to end, then make it: flag, SIGTERM, SIGKILL, within five seconds (longer where a job has to end)."""
     if run.state() not in OPEN_STATES:
         return
     run.ask_to_stop()

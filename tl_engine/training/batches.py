@@ -23,6 +23,7 @@ from tl_engine.base.progress import Stage
 from tl_engine.data.dataset import Record
 from tl_engine.data.decoded import Decoded
 from tl_engine.networks.preprocessing import Preprocess
+from tl_engine.training.endings import WORKER_SECONDS
 
 MEMORY_SHARE = 0.25  # of the memory that is free; pictures beyond that are decoded each time
 SPARE = 1.15  # the short side kept for random crops, in units of the side they are resized to
@@ -155,5 +156,6 @@ def photo_batches(
         drop_last=order is not None and batch_size > 1 and len(photos) % batch_size == 1,
         num_workers=workers,
         persistent_workers=workers > 0,
+        timeout=WORKER_SECONDS if workers else 0,
         generator=order or torch.Generator().manual_seed(0),  # not torch's own, from which the training draws
     )

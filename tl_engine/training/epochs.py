@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from tl_engine.base.events import BatchEnd
+from tl_engine.base.events import BatchEnd, EpochEnd, Note
 from tl_engine.inspection.folds import Folds
 from tl_engine.networks.models import main_logits
-from tl_engine.networks.runtime import Runtime
+from tl_engine.networks.runtime import Portion, Runtime
+from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.meta import Figures
 from tl_engine.training.batches import Batches
 from tl_engine.training.phases import Phase, check_loss
@@ -73,21 +74,49 @@ class Step:
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     criterion: nn.Module
+    portion: Portion = field(default_factory=Portion)
 
     def __call__(self, inputs: Tensor, labels: Tensor, runtime: Runtime) -> tuple[Tensor, Tensor]:
-        """Learn from one batch; the mean loss and the number right, both still on the device."""
-        outputs = self.learner(inputs)
-        loss = classification_loss(outputs, labels, self.criterion)
-        runtime.accelerator.backward(loss)
+        """Learn from one batch; the mean loss and the number right, both still on the device.
+
+        Where the memory does not hold it, in parts: their gradients add up to that of the whole, which is one step.
+        """
+        if runtime.accelerator.num_processes > 1:  # processes that cut at other places would part ways
+            result = self._gradients(inputs, labels, runtime, len(labels))
+        else:
+            result = self.portion.tried(len(labels), lambda n: self._gradients(inputs, labels, runtime, n))
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
-        return loss.detach(), (main_logits(outputs).argmax(1) == labels).sum()
+        return result
+
+    def _gradients(self, inputs: Tensor, labels: Tensor, runtime: Runtime, at_once: int) -> tuple[Tensor, Tensor]:
+        parts = -(-len(labels) // at_once)
+        if parts == 1:
+            outputs = self.learner(inputs)
+            loss = classification_loss(outputs, labels, self.criterion)
+            runtime.accelerator.backward(loss)
+            return loss.detach(), (main_logits(outputs).argmax(1) == labels).sum()
+        self.optimizer.zero_grad()  # of the part that an earlier try came to
+        total, right = torch.zeros((), device=labels.device), torch.zeros((), device=labels.device)
+        # Of even sizes: batch norm cannot learn from a rest of one picture.
+        for some, of in zip(inputs.tensor_split(parts), labels.tensor_split(parts), strict=True):
+            outputs = self.learner(some)
+            loss = classification_loss(outputs, of, self.criterion) * (self._weight(of) / self._weight(labels))
+            runtime.accelerator.backward(loss)
+            total += loss.detach()
+            right += (main_logits(outputs).argmax(1) == of).sum()
+        return total, right
+
+    def _weight(self, labels: Tensor) -> Tensor | int:
+        """What the mean loss of these is divided by."""
+        weights = getattr(self.criterion, "weight", None)
+        return len(labels) if weights is None else weights[labels].sum()
 
 
 def train_epoch(
     step: Step, batches: Batches, epoch: int, phase: Phase, runtime: Runtime, check_stop: Callable[[], None]
-) -> Generator[BatchEnd, None, Score]:
+) -> Generator[BatchEnd | Note, None, Score]:
     """One pass over the training images; some of the batches are told."""
     step.learner.train()
     # Sums stay on the device: reading one would wait for the step to finish.
@@ -96,6 +125,8 @@ def train_epoch(
     for index, (inputs, labels) in enumerate(batches, start=1):
         check_stop()
         loss, correct = step(inputs, labels, runtime)
+        if halved := step.portion.news():
+            yield Note(message=f"{halved} Each step still learns from {len(labels)}.")
         loss_sum += loss * len(labels)
         right += correct
         seen += len(labels)
@@ -115,17 +146,39 @@ def train_epoch(
 
 
 @torch.no_grad()
-def evaluate(learner: nn.Module, batches: Batches, runtime: Runtime, check_stop: Callable[[], None]) -> Score:
+def evaluate(
+    learner: nn.Module, batches: Batches, runtime: Runtime, check_stop: Callable[[], None],
+    portion: Portion | None = None,
+) -> Score:  # fmt: skip
     """Mean cross-entropy (unsmoothed, unweighted) and accuracy; every image counts exactly once."""
     learner.eval()
     said: list[Tensor] = []
     wanted: list[Tensor] = []
+    portion = portion or Portion()
     for inputs, labels in batches:
         check_stop()
-        logits, labels = runtime.accelerator.gather_for_metrics((learner(inputs).float(), labels))
+        own = _asked(learner, inputs, portion)
+        logits, labels = runtime.accelerator.gather_for_metrics((own, labels))
         said.append(logits)
         wanted.append(labels)
     return score_of(torch.cat(said), torch.cat(wanted))
+
+
+def _asked(learner: nn.Module, inputs: Tensor, portion: Portion) -> Tensor:
+    """The logits (B, C) float32 of a batch, in parts where the memory does not hold it."""
+    return portion.tried(len(inputs), lambda n: torch.cat([learner(part).float() for part in inputs.split(n)]))
+
+
+def epoch_end(
+    epoch: int, phase: Phase, config: TrainConfig, scores: tuple[Score, Score], rate: float, best: bool, seconds: float
+) -> EpochEnd:
+    """What is told of an epoch: its scores on the photos that teach and on those that judge."""
+    train, val = scores
+    return EpochEnd(
+        epoch=epoch, epochs=config.epochs, phase=phase.learns, train_loss=train.loss, train_accuracy=train.accuracy,
+        val_loss=val.loss, val_accuracy=val.accuracy, learning_rate=rate, best=best, seconds=seconds,
+        seconds_left=seconds * (phase.last_epoch - epoch) if phase.last else None,
+    )  # fmt: skip
 
 
 def classification_loss(outputs: Tensor | tuple[Tensor, ...], labels: Tensor, criterion: nn.Module) -> Tensor:

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import Record
+from tl_engine.networks.runtime import Portion
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.meta import Learned
 
@@ -71,6 +72,7 @@ class Stepping:
     schedule: LambdaLR
     order: torch.Generator
     scaler: torch.amp.GradScaler | None  # of gradients in float16
+    portion: Portion = field(default_factory=Portion)  # how many photos the memory held at once
 
     def state(self) -> dict[str, Any]:
         """All of it as it is now."""
@@ -80,6 +82,7 @@ class Stepping:
             "schedule": self.schedule.state_dict(),
             "order": self.order.get_state(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
+            "portion": self.portion.most,
         }
 
     @torch.no_grad()
@@ -93,6 +96,7 @@ class Stepping:
         self.order.set_state(state["order"])
         if self.scaler and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
+        self.portion.most = state.get("portion")  # older checkpoints do not say it
 
     def _laid_out(self, rule: dict[str, Any]) -> dict[str, Any]:
         """With moments in the layout of their parameters: a fused step walks through both alike."""

@@ -8,49 +8,56 @@ import dataclasses
 import functools
 import os
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelerate.utils import set_seed
 from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from tl_engine.base.errors import EngineError
-from tl_engine.base.events import DataRead, EpochEnd, Event, FileSkipped, Note, RunEnded, RunStarted
+from tl_engine.base.events import DataRead, Event, FileSkipped, Note, RunEnded, RunStarted
 from tl_engine.base.settings import Settings
 from tl_engine.classifiers.classifier import Classifier
 from tl_engine.data.dataset import ImageFolder, check_trainable, split_validation, without
 from tl_engine.data.hashes import content_hashes
 from tl_engine.data.manifest import write_listing
 from tl_engine.networks.backbone import prepare_backbone
-from tl_engine.networks.runtime import make_runtime
+from tl_engine.networks.runtime import Portion, make_runtime
 from tl_engine.runs.config import SOLVED, TrainConfig, to_dict
 from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import STOPPED
-from tl_engine.training.endings import SLICE_OVER, StopAsked, afterwards, unexpected
-from tl_engine.training.epochs import Score, Step, evaluate, train_epoch
+from tl_engine.training.endings import SLICE_OVER, StopAsked, afterwards, failure, with_news
+from tl_engine.training.epochs import Step, epoch_end, evaluate, train_epoch
 from tl_engine.training.evidence import Evidence, judge_of, save_best
 from tl_engine.training.inputs import Inputs, Ready, look_at_photos
 from tl_engine.training.optimization import Stepping, make_optimizer, make_schedule, training_criterion
 from tl_engine.training.phases import Phase, check_loss, phases
 from tl_engine.training.resume import Course
 from tl_engine.training.solving import is_solved, solve
+from tl_engine.vitals.pulse import Pulse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """All that one training needs. `stop_asked` is looked at between batches."""
+    """All that one training needs. `stop_asked` is looked at between batches, and they are its signs of life."""
 
     config: TrainConfig
     data: ImageFolder
     folder: Path  # of the run; the best classifier and the list of photos are written inside
     settings: Settings
     stop_asked: Callable[[], bool] = lambda: False
+    stop_reason: Callable[[], str] = lambda: STOPPED  # asked when it stops
     deadline: float | None = None  # by the monotonic clock, when its time is up
+    time_up: str = SLICE_OVER  # the reason then
     ahead: Path | None = None  # a folder of photos decoded before
     resume: bool = False  # go on where the folder's run was left
     started: float = field(default_factory=time.time)  # seconds since 1970, when this training was asked for
+    pulse: Pulse = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pulse", Pulse(self.run))
 
     @property
     def run(self) -> Run:
@@ -67,11 +74,12 @@ class Training:
     def stopping(self) -> str | None:
         """Why it is to end now, if it is."""
         if self.stop_asked():
-            return STOPPED
-        return SLICE_OVER if self.deadline is not None and time.monotonic() >= self.deadline else None
+            return self.stop_reason()
+        return self.time_up if self.deadline is not None and time.monotonic() >= self.deadline else None
 
     def check_stop(self) -> None:
         """Raise StopAsked if it is to end now."""
+        self.pulse.beat()
         if reason := self.stopping:
             raise StopAsked(reason)
 
@@ -80,20 +88,20 @@ def train(training: Training) -> Iterator[Event]:
     """Run a training and tell it as events; the last one is always RunEnded, whatever happened."""
     course = Course.of(training.run, training.config, resume=training.resume)
     state, reason = "finished", "all epochs done"
+    # A batch may take half a minute, and shows with each layer that it goes on.
+    beating = register_module_forward_pre_hook(lambda *_: training.pulse.beat())
     try:
-        reason = (yield from _train(training, course)) or reason
+        reason = (yield from with_news(_train(training, course), training.pulse.news)) or reason
     except StopAsked as asked:
         state, reason = "stopped", str(asked)
-    except EngineError as error:
-        state, reason = "failed", str(error)
-    except MemoryError:
-        state, reason = "failed", "The memory is full: choose a smaller batch-size or a smaller architecture."
-    except Exception as error:  # a run must say how it ended; the traceback goes to its stderr
-        if why := training.stopping:  # under torchrun the process that saw the flag first leaves the others in a lurch
+    except Exception as error:  # a run must say how it ended
+        # Under torchrun the process that saw the flag first leaves the others in a lurch.
+        if (why := training.stopping) and not isinstance(error, EngineError):
             state, reason = "stopped", why
         else:
-            traceback.print_exc()
-            state, reason = "failed", unexpected(error)
+            state, reason = "failed", training.pulse.after_sleep() + failure(error, training.data.root)
+    finally:
+        beating.remove()
     best_epoch, accuracy = course.best.on_disk or (None, None)
     seconds = course.seconds + time.time() - training.started
     try:
@@ -175,6 +183,9 @@ def _run_phases(
             yield from solve(phase, inputs, inputs.embedded, data, course, save)
         else:
             ready = yield from inputs.ready(phase, data)
+            for parameter in ready.learner.parameters():
+                if parameter.requires_grad:  # each layer of a long backward pass is a sign of life too
+                    parameter.register_post_accumulate_grad_hook(lambda _: training.pulse.beat())
             criterion = training_criterion(config, data.of("train"), len(data.classes))
             reason = yield from _run_phase(phase, ready, inputs, criterion, course, save)
     return reason
@@ -188,7 +199,7 @@ def _readable(training: Training, inputs: Inputs, course: Course) -> Generator[E
         yield FileSkipped(file=entry.file, reason=entry.reason)
     data = training.judging(data)
     check_trainable(data)
-    hashes = content_hashes(data, training.settings)
+    hashes = content_hashes(data, training.settings, training.check_stop)
     course.check(data, hashes, inputs.classifier.backbone)
     if inputs.runtime.accelerator.is_main_process:
         write_listing(training.run.manifest, data, hashes)
@@ -205,8 +216,8 @@ def _run_phase(
     schedule = make_schedule(optimizer, config.schedule, epochs=phase.epochs, steps_per_epoch=len(ready.train))
     prepared = runtime.accelerator.prepare_optimizer(optimizer)
     step = Step(ready.learner, prepared, schedule, criterion.to(runtime.device))
-    scaler = runtime.accelerator.scaler
-    stepping = Stepping(inputs.classifier, phase.learns, optimizer, schedule, ready.order, scaler)
+    scaler, judging = runtime.accelerator.scaler, Portion()
+    stepping = Stepping(inputs.classifier, phase.learns, optimizer, schedule, ready.order, scaler, step.portion)
     first, since_best = yield from course.take_up(phase, stepping)
     for epoch in range(first, phase.last_epoch + 1):
         if config.early_stopping and since_best >= config.early_stopping:
@@ -214,7 +225,9 @@ def _run_phase(
         started = time.monotonic()
         rate = float(schedule.get_last_lr()[0])
         train_score = yield from train_epoch(step, ready.train, epoch, phase, runtime, inputs.check_stop)
-        val_score = evaluate(ready.learner, ready.val, runtime, inputs.check_stop)
+        val_score = evaluate(ready.learner, ready.val, runtime, inputs.check_stop, judging)
+        if told := judging.news():
+            yield Note(message=f"{told} That was while it was judged, which changes nothing.")
         check_loss(val_score.loss, "validation loss", epoch, phase)
         improved = best.improved_by(val_score)
         if improved:
@@ -222,25 +235,6 @@ def _run_phase(
             save(phase)
         since_best = 0 if improved else since_best + 1
         seconds = time.monotonic() - started
-        event = _epoch_end(epoch, phase, config, (train_score, val_score), rate, improved, seconds)
+        event = epoch_end(epoch, phase, config, (train_score, val_score), rate, improved, seconds)
         yield from course.end(event, phase, since_best, stepping)
     return None
-
-
-def _epoch_end(
-    epoch: int, phase: Phase, config: TrainConfig, scores: tuple[Score, Score], rate: float, best: bool, seconds: float
-) -> EpochEnd:
-    train, val = scores
-    return EpochEnd(
-        epoch=epoch,
-        epochs=config.epochs,
-        phase=phase.learns,
-        train_loss=train.loss,
-        train_accuracy=train.accuracy,
-        val_loss=val.loss,
-        val_accuracy=val.accuracy,
-        learning_rate=rate,
-        best=best,
-        seconds=seconds,
-        seconds_left=seconds * (phase.last_epoch - epoch) if phase.last else None,
-    )

@@ -33,6 +33,7 @@ from tl_engine.runs.saved_classifier import STOPPED, ending
 from tl_engine.sources.intake import load_data
 from tl_engine.training.endings import SLICE_OVER
 from tl_engine.training.phases import phases
+from tl_engine.vitals.limits import time_up
 from tl_engine.workspaces.worker import run_command
 
 STARTING, EMBEDDING, LEARNING = 6.0, 0.004, 0.02  # seconds: of a slice, of a photo once, of a photo in an epoch
@@ -157,14 +158,17 @@ class SlicedRun:
         self._decode(config, data, settings)
         part = Slice(config=config, data=data, folder=self.run.folder, settings=settings, ahead=self.ahead, seconds=0,
                      resume=self.resume, started=time.time())  # fmt: skip
+        minutes, begun = float(self.run.facts.options.get("minutes") or 0), time.monotonic()
         for _ in range(MOST_SLICES):
+            if minutes and time.monotonic() - begun > minutes * 60:
+                return self._end("stopped", time_up(minutes))
             need = needed(config, len(data.records), self._epochs())
             part = replace(part, seconds=asked_seconds(need))
             self.run.log(Note(message=f"Needs about {need:.0f} s of GPU, asks for {part.seconds}."))
             if not self._slice(part):
-                return
+                return None
             part = replace(part, resume=True, started=time.time())
-        self._end("stopped", f"It took more than {MOST_SLICES} slices of {MOST_SECONDS} s: go on with it later.")
+        return self._end("stopped", f"It took more than {MOST_SLICES} slices of {MOST_SECONDS} s: go on with it later.")
 
     def _slice(self, part: Slice) -> bool:
         """Run one; whether another is needed."""

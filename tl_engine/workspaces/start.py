@@ -24,6 +24,7 @@ from tl_engine.runs.titles import title_of
 from tl_engine.sources import intake
 from tl_engine.sources.hub import PREFIX
 from tl_engine.sources.samples import SAMPLES
+from tl_engine.vitals.limits import check_epochs, within_epochs
 from tl_engine.workspaces import corrections
 from tl_engine.workspaces.chosen import Chosen
 from tl_engine.workspaces.scratch import ZIP, new_folder
@@ -48,8 +49,9 @@ def start(options: Mapping[str, Any], visitor: Workspace, spare: Spare | None = 
         waiting = len(open_runs.names(visitor.settings.runs))
         if waiting > MOST_WAITING:
             raise RunError(f"{waiting - 1} trainings are waiting already: try again when some have ended.")
-        title = visitor.data(options.get("data")).run_title
-        return queue.start(config, visitor.settings, new_token(), visitor.token, spare, title), True
+        chosen = visitor.data(options.get("data"))
+        run = queue.start(config, visitor.settings, new_token(), visitor.token, spare, chosen.run_title, photos(chosen))
+        return run, True
 
 
 def resume(token: str, visitor: Workspace, spare: Spare | None = None) -> Run:
@@ -120,12 +122,12 @@ def lab_configs(choice: str | None, architecture: str, visitor: Workspace) -> tu
 def start_lab(choice: str | None, architecture: str, visitor: Workspace, spare: Spare | None = None) -> list[Run]:
     """Queue the trainings of a lab, one after the other. Raises EngineError."""
     configs, _ = lab_configs(choice, architecture, visitor)
-    title = lab_title(visitor.data(choice))
+    title, number = lab_title(visitor.data(choice)), photos(visitor.data(choice))
     with STARTING:
         waiting = len(open_runs.names(visitor.settings.runs))
         if waiting + len(configs) > MOST_WAITING:
             raise RunError(f"{waiting} trainings are waiting already: try again when some have ended.")
-        return [queue.start(c, visitor.settings, new_token(), visitor.token, spare, title) for c in configs]
+        return [queue.start(c, visitor.settings, new_token(), visitor.token, spare, title, number) for c in configs]
 
 
 def checked_config(options: Mapping[str, Any], visitor: Workspace) -> TrainConfig:
@@ -133,13 +135,25 @@ def checked_config(options: Mapping[str, Any], visitor: Workspace) -> TrainConfi
     given = {key.replace("-", "_"): value for key, value in options.items()}
     if forbidden := [key for key in HOST_ONLY if key in given]:
         raise ConfigError(f"{forbidden[0].replace('_', '-')} is the host's to set, in the terminal: leave it out.")
-    preset = given.pop("preset", None)
+    preset, limits = given.pop("preset", None), visitor.settings.limits
     config = TrainConfig.from_options(given, preset)
+    if "epochs" not in given and not within_epochs(config, limits):  # a default: nobody asked for so many
+        given["epochs"] = limits.epochs
+        config = TrainConfig.from_options(given, preset)
+    check_epochs(config, limits)
     chosen = visitor.data(config.data)
     chosen.described(config.layout)
     if config.strategy != "from-scratch":
         check_weights(get_architecture(config.architecture), visitor.settings)
     return TrainConfig.from_options(given | {"data": corrections.frozen(chosen)}, preset)
+
+
+def photos(chosen: Chosen) -> int | None:
+    """How many photos a training on that data set will look at; None while nobody knows."""
+    with contextlib.suppress(DataError, OSError):
+        data = chosen.described()
+        return len(data.records) if data else None
+    return None
 
 
 def packed(run: Run) -> Path | None:

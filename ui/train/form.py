@@ -8,6 +8,7 @@ from tl_engine.backbones.architectures import ARCHITECTURES, DEFAULT_ARCHITECTUR
 from tl_engine.backbones.weights import find_weights
 from tl_engine.base.settings import Settings
 from tl_engine.runs.config import TrainConfig
+from tl_engine.vitals.limits import limits_words
 from ui.parts.components import Updates
 from ui.parts.wording import PRESETS, QUIET, STRATEGIES
 from ui.train.setting_controls import ADVANCED, Component, setting_control
@@ -52,6 +53,8 @@ class TrainForm:
         self.strategy: Any = setting_control("strategy", FIRST_STRATEGY)
         self.explained = gr.HTML(explanation(FIRST_STRATEGY))
         self.epochs = setting_control("epochs", start["epochs"])
+        if given := limits_words(settings.limits):
+            gr.HTML(f'<p class="tl-hint">{given}</p>', elem_id="limits", padding=False)
         with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
             self.preset = gr.Radio([(k, v or "") for k, v in PRESETS.items()], value="", label="Preset")
             self.advanced = {name: setting_control(name, start[name]) for name in ADVANCED}

@@ -11,6 +11,8 @@ from tl_engine.runs import queue
 from tl_engine.runs.meta import Figures
 from tl_engine.runs.run import OPEN_STATES, Run
 from tl_engine.runs.saved_classifier import read_figures
+from tl_engine.vitals.forecast import wait_of
+from tl_engine.vitals.pulse import Silence, silence
 from ui.parts.wording import text
 
 LOG_LINES = 200
@@ -47,11 +49,14 @@ class RunView:
     events: list[Event]
     place: int  # in the queue
     kept: Figures | None = None  # the epoch of the classifier that is there
+    silent: Silence | None = None  # since when its process gave no sign of life
+    wait: int | None = None  # seconds until it is its turn, where anybody knows
 
     @property
     def version(self) -> str:
         """Names this moment, so that a page that has it already is not sent it again."""
-        return f"{self.run.name}:{self.state}:{len(self.events)}:{self.place}"
+        silent = f"{self.silent.since}+{self.silent.more_than}" if self.silent else ""
+        return f"{self.run.name}:{self.state}:{len(self.events)}:{self.place}:{silent}:{self.wait or ''}"
 
     @property
     def live(self) -> bool:
@@ -113,8 +118,9 @@ def view(run: Run, settings: Settings, reader: EventReader) -> RunView:
     """The run as it is now. Moves nothing: the queue has a caretaker of its own."""
     state = run.state()
     place = queue.place_in_queue(run, settings) if state == "queued" else 0
-    events = reader.read(run)
-    return RunView(run, state, events, place, read_figures(run.best))
+    wait = wait_of(run, settings) if state == "queued" else None
+    silent = silence(run) if state == "running" else None
+    return RunView(run, state, reader.read(run), place, read_figures(run.best), silent, wait)
 
 
 def log_html(shown: RunView | None) -> str:
