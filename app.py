@@ -18,7 +18,7 @@ from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
 from tl_engine.runs import queue
 from tl_engine.runs.process import Spare, prepare_spare
-from tl_engine.vitals.farewell import end_children, gone, when_asked
+from tl_engine.vitals.farewell import end_children, gone, tell_own_runs, when_asked
 from tl_engine.vitals.limits import SilenceWatch
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
@@ -128,7 +128,7 @@ def serve(arguments: argparse.Namespace) -> None:
     spare = make_spare(settings, wanted=not arguments.no_spare)  # on ZeroGPU before anything else reaches torch
     if on_space():
         import_all()
-    when_asked(lambda _number: leave(FINISHED, spare))
+    when_asked(lambda _number: leave(FINISHED, spare, settings))
     scratch.sweep()
     pool = ClassifierPool(settings)
     page = build_page(settings, pool, spare).queue(api_open=True, max_size=QUEUE_LENGTH)
@@ -167,7 +167,7 @@ def _launch(
         raise ConfigError(f"{named} is in use by another program: choose another --port.") from None
 
 
-def leave(code: int, spare: Spare | None = None) -> None:
+def leave(code: int, spare: Spare | None = None, settings: Settings | None = None) -> None:
     """End this process within seconds, whoever is still being answered, sent to, or followed.
 
     What it started for the page ends with it; trainings, in sessions of their own, go on.
@@ -177,6 +177,8 @@ def leave(code: int, spare: Spare | None = None) -> None:
     late.start()
     if spare:
         spare.dismiss()
+    if settings and settings.runs.is_dir():
+        tell_own_runs(settings)
     end_children(of_session=True)
     scratch.release()
     gone(code)

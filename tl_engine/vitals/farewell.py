@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psutil
 
 from tl_engine.base.settings import Settings
-from tl_engine.runs import queue
+from tl_engine.runs import open_runs, queue
 from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import STOPPED, ending
 
@@ -56,6 +56,15 @@ def gone(code: int) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def tell_own_runs(settings: Settings) -> None:
+    """Write how they ended into the logs of runs that this process's own threads work on, before it goes."""
+    for run in open_runs.listed(settings.runs):
+        process = run.process()
+        if process and process.pid == os.getpid() and not run.ended():
+            with contextlib.suppress(OSError):
+                run.log(ending(run, "stopped", FROM_OUTSIDE))
 
 
 class TrainerFarewell:
