@@ -18,7 +18,7 @@ from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
 from tl_engine.runs import queue
 from tl_engine.runs.process import Spare, prepare_spare
-from tl_engine.vitals.farewell import end_children, gone, tell_own_runs, when_asked
+from tl_engine.vitals.farewell import end_children, gone, gone_after, tell_own_runs, when_asked
 from tl_engine.vitals.limits import SilenceWatch
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
@@ -172,9 +172,7 @@ def leave(code: int, spare: Spare | None = None, settings: Settings | None = Non
 
     What it started for the page ends with it; trainings, in sessions of their own, go on.
     """
-    late = threading.Timer(LEAVING_SECONDS, gone, (code,))
-    late.daemon = True
-    late.start()
+    gone_after(LEAVING_SECONDS, code)
     if spare:
         spare.dismiss()
     if settings and settings.runs.is_dir():

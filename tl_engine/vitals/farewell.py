@@ -15,11 +15,10 @@ from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import STOPPED, ending
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
-TRAINER_SECONDS, AFTERWARDS_SECONDS = 5.0, 2.0  # to end by itself, and to finish the report of a run that told its end
+TRAINER_SECONDS, AFTERWARDS_SECONDS = 4.0, 2.0  # to end by itself, and to finish the report of a run that told its end
+TELLING_SECONDS = 2.5  # to tell the end in its place, on a machine that is busy
 INTERRUPTED = 130
-FROM_OUTSIDE = (
-    "ended from outside (SIGTERM), as by a shutdown of the computer or the server; the best epoch so far is kept"
-)
+FROM_OUTSIDE = "ended from outside (SIGTERM), as by a shutdown of the computer or the server; what was saved stays"
 
 
 def when_asked(act: Callable[[int], None]) -> None:
@@ -67,6 +66,13 @@ def tell_own_runs(settings: Settings) -> None:
                 run.log(ending(run, "stopped", FROM_OUTSIDE))
 
 
+def gone_after(seconds: float, code: int) -> None:
+    """End this process when so much time has passed, if it is still there."""
+    late = threading.Timer(seconds, gone, (code,))
+    late.daemon = True
+    late.start()
+
+
 class TrainerFarewell:
     """A training process that is asked to end: first by the flag its loop looks at, then without it.
 
@@ -88,6 +94,7 @@ class TrainerFarewell:
             self.reason = FROM_OUTSIDE
         with contextlib.suppress(OSError):
             self.run.ask_to_stop()
+        gone_after(TRAINER_SECONDS + TELLING_SECONDS, INTERRUPTED)
         threading.Event().wait(AFTERWARDS_SECONDS if self._word.locked() else TRAINER_SECONDS)
         if self._word.acquire(blocking=False) and self.tells:
             with contextlib.suppress(Exception):  # it leaves, whatever there is

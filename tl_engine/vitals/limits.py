@@ -20,8 +20,8 @@ from tl_engine.vitals.pulse import last_sign, silence
 def time_up(minutes: float) -> str:
     """Why a training ends whose minutes are over."""
     return (
-        f"the {minutes:g} minutes that this page gives a training are over; the best epoch so far is kept, and it can "
-        "go on after those who wait"
+        f"the {minutes:g} minutes that this page gives a training are over; what was saved stays, and it can go on "
+        "after those who wait"
     )
 
 

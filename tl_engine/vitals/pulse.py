@@ -30,7 +30,8 @@ class Pulse:
         self, run: Run, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
     ) -> None:
         self._file = run.folder / ALIVE
-        self._tells = os.environ.get("RANK", "0") == "0"  # one of several processes does
+        self._tells = os.environ.get("RANK", "0") == "0"  # one of several processes does,
+        self._process = os.getpid()  # and none that it forked, which may go on while it hangs
         self._clock, self._wall = clock, wall
         self._at, self._wall_at = clock(), wall()
         self._touched: float | None = None
@@ -47,7 +48,7 @@ class Pulse:
         if asleep > SLEPT:  # the monotonic clock stands still in a sleep
             self._slept, self._woke, self._said = asleep, now, False
         self._at, self._wall_at, self._touched = now, wall, now
-        if self._tells:
+        if self._tells and os.getpid() == self._process:
             self._touch()
 
     def _touch(self) -> None:

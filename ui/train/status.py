@@ -103,6 +103,7 @@ def _progress(shown: RunView) -> str:
     left = None if shown.silent else getattr(last, "seconds_left", None)
     match last:
         case Progress(stage=stage, done=done, total=total):
+            left = left if done < total else None  # of this stage there is nothing left, and of the next nobody knows
             share, what = (done / total if total else None), f"{stage}: {done:,} of {total:,}"
         case BatchEnd(epoch=epoch, batch=batch, batches=batches):
             share, what = batch / batches, f"epoch {epoch}, batch {batch} of {batches}"
