@@ -177,7 +177,7 @@ def leave(code: int, spare: Spare | None = None, settings: Settings | None = Non
         spare.dismiss()
     if settings and settings.runs.is_dir():
         tell_own_runs(settings)
-    end_children(of_session=True)
+    end_children()
     scratch.release()
     gone(code)
 

@@ -70,8 +70,8 @@ def test_a_sleep_of_the_computer_is_noted_and_put_before_what_went_wrong_after_i
             pulse._touched = None
         elif isinstance(event, EpochEnd):
             monkeypatch.setattr("tl_engine.training.epochs.classification_loss", _lost)
-    assert any(isinstance(e, Note) and e.message.startswith("The computer slept for 1 h 0 min") for e in told)
-    assert ended(told).reason.startswith("The computer had slept for 1 h 0 min, and then: Unexpected RuntimeError")
+    assert any(isinstance(e, Note) and e.message.startswith("The computer slept for 1 h") for e in told)
+    assert ended(told).reason.startswith("The computer had slept for 1 h, and then: Unexpected RuntimeError")
 
 
 def _lost(*_: Any) -> None:

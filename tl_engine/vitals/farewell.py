@@ -41,11 +41,11 @@ def when_asked(act: Callable[[int], None]) -> None:
     threading.Thread(target=wait, daemon=True, name="farewell").start()
 
 
-def end_children(*, of_session: bool) -> None:
-    """End what this process started; `of_session`: those only that are in its session, so no trainings."""
+def end_children() -> None:
+    """End what this process started, but for what is in a session of its own, as trainings are."""
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error, OSError):
-            if not of_session or os.getsid(child.pid) == os.getsid(0):
+            if os.getsid(child.pid) == os.getsid(0):
                 child.kill()
 
 
@@ -67,8 +67,8 @@ def tell_own_runs(settings: Settings) -> None:
 
 
 def gone_after(seconds: float, code: int) -> None:
-    """End this process when so much time has passed, if it is still there."""
-    late = threading.Timer(seconds, gone, (code,))
+    """End this process when so much time has passed, if it is still there; nothing is waited for then."""
+    late = threading.Timer(seconds, os._exit, (code,))
     late.daemon = True
     late.start()
 
@@ -100,5 +100,5 @@ class TrainerFarewell:
             with contextlib.suppress(Exception):  # it leaves, whatever there is
                 self.run.log(ending(self.run, "stopped", self.reason))
                 queue.advance(self.settings)
-        end_children(of_session=True)
+        end_children()
         gone(INTERRUPTED)

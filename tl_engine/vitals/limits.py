@@ -8,7 +8,7 @@ import psutil
 
 from tl_engine.base.errors import ConfigError
 from tl_engine.base.settings import Limits, Settings
-from tl_engine.base.words import duration, plural
+from tl_engine.base.words import about, plural
 from tl_engine.runs import open_runs
 from tl_engine.runs.config import SOLVED, TrainConfig
 from tl_engine.runs.process import end
@@ -83,6 +83,6 @@ class SilenceWatch:
                     child.kill()
             end(process)
         if not run.ended():
-            why = f"It gave no sign of life for {duration(seconds)} and was ended, so that others can train"
+            why = f"It gave no sign of life for {about(seconds)} and was ended, so that others can train"
             run.mend_log()
             run.log(ending(run, "failed", f"{why}; what was saved before stays."))

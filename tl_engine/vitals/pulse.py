@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tl_engine.base.words import duration
+from tl_engine.base.words import about
 from tl_engine.runs.run import EVENTS, JOB, PROCESS, Run
 
 ALIVE = "alive"  # a file of a run
@@ -78,13 +78,13 @@ class Pulse:
         if self._said:
             return ""
         self._said = True
-        return f"The computer slept for {duration(self._slept)}; the training goes on."
+        return f"The computer slept for {about(self._slept)}; the training goes on."
 
     def after_sleep(self) -> str:
         """What to say before an error that came soon after a sleep; else ""."""
         if self._clock() - self._woke > AFTER_SLEEP:
             return ""
-        return f"The computer had slept for {duration(self._slept)}, and then: "
+        return f"The computer had slept for {about(self._slept)}, and then: "
 
 
 def make_room(run: Run) -> None:
@@ -128,4 +128,4 @@ def silence(run: Run, now: float | None = None) -> Silence | None:
 def silence_words(silent: Silence) -> str:
     """The sentence for it."""
     since = time.strftime("%H:%M:%S", time.localtime(silent.since))
-    return f"No news from the training process for more than {duration(silent.more_than)}, since {since}."
+    return f"No news from the training process for more than {about(silent.more_than)}, since {since}."
