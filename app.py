@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from tl_engine.commands.printing import FINISHED, WRONG
 from tl_engine.photos.opening import restrict_pillow
 from tl_engine.runs.process import Spare
 from tl_engine.visits.disk import name_disk
-from tl_engine.vitals.farewell import end_children, gone, when_asked
+from tl_engine.vitals.farewell import end_children, gone, gone_after, tell_own_runs, when_asked
 from tl_engine.workspaces import scratch
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from tl_engine.workspaces.forget import sweep_deleted
@@ -91,13 +90,12 @@ def serve(arguments: argparse.Namespace) -> None:
     codes = codes_for(arguments)
     check_address(host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port)
     few_heaps()
-    few_heaps()
     restrict_pillow()
     log_to_host()
     spare = make_spare(settings, wanted=not arguments.no_spare)  # on ZeroGPU before anything else reaches torch
     if on_space():
         import_all()
-    when_asked(lambda _number: leave(FINISHED, spare))
+    when_asked(lambda _number: leave(FINISHED, spare, settings))
     scratch.sweep()
     sweep_deleted(settings)
     name_disk(settings)
@@ -139,17 +137,17 @@ def _launch(page: "gr.Blocks", gates: Gates, arguments: argparse.Namespace, host
         raise ConfigError(f"{named} is in use by another program: choose another --port.") from None
 
 
-def leave(code: int, spare: Spare | None = None) -> None:
+def leave(code: int, spare: Spare | None = None, settings: Settings | None = None) -> None:
     """End this process within seconds, whoever is still being answered, sent to, or followed.
 
     What it started for the page ends with it; trainings, in sessions of their own, go on.
     """
-    late = threading.Timer(LEAVING_SECONDS, gone, (code,))
-    late.daemon = True
-    late.start()
+    gone_after(LEAVING_SECONDS, code)
     if spare:
         spare.dismiss()
-    end_children(of_session=True)
+    if settings and settings.runs.is_dir():
+        tell_own_runs(settings)
+    end_children()
     scratch.release()
     gone(code)
 

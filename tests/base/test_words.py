@@ -2,7 +2,7 @@
 
 import pytest
 
-from tl_engine.base.words import FEW, percent, score, size_words
+from tl_engine.base.words import FEW, about, percent, score, size_words
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,11 @@ def test_few_photos_are_counted_and_many_measured(fraction: float, judged: int, 
 )
 def test_sizes_are_decimal(number: int, said: str) -> None:
     assert size_words(number) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(10, "10 s"), (60, "1 min"), (70, "1 min 10 s"), (600, "10 min"), (3600, "1 h"), (7500, "2 h 5 min")],
+)
+def test_a_round_duration_has_no_nothing_at_its_end(seconds: float, said: str) -> None:
+    assert about(seconds) == said

@@ -115,9 +115,20 @@ def test_an_end_takes_the_spare_along(tmp_path: Path) -> None:
         page = psutil.Process(server.process.pid)
         wait_for(lambda: bool(page.children()))
         spare = page.children()[0]
-        with httpx.stream("GET", f"{server.url}/gradio_api/heartbeat/x", timeout=60):  # an open page
-            server.process.send_signal(signal.SIGTERM)
+        with (
+            httpx.stream("GET", f"{server.url}/gradio_api/heartbeat/x", timeout=60),  # an open page
+            socket.create_connection(("127.0.0.1", server.port)) as half,  # an upload that never ends
+        ):
+            half.sendall(
+                b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+            )
+            began = time.monotonic()
+            for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):  # once is enough, more are harmless
+                server.process.send_signal(number)
+                time.sleep(0.1)
             assert server.process.wait(30) == 0
+            assert time.monotonic() - began < 5
         assert not spare.is_running()
     finally:
         server.stop()

@@ -15,7 +15,7 @@ from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import STOPPED
-from tl_engine.vitals.farewell import FROM_OUTSIDE
+from tl_engine.vitals.farewell import FROM_OUTSIDE, tell_own_runs
 
 # A batch that takes a minute, in which no Python runs and which no signal cuts short.
 BUSY = """
@@ -121,3 +121,12 @@ def test_what_killed_a_process_is_written_into_its_runs_folder(tmp_path: Path, m
         process.reap()
         time.sleep(0.05)
     assert "the memory was full, so the system ended it" in cause_of_death(run)
+
+
+def test_a_run_that_threads_of_the_page_work_on_is_told_before_the_page_goes(settings: Settings) -> None:
+    own = queue.create(TrainConfig(data="digits"), settings, "own", process=os.getpid())
+    waits = queue.create(TrainConfig(data="digits"), settings, "waits")
+    tell_own_runs(settings)
+    tell_own_runs(settings)
+    assert [getattr(event, "reason", "") for event in own.events()[0]] == [FROM_OUTSIDE]
+    assert waits.state() == "queued"

@@ -34,10 +34,10 @@ def a_run(settings: Settings, name: str, photos: int, epochs: int, strategy: str
     return queue.create(config, settings, name, photos=photos)
 
 
-def epoch_event(number: int, epochs: int, seconds: float, at: float, **more: float) -> EpochEnd:
+def epoch_event(number: int, epochs: int, seconds: float, at: float) -> EpochEnd:
     return EpochEnd(
         at=at, epoch=number, epochs=epochs, phase="all", train_loss=1, train_accuracy=0.5, val_loss=1,
-        val_accuracy=0.5, learning_rate=1e-3, best=True, seconds=seconds, seconds_left=seconds * (epochs - number), **more,
+        val_accuracy=0.5, learning_rate=1e-3, best=True, seconds=seconds, seconds_left=seconds * (epochs - number),
     )  # fmt: skip
 
 

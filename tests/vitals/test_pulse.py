@@ -81,7 +81,7 @@ def test_a_sleep_of_the_computer_is_told_once_and_explains_what_goes_wrong_after
     pulse.beat()
     clocks.pass_by(5, asleep=2460)
     pulse.beat()
-    assert pulse.news() == "The computer slept for 41 min 0 s; the training goes on."
+    assert pulse.news() == "The computer slept for 41 min; the training goes on."
     assert pulse.news() == ""
     clocks.pass_by(60)
     assert "had slept for 41 min" in pulse.after_sleep()

@@ -20,6 +20,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def about(seconds: float) -> str:
+    """`8 s`, `2 min`, `1 h`: a round duration, without what it has nothing of."""
+    return duration(seconds).removesuffix(" 0 s").removesuffix(" 0 min")
+
+
 def clock(at: float) -> str:
     """`21 Nov, 14:05`, in the server's time."""
     return time.strftime("%d %b, %H:%M", time.localtime(at)).lstrip("0")

@@ -14,8 +14,9 @@ from tl_engine.runs import queue
 from tl_engine.runs.find import named_run
 from tl_engine.runs.run import Run, list_runs
 from tl_engine.vitals.causes import cause_of_death
+from tl_engine.vitals.pulse import silence, silence_words
 
-UNFINISHED = ("failed", "stopped", "interrupted")  # states that have a reason worth a word
+UNFINISHED = ("failed", "stopped", "interrupted", "running")  # states that may have a reason worth a word
 
 
 def architectures_command(arguments: argparse.Namespace) -> int:
@@ -70,9 +71,17 @@ def _facts(run: Run) -> dict[str, Any]:
         "architecture": asked.architecture,
         "strategy": asked.strategy,
         "best_val_accuracy": ended.best_val_accuracy if ended else None,
-        "reason": ended.reason if ended else cause_of_death(run) if state == "interrupted" else None,
+        "reason": ended.reason if ended else _unended(run, state),
         "run_folder": str(run.folder),
     }
+
+
+def _unended(run: Run, state: str) -> str | None:
+    """What there is to say of a run that told no end: what it died of, or that it is silent."""
+    if state == "interrupted":
+        return cause_of_death(run)
+    silent = silence(run) if state == "running" else None
+    return silence_words(silent) if silent else None
 
 
 def stop_command(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ Pictures are decoded and shrunk once and kept in memory, then augmented from the
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import psutil
@@ -64,8 +64,12 @@ class FeatureBatches:
 class PhotoStore:
     """Small RGB pictures by record: what augmentation draws from, or the very view that evaluation sees."""
 
-    def __init__(self, preprocess: Preprocess, augmentation: str, ahead: Decoded | None = None) -> None:
+    def __init__(
+        self, preprocess: Preprocess, augmentation: str, ahead: Decoded | None = None,
+        beat: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
         self.preprocess = preprocess
+        self.beat = beat  # called for each picture: a large batch of them takes a while
         self.ahead = ahead  # what was decoded before
         self.augmentation = augmentation
         self._augmented = preprocess.training_transform(augmentation)
@@ -92,10 +96,16 @@ class PhotoStore:
 
     def tensor(self, record: Record) -> Tensor:
         """The record as the network takes it, (3, H, W) float32: augmented anew if it is for training."""
+        if self.beat:
+            self.beat()
         learns = self.learns(record)
         kept = self._kept.get((record.path, learns))
         picture = Image.fromarray(self._found(record) if kept is None else kept)
         return self._augmented(picture) if learns else self.preprocess.to_tensor(picture)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to a process that reads photos beside the training, whose life is not the training's."""
+        return self.__dict__ | {"beat": None}
 
     def learns(self, record: Record) -> bool:
         """Whether a photo is drawn anew in each epoch."""

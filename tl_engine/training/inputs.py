@@ -113,13 +113,14 @@ def look_at_photos(
     runtime: Runtime,
     check_stop: Callable[[], None],
     ahead: Path | None = None,
+    beat: Callable[[], None] | None = None,
 ) -> Generator[Event, None, Inputs]:
     """Decode every photo, once: into features if the head learns first, else into memory.
 
-    `ahead`: a folder of photos that were decoded before.
+    `ahead`: a folder of photos that were decoded before; `beat` is called for each picture that is drawn later.
     """
     decoded = Decoded(ahead) if ahead else None
-    store, embedded = PhotoStore(classifier.backbone.preprocess, config.augmentation, decoded), None
+    store, embedded = PhotoStore(classifier.backbone.preprocess, config.augmentation, decoded, beat), None
     if phases(config)[0].learns.head_only:
         embedded = yield from Embedder(classifier.backbone, runtime, settings, check_stop, decoded).look(data)
         unreadable = embedded.unreadable

@@ -144,7 +144,7 @@ def _train(training: Training, course: Course) -> Generator[Event, None, str | N
     yield Note(message=runtime.reason)
     inputs = yield from look_at_photos(
         training.judging(training.data), classifier, config, training.settings, runtime, training.check_stop,
-        training.ahead,
+        training.ahead, training.pulse.beat,
     )  # fmt: skip
     return (yield from _learn(plan, training, inputs, course))
 

@@ -10,16 +10,15 @@ from collections.abc import Callable
 import psutil
 
 from tl_engine.base.settings import Settings
-from tl_engine.runs import queue
+from tl_engine.runs import open_runs, queue
 from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import STOPPED, ending
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
-TRAINER_SECONDS, AFTERWARDS_SECONDS = 5.0, 2.0  # to end by itself, and to finish the report of a run that told its end
+TRAINER_SECONDS, AFTERWARDS_SECONDS = 4.0, 2.0  # to end by itself, and to finish the report of a run that told its end
+TELLING_SECONDS = 2.5  # to tell the end in its place, on a machine that is busy
 INTERRUPTED = 130
-FROM_OUTSIDE = (
-    "ended from outside (SIGTERM), as by a shutdown of the computer or the server; the best epoch so far is kept"
-)
+FROM_OUTSIDE = "ended from outside (SIGTERM), as by a shutdown of the computer or the server; what was saved stays"
 
 
 def when_asked(act: Callable[[int], None]) -> None:
@@ -42,11 +41,11 @@ def when_asked(act: Callable[[int], None]) -> None:
     threading.Thread(target=wait, daemon=True, name="farewell").start()
 
 
-def end_children(*, of_session: bool) -> None:
-    """End what this process started; `of_session`: those only that are in its session, so no trainings."""
+def end_children() -> None:
+    """End what this process started, but for what is in a session of its own, as trainings are."""
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error, OSError):
-            if not of_session or os.getsid(child.pid) == os.getsid(0):
+            if os.getsid(child.pid) == os.getsid(0):
                 child.kill()
 
 
@@ -56,6 +55,22 @@ def gone(code: int) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def tell_own_runs(settings: Settings) -> None:
+    """Write how they ended into the logs of runs that this process's own threads work on, before it goes."""
+    for run in open_runs.listed(settings.runs):
+        process = run.process()
+        if process and process.pid == os.getpid() and not run.ended():
+            with contextlib.suppress(OSError):
+                run.log(ending(run, "stopped", FROM_OUTSIDE))
+
+
+def gone_after(seconds: float, code: int) -> None:
+    """End this process when so much time has passed, if it is still there; nothing is waited for then."""
+    late = threading.Timer(seconds, os._exit, (code,))
+    late.daemon = True
+    late.start()
 
 
 class TrainerFarewell:
@@ -79,10 +94,11 @@ class TrainerFarewell:
             self.reason = FROM_OUTSIDE
         with contextlib.suppress(OSError):
             self.run.ask_to_stop()
+        gone_after(TRAINER_SECONDS + TELLING_SECONDS, INTERRUPTED)
         threading.Event().wait(AFTERWARDS_SECONDS if self._word.locked() else TRAINER_SECONDS)
         if self._word.acquire(blocking=False) and self.tells:
             with contextlib.suppress(Exception):  # it leaves, whatever there is
                 self.run.log(ending(self.run, "stopped", self.reason))
                 queue.advance(self.settings)
-        end_children(of_session=True)
+        end_children()
         gone(INTERRUPTED)

@@ -8,7 +8,7 @@ import psutil
 
 from tl_engine.base.errors import ConfigError
 from tl_engine.base.settings import Limits, Settings
-from tl_engine.base.words import duration, plural
+from tl_engine.base.words import about, plural
 from tl_engine.runs import open_runs
 from tl_engine.runs.config import SOLVED, TrainConfig
 from tl_engine.runs.process import end
@@ -20,8 +20,8 @@ from tl_engine.vitals.pulse import last_sign, silence
 def time_up(minutes: float) -> str:
     """Why a training ends whose minutes are over."""
     return (
-        f"the {minutes:g} minutes that this page gives a training are over; the best epoch so far is kept, and it can "
-        "go on after those who wait"
+        f"the {minutes:g} minutes that this page gives a training are over; what was saved stays, and it can go on "
+        "after those who wait"
     )
 
 
@@ -83,6 +83,6 @@ class SilenceWatch:
                     child.kill()
             end(process)
         if not run.ended():
-            why = f"It gave no sign of life for {duration(seconds)} and was ended, so that others can train"
+            why = f"It gave no sign of life for {about(seconds)} and was ended, so that others can train"
             run.mend_log()
             run.log(ending(run, "failed", f"{why}; what was saved before stays."))

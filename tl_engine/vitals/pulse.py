@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tl_engine.base.words import duration
+from tl_engine.base.words import about
 from tl_engine.runs.run import EVENTS, JOB, PROCESS, Run
 
 ALIVE = "alive"  # a file of a run
@@ -30,7 +30,8 @@ class Pulse:
         self, run: Run, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
     ) -> None:
         self._file = run.folder / ALIVE
-        self._tells = os.environ.get("RANK", "0") == "0"  # one of several processes does
+        self._tells = os.environ.get("RANK", "0") == "0"  # one of several processes does,
+        self._process = os.getpid()  # and none that it forked, which may go on while it hangs
         self._clock, self._wall = clock, wall
         self._at, self._wall_at = clock(), wall()
         self._touched: float | None = None
@@ -47,7 +48,7 @@ class Pulse:
         if asleep > SLEPT:  # the monotonic clock stands still in a sleep
             self._slept, self._woke, self._said = asleep, now, False
         self._at, self._wall_at, self._touched = now, wall, now
-        if self._tells:
+        if self._tells and os.getpid() == self._process:
             self._touch()
 
     def _touch(self) -> None:
@@ -77,13 +78,13 @@ class Pulse:
         if self._said:
             return ""
         self._said = True
-        return f"The computer slept for {duration(self._slept)}; the training goes on."
+        return f"The computer slept for {about(self._slept)}; the training goes on."
 
     def after_sleep(self) -> str:
         """What to say before an error that came soon after a sleep; else ""."""
         if self._clock() - self._woke > AFTER_SLEEP:
             return ""
-        return f"The computer had slept for {duration(self._slept)}, and then: "
+        return f"The computer had slept for {about(self._slept)}, and then: "
 
 
 def make_room(run: Run) -> None:
@@ -127,4 +128,4 @@ def silence(run: Run, now: float | None = None) -> Silence | None:
 def silence_words(silent: Silence) -> str:
     """The sentence for it."""
     since = time.strftime("%H:%M:%S", time.localtime(silent.since))
-    return f"No news from the training process for more than {duration(silent.more_than)}, since {since}."
+    return f"No news from the training process for more than {about(silent.more_than)}, since {since}."

@@ -3,7 +3,7 @@
 import time
 
 from tl_engine.base.events import BatchEnd, EpochEnd, FinalTest, Progress, RunEnded, RunStarted
-from tl_engine.base.words import FEW, duration, plural, score
+from tl_engine.base.words import FEW, about, duration, plural, score
 from tl_engine.evaluation.judged import FOLDS
 from tl_engine.runs.config import SOLVED
 from tl_engine.runs.saved_classifier import STOPPED
@@ -38,7 +38,7 @@ def _words(shown: RunView) -> tuple[str, str]:
     sofar = f"Best so far: {score(best.val_accuracy, shown.judged)} in epoch {best.epoch}." if best else ""
     match shown.state:
         case "queued":
-            wait = f", about {duration(shown.wait)}" if shown.wait else ""
+            wait = f", about {about(shown.wait)}" if shown.wait else ""
             return "Waiting", f"{plural(shown.place, 'training')} before this one{wait}; it starts by itself."
         case "running" if shown.silent:
             return "Training", f"{silence_words(shown.silent)} {SILENT_WORDS} {sofar}".strip()
@@ -103,6 +103,7 @@ def _progress(shown: RunView) -> str:
     left = None if shown.silent else getattr(last, "seconds_left", None)
     match last:
         case Progress(stage=stage, done=done, total=total):
+            left = left if done < total else None  # of this stage there is nothing left, and of the next nobody knows
             share, what = (done / total if total else None), f"{stage}: {done:,} of {total:,}"
         case BatchEnd(epoch=epoch, batch=batch, batches=batches):
             share, what = batch / batches, f"epoch {epoch}, batch {batch} of {batches}"
