@@ -20,7 +20,7 @@ EVIL = "<img src=x onerror=document.title='hacked'>"
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("runs"), flags=("--no-spare",))
-    yield server.start()
+    yield server.start(seconds=300)
     server.stop()
 
 
