@@ -127,7 +127,10 @@ def fill_in(page: Page) -> None:
     while (button := page.locator("button:visible", has_text="Mark all here")).count():
         button.first.click()  # which then says "Mark none here"
         settled(page)
-    for chosen in ("#runs-list", "#things-list", "#others"):
+    if page.locator("#runs-list [data-run]").first.is_visible():
+        page.locator("#runs-list [data-run]").first.click()
+        expect(page.locator("#one-run")).to_be_visible(timeout=MINUTE)
+    for chosen in ("#runs-list", "#things-list"):
         if page.locator(f"{chosen} input").first.is_visible():
             page.locator(f"{chosen} input").first.check()
             settled(page)

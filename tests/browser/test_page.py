@@ -308,21 +308,20 @@ def test_runs_are_told_apart_renamed_laid_over_and_deleted(visit: Visit, server:
         start_training(page, epochs=epochs)
         expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
     open_tab(page, "Runs")
-    rows = page.locator("#runs-list label")
+    rows = page.locator("#runs-list tbody tr")
     expect(rows).to_have_count(2, timeout=MINUTE)
-    expect(page.locator("#runs-list")).to_contain_text("colours, 3 epochs")
-    rows.filter(has_text="3 epochs").click()
-    write(page, "New name", "The short one")
+    rows.filter(has_text="3 epochs").get_by_role("button").click()
+    expect(page.locator("#one-run")).to_be_visible(timeout=MINUTE)
+    write(page, "Name of this training", "The short one")
     page.locator("#rename-run").click()
     expect(page.locator("#runs-list")).to_contain_text("The short one", timeout=MINUTE)
-    unfold(page, "lay-over")
-    for name in ("The short one", "colours"):
-        page.locator("#others").get_by_text(name).click()
-    expect(page.locator("#accuracy-beside .tl-curve")).to_have_count(
-        4, timeout=MINUTE
-    )  # each in the plot and the legend
-    page.locator("#runs-list label").filter(has_text="The short one").click()
+    for row in ("The short one", "5 epochs"):
+        rows.filter(has_text=row).get_by_role("checkbox").check()
+    expect(page.locator("#lay-beside")).to_contain_text("2 ticked", timeout=MINUTE)
+    page.locator("#lay-beside").click()
+    # Each in the plot and the legend.
+    expect(page.locator("#accuracy-beside .tl-curve")).to_have_count(4, timeout=MINUTE)
     page.locator("#delete-run").click()
     expect(page.locator("#delete-run-question")).to_contain_text("The short one", timeout=MINUTE)
     page.locator("#delete-run-yes").click()
-    expect(page.locator("#runs-list label")).to_have_count(1, timeout=MINUTE)
+    expect(rows).to_have_count(1, timeout=MINUTE)

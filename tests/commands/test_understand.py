@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from benchmarks.ended_runs import ended_run
 from tests.conftest import MakeImages
 from tl_engine.__main__ import main
+from tl_engine.base.settings import Settings
+from tl_engine.runs import queue
+from tl_engine.runs.config import TrainConfig
 
 Capture = pytest.CaptureFixture[str]
 Command = Callable[..., tuple[int, list[dict[str, Any]], str]]
@@ -93,6 +97,35 @@ def test_compare_says_same_answers(command: Command, make_images: MakeImages) ->
     assert code == 0
     assert (found["p_value"], found["photos"], found["only_a"], found["only_b"]) == (1.0, 12, 0, 0)
     assert found["verdict"] == "same answers"
+    assert found["settings"] == []
+
+
+def test_compare_tells_what_differs_and_why_there_is_no_verdict(command: Command, settings: Settings) -> None:
+    for name, data in (("one", "digits"), ("two", "hymenoptera")):
+        run = queue.create(TrainConfig(data=data, epochs=3 if name == "one" else 50), settings, name)
+        run.ask_to_stop()
+    code, (found,), said = command("compare", "one", "two")
+    assert (code, said) == (1, "")
+    assert (found["verdict"], found["first"]["state"]) == (None, "stopped")
+    assert found["sentence"].startswith("The first of these trainings left no judged photos")
+    assert {row["setting"]: row["words"] for row in found["settings"]} == {
+        "data": ["digits", "hymenoptera"], "epochs": ["3", "50 (default)"],
+    }  # fmt: skip
+    code, rows, said = command("compare", "one", "three")
+    assert (code, rows) == (2, [])
+    assert "no run 'three'" in said
+
+
+def test_compare_reads_well_without_json(settings: Settings, capsys: Capture) -> None:
+    for number in (0, 12):
+        ended_run(settings, number)
+    first, second = (f"{number:032x}" for number in (0, 12))
+    assert main(["compare", first, second, "--runs", str(settings.runs)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("The first is better: they differ on 12 of 152 photos")
+    assert lines[1] == "the first:  152 of 152 right (97.5 % to 100.0 %)"
+    assert lines[2] == "the second: 140 of 152 right (86.7 % to 95.4 %)"
+    assert "  epochs: 8 (default) | 10" in lines
 
 
 def test_train_judges_by_a_split_where_asked(command: Command, make_images: MakeImages) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tl_engine.base.errors import RunError
 from tl_engine.evaluation.compare import compare
+from tl_engine.evaluation.figures import interval
 from tl_engine.evaluation.judged import FOLDS, VAL, Judged
 from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.runs.run import Run
@@ -109,3 +110,22 @@ def test_runs_without_a_judge_in_common_are_told_why(tmp_path: Path) -> None:
         compared(folds, val)
     with pytest.raises(RunError, match="The first of these trainings has judged no photos yet"):
         compared((Run(tmp_path / "bare"), val[1]), folds)
+
+
+def test_a_run_that_ended_without_judging_is_told_from_one_that_goes_on(tmp_path: Path) -> None:
+    folds = trained(tmp_path, "folds", [True])
+    bare = Run(tmp_path / "bare")
+    bare.folder.mkdir()
+    bare.ask_to_stop()
+    with pytest.raises(RunError, match="The second of these trainings left no judged photos behind"):
+        compared(folds, (bare, folds[1]))
+
+
+def test_the_paired_numbers_add_up(tmp_path: Path) -> None:
+    found = differing(tmp_path, 9, 2)
+    assert (found["both"], found["neither"]) == (20, 0)
+    assert found["both"] + found["only_a"] == found["right_a"]
+    assert found["both"] + found["only_b"] == found["right_b"]
+    assert (found["judged_a"], found["judged_b"]) == (31, 31)
+    assert found["interval_a"] == list(interval(29, 31))
+    assert found["interval_b"] == list(interval(22, 31))

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from tl_engine.evaluation.calibration import softmax
 from tl_engine.evaluation.figures import (
@@ -45,6 +46,12 @@ def judged(labels: list[int], predicted: list[int], sure: list[float] | None = N
 )
 def test_an_interval_is_wilsons(right: int, photos: int, low: float, high: float) -> None:
     assert interval(right, photos) == pytest.approx((low, high), abs=5e-4)
+
+
+@pytest.mark.parametrize(("right", "photos"), [(0, 1), (1, 1), (3, 4), (146, 153), (1, 10_000), (9_999, 10_000)])
+def test_an_interval_is_scipys(right: int, photos: int) -> None:
+    found = binomtest(right, photos).proportion_ci(0.95, method="wilson")
+    assert interval(right, photos) == pytest.approx((found.low, found.high), abs=1e-12)
 
 
 def test_the_confusion_has_true_classes_as_rows() -> None:

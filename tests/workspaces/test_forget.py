@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.ended_runs import ended_run
 from tl_engine.base.errors import DataError, RunError
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import read_manifest
 from tl_engine.evaluation.run_photos import small_copy
+from tl_engine.ledger.set_aside import FOLDER, UNDO_SECONDS
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import REPORT, Run
@@ -22,14 +25,19 @@ from tl_engine.sources import collection
 from tl_engine.sources.collection import Collection
 from tl_engine.workspaces.chosen import UPLOAD
 from tl_engine.workspaces.forget import (
+    bring_run_back,
     delete_class,
     delete_data,
     delete_everything,
     delete_photos,
     delete_run,
+    forget_deleted,
     forget_removed,
     remove_photos,
     rename_class,
+    runs_aside,
+    set_run_aside,
+    sweep_deleted,
     undo_removal,
 )
 from tl_engine.workspaces.scratch import EXPORT, PACKED, ZIP, new_folder
@@ -108,7 +116,11 @@ def test_no_byte_of_a_deleted_photo_is_left(way: str, here: Settings, tmp_path: 
     assert all(len(left_of(content, tmp_path)) == 3 for content in contents)  # as it came, kept, in the zip
     manifests = here.cache / "manifests"
     assert list(manifests.iterdir())
+    deleted = small_copy(here.runs / ".deleted" / "9-one" / REPORT, hashlib.sha256(contents[0]).hexdigest())
+    deleted.parent.mkdir(parents=True)
+    deleted.write_bytes(b"small")
     WAYS[way](own, here)
+    assert not deleted.exists()  # also of a run that could still be brought back
     assert before
     assert [left_of(content, tmp_path) for content in contents[:2]] == [[], []]
     gone = small if way in ("collection", "everything") else [*small[:2], *small[4:6]]
@@ -233,3 +245,72 @@ def test_only_what_a_visitor_brought_is_deleted_as_theirs(here: Settings) -> Non
         with pytest.raises(DataError):
             delete_data(Workspace(here, OWNER), choice)
     assert (here.data_dir / "photos" / "a").is_dir()
+
+
+def left(here: Settings) -> list[Path]:
+    """All that is left of runs but the queue's own."""
+    return [path for path in here.runs.rglob("*") if path.name != ".lock" and ".open" not in path.parts]
+
+
+def test_a_deleted_run_comes_back_whole_for_whoever_deleted_it(here: Settings) -> None:
+    run, visitor = ended_run(here, 1, OWNER), Workspace(here, OWNER)
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    packed = new_folder(ZIP, f"{run.name}-1")
+    set_run_aside(visitor, run.name)
+    assert visitor.runs() == []
+    assert not packed.exists()
+    assert [aside.name for aside in runs_aside(visitor)] == [run.name]
+    assert runs_aside(Workspace(here, "b" * 32)) == []
+    with pytest.raises(RunError, match="gone for good"):
+        bring_run_back(Workspace(here, "b" * 32), run.name)
+    forget_deleted(here)  # not yet
+    assert bring_run_back(visitor, run.name) == run
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+    assert visitor.runs() == [run]
+
+
+def test_after_its_minute_nothing_of_a_deleted_run_is_left(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, visitor = ended_run(here, 1, OWNER), Workspace(here, OWNER)
+    set_run_aside(visitor, run.name)
+    packed = new_folder(EXPORT, f"{run.name}-1")  # made by a page that was slow
+    later = time.time() + UNDO_SECONDS + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    with pytest.raises(RunError, match="gone for good"):
+        bring_run_back(visitor, run.name)
+    forget_deleted(here)
+    assert left(here) == [here.runs / FOLDER]
+    assert not packed.exists()
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_deleting_everything_leaves_nothing_to_bring_back(here: Settings, runs: bool) -> None:
+    visitor, other = Workspace(here, OWNER), Workspace(here, "b" * 32)
+    for number, who in enumerate((visitor, other)):
+        set_run_aside(who, ended_run(here, number, who.token).name)
+    delete_everything(visitor, runs=runs)
+    assert runs_aside(visitor) == []
+    assert len(runs_aside(other)) == 1
+
+
+def test_a_run_that_goes_on_or_is_somebody_elses_is_not_set_aside(here: Settings) -> None:
+    visitor = Workspace(here, OWNER)
+    going, theirs, hosts = a_run(here, "1", OWNER, over=False), ended_run(here, 2, "b" * 32), ended_run(here, 3, None)
+    for run in (going, theirs, hosts):
+        with pytest.raises(RunError):
+            set_run_aside(visitor, run.name)
+        assert run.folder.is_dir()
+    assert runs_aside(visitor) == []
+
+
+def test_what_killed_deletions_left_is_swept_and_nothing_else(here: Settings) -> None:
+    run, own = ended_run(here, 1, OWNER), collection.create(here.uploads / OWNER, "Pets", ("cats",))
+    (own.folder / "cats" / "a.png").write_bytes(b"x")
+    left_behind = [here.runs / ".deleted-0a1b2c3d", here.runs / FOLDER / "gone-0a1b2c3d",
+                   here.uploads / OWNER / ".deleted-0a1b2c3d", own.folder / ".deleted-0a1b2c3d"]  # fmt: skip
+    for folder in left_behind:
+        folder.mkdir(parents=True)
+        (folder / "photo.png").write_bytes(b"x")
+    sweep_deleted(here)
+    assert not [folder for folder in left_behind if folder.exists()]
+    assert (own.folder / "cats" / "a.png").is_file()
+    assert run.folder.is_dir()

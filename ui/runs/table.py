@@ -54,7 +54,7 @@ class Asked:
         """As the page's fields say it."""
         return cls(
             words=words if isinstance(words, str) else "",
-            order=order if order in ORDERS else NEWEST,
+            order=order if isinstance(order, str) and order in ORDERS else NEWEST,
             first=int(first) if isinstance(first, str) and first.isdecimal() and len(first) < 9 else 0,
             ticked=tuple(ticked.split()[:MOST_TICKED]) if isinstance(ticked, str) else (),
         )
@@ -62,7 +62,8 @@ class Asked:
     def ticking(self, sent: Any) -> Self:
         """After a tick: those that are ticked in what is shown, and those elsewhere as before."""
         here = sent if isinstance(sent, dict) else {}
-        on, shown = ([str(name) for name in here.get(key) or []] for key in ("ticked", "shown"))
+        told = (here.get(key) for key in ("ticked", "shown"))
+        on, shown = ([str(name) for name in names] if isinstance(names, list) else [] for names in told)
         kept = [name for name in self.ticked if name not in shown or name in on]
         added = [name for name in on if name not in kept]
         return type(self)(self.words, self.order, self.first, (*kept, *added))
