@@ -93,7 +93,7 @@ class Page:
         photos, form = self.photos, self.train.form
         doors = photos.doors
         cards = [part for card in photos.cards.cards for part in (card.title, card.delete)]
-        controls = {
+        controls: dict[str, list[Any]] = {
             "data": [photos.choice, photos.new, doors.own, doors.zip, doors.example],
             "classes": [photos.cards.add_class_button, *cards],
             "advanced": [form.preset, *form.advanced.values()],
