@@ -27,7 +27,7 @@ LONG = 3 * MINUTE
 class ClassServer(Server):
     """A class's page, whose door is a stub that lets in whoever says who they are."""
 
-    def start(self, seconds: float = 120) -> "ClassServer":
+    def start(self, seconds: float = 300) -> "ClassServer":
         """Start it and wait until it answers."""
         with (self.folder / "server.log").open("ab") as log:
             command = [sys.executable, "-m", "tests.class_page", str(self.port), str(self.folder)]
@@ -39,6 +39,7 @@ class ClassServer(Server):
                 return self
             assert self.process.poll() is None, (self.folder / "server.log").read_text()
             time.sleep(0.2)
+        self.kill()
         raise AssertionError("the page did not start")
 
 
