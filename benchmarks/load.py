@@ -465,7 +465,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         (scratch / "page").mkdir()
         make_inputs(load)
         try:
-            load.page.serve()
+            load.page.serve(patience=300)
             asyncio.run(measure(load))
         finally:
             load.page.end()

@@ -32,7 +32,7 @@ GIVES = ("page served", "/predict", "Predictor beside the page", "press to run_s
 class Page(Server):
     """`python app.py` exactly as a person starts it: with all cores, which tests/serving.py does not grant."""
 
-    def serve(self) -> float:
+    def serve(self, patience: float = PATIENCE) -> float:
         """Start it; seconds until the page itself has been answered."""
         command = [sys.executable, "app.py", "--port", str(self.port), "--runs", str(self.runs), *self.flags]
         folders = {"TL_UPLOADS": str(self.folder / "uploads"), "GRADIO_TEMP_DIR": str(self.folder / "gradio")}
@@ -40,7 +40,7 @@ class Page(Server):
         started = time.perf_counter()
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
-        while time.perf_counter() - started < PATIENCE and self.process.poll() is None:
+        while time.perf_counter() - started < patience and self.process.poll() is None:
             with contextlib.suppress(httpx.HTTPError):
                 httpx.get(self.url, timeout=PATIENCE).raise_for_status()
                 return time.perf_counter() - started

@@ -1,8 +1,9 @@
 """What threads may spend together is bounded."""
 
 import threading
+import time
 
-from tl_engine.base.parallel import Budget
+from tl_engine.base.parallel import Budget, Precedence, few_heaps, give_back_memory
 
 
 def test_what_is_held_at_once_never_exceeds_the_budget() -> None:
@@ -36,3 +37,34 @@ def test_more_than_there_is_gets_all_of_it_and_a_failure_gives_it_back() -> None
         pass
     with budget.part(10):
         pass
+
+
+def test_long_work_lets_short_work_through_first() -> None:
+    precedence, order, begun = Precedence(), [], threading.Event()
+
+    def long_work() -> None:
+        begun.wait(10)
+        precedence.give_way(30)
+        order.append("long")
+
+    thread = threading.Thread(target=long_work)
+    thread.start()
+    with precedence.first():
+        begun.set()
+        time.sleep(0.05)
+        order.append("short")
+    thread.join(10)
+    assert order == ["short", "long"]
+
+
+def test_long_work_goes_on_where_there_is_always_short_work() -> None:
+    precedence = Precedence()
+    with precedence.first():
+        precedence.give_way(0.01)
+
+
+def test_a_process_works_on_after_its_heaps_were_seen_to() -> None:
+    few_heaps()
+    kept = [bytes(1_000_000) for _ in range(3)]
+    give_back_memory()
+    assert sum(map(len, kept)) == 3_000_000

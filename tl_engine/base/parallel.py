@@ -122,7 +122,7 @@ class Precedence:
 def few_heaps() -> None:
     """Have this process's threads share heaps, and large blocks go back to the system; before there are threads.
 
-    Measured in docs/figures.md. Elsewhere than on glibc nothing happens.
+    Elsewhere than on glibc nothing happens. Not compared yet with leaving it out.
     """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")

@@ -1,0 +1,31 @@
+"""A training's own process lets those who wait for an answer go first."""
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tl_engine.runs.process import NICENESS, step_back
+
+
+@pytest.mark.skipif(os.name != "posix", reason="niceness is a number on POSIX only")
+def test_a_started_process_steps_back_and_so_do_its_threads_and_children() -> None:
+    code = (
+        "import os, threading; input(); print(os.nice(0)); threading.Thread(target=lambda: print(os.nice(0))).start()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        own = psutil.Process().nice()
+        step_back(process.pid)
+        said, _ = process.communicate("\n", timeout=60)
+    assert said.split() == [str(max(own, NICENESS))] * 2
+    assert psutil.Process().nice() == own
+
+
+def test_a_process_that_is_gone_is_no_error() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    step_back(gone.pid)
