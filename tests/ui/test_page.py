@@ -325,6 +325,23 @@ def test_a_page_for_others_asks_for_a_code_and_has_the_smaller_limits(capsys: py
     assert settings_for(parse([])).limits is HOME
 
 
+def test_a_page_for_others_forgets_after_so_many_hours_and_ones_own_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgets(*switches: str) -> tuple[int, int]:
+        limits = settings_for(parse(switches)).limits
+        return limits.data_seconds, limits.run_seconds
+
+    day = 24 * 3600
+    assert forgets("--lan", "--forget-after", "0.5") == (1800, day)
+    assert forgets("--lan", "--forget-after", "48") == (2 * day, 2 * day)
+    assert forgets("--share", "--forget-after", "0") == (0, 0)
+    monkeypatch.setenv("TL_FORGET_AFTER", "3")
+    assert forgets("--lan") == (3 * 3600, day)
+    assert forgets() == (0, 0)
+    for wrong in ("-1", "soon", "nan", "inf", "1e9"):
+        with pytest.raises(ConfigError, match="forget-after must be a number of hours"):
+            forgets("--lan", "--forget-after", wrong)
+
+
 def test_nobodys_token_is_in_the_page_that_everybody_gets(make_images: MakeImages, here: Settings) -> None:
     import json
     import shutil
