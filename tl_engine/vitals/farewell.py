@@ -15,8 +15,8 @@ from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import STOPPED, ending
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
-TRAINER_SECONDS, AFTERWARDS_SECONDS = 4.0, 2.0  # to end by itself, and to finish the report of a run that told its end
-TELLING_SECONDS = 2.5  # to tell the end in its place, on a machine that is busy
+TRAINER_SECONDS, AFTERWARDS_SECONDS = 3.0, 2.0  # to end by itself, and to finish the report of a run that told its end
+TELLING_SECONDS = 1.5  # to tell the end in its place, on a machine that is busy
 INTERRUPTED = 130
 FROM_OUTSIDE = "ended from outside (SIGTERM), as by a shutdown of the computer or the server; what was saved stays"
 
