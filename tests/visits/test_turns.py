@@ -15,7 +15,7 @@ from tl_engine.visits.turns import FOR_THE_PAGE, Asker, begin, begin_lab, go_on
 from tl_engine.workspaces.start import MOST_WAITING
 from tl_engine.workspaces.workspace import Workspace, new_token
 
-LONG = {"data": "digits", "epochs": 10_000, "strategy": "from-scratch", "architecture": "small_vgg"}
+LONG = {"data": "digits", "epochs": 30, "strategy": "from-scratch", "architecture": "small_vgg"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Self
 
 from tl_engine.base.written import written_path
 
-VERSION = "0.5.0"
+VERSION = "0.6.0"
 
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -90,6 +90,7 @@ CLASSROOM = replace(
     classes=20,
     images=6_000,
     hub_classifiers=1,
+    data_seconds=12 * HOUR,  # a school day
     person_bytes=300 * MEGABYTE,
     free_bytes=2 * GIGABYTE,
 )

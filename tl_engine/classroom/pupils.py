@@ -16,6 +16,7 @@ from tl_engine.base.errors import ConfigError, EngineError
 from tl_engine.base.files import write_json
 from tl_engine.base.names import plain_title
 from tl_engine.base.settings import Settings
+from tl_engine.visits.seen import last_seen
 from tl_engine.workspaces.workspace import TOKEN, Workspace
 
 FILE = ".pupil.json"  # in a workspace
@@ -95,7 +96,10 @@ def at_seat(seat: str, settings: Settings) -> Pupil:
 
 
 class Presence:
-    """When each workspace was last heard of, in this process's memory: a page that is open asks every few seconds."""
+    """When each workspace was last heard of, to the second: a page that is open asks every few seconds.
+
+    In this process's memory; of the time before it there are the marks of visits, which tell minutes.
+    """
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, float] = OrderedDict()
@@ -110,5 +114,5 @@ class Presence:
                 self._seen.popitem(last=False)
 
     def seen(self, visitor: Workspace) -> float | None:
-        """When it was last heard of, seconds since 1970; None since this program began."""
-        return self._seen.get(visitor.token)
+        """When it was last heard of, seconds since 1970; None: never, as far as anybody knows."""
+        return self._seen.get(visitor.token) or last_seen(visitor.settings, visitor.token)
