@@ -14,9 +14,11 @@ from tl_engine.classroom import starting
 from tl_engine.classroom.lesson import Lesson, forget_lesson
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.run import list_runs
+from tl_engine.visits.turns import Asker
 from tl_engine.workspaces.chosen import UPLOAD
 from tl_engine.workspaces.workspace import Workspace
 
+PUPIL = Asker(pupil=True)
 ON_DIGITS = Lesson(title="Digits", data="digits", epochs=20)
 
 
@@ -107,15 +109,15 @@ def test_what_is_open_may_be_changed_and_nothing_else(free: str, options: dict[s
 def test_a_pupil_starts_what_the_lesson_says_and_a_teacher_what_they_like(room: Settings) -> None:
     ON_DIGITS.write(room)
     open_runs.freeze(room.runs, frozen=True)
-    run, new = starting.start({"data": "digits"}, Workspace(room, "a" * 32), pupil=True)
+    run, new = starting.start({"data": "digits"}, Workspace(room, "a" * 32), PUPIL)
     assert new
     assert run.facts.options["epochs"] == 20
     with pytest.raises(ConfigError, match="the epochs stay"):
-        starting.start({"data": "digits", "epochs": 3}, Workspace(room, "b" * 32), pupil=True)
-    free, _ = starting.start({"data": "digits", "epochs": 3}, Workspace(room, "c" * 32))
+        starting.start({"data": "digits", "epochs": 3}, Workspace(room, "b" * 32), PUPIL)
+    free, _ = starting.start({"data": "digits", "epochs": 3}, Workspace(room, "c" * 32), Asker())
     assert free.facts.options["epochs"] == 3
     with pytest.raises(ConfigError, match="In the lesson Digits"):
-        starting.start_lab("digits", ON_DIGITS.architecture, Workspace(room, "d" * 32), pupil=True)
+        starting.start_lab("digits", ON_DIGITS.architecture, Workspace(room, "d" * 32), PUPIL)
     assert len(list_runs(room)) == 2
 
 
@@ -124,14 +126,14 @@ def test_photos_that_pupils_bring_have_the_classes_of_the_lesson(room: Settings,
     open_runs.freeze(room.runs, frozen=True)
     right = pupil("a", "Ana", Cat=range(3), dog=range(3, 6))
     wrong = pupil("b", "Ben", cat=range(3), bird=range(3, 6))
-    run, _ = starting.start({"data": right.own_data()[0]}, right, pupil=True)
+    run, _ = starting.start({"data": right.own_data()[0]}, right, PUPIL)
     assert run.facts.workspace == right.token
     with pytest.raises(ConfigError, match="the classes are cat, dog"):
-        starting.start({"data": wrong.own_data()[0]}, wrong, pupil=True)
+        starting.start({"data": wrong.own_data()[0]}, wrong, PUPIL)
     with pytest.raises(ConfigError, match="everybody brings photos"):
-        starting.start({"data": "digits"}, wrong, pupil=True)
+        starting.start({"data": "digits"}, wrong, PUPIL)
     with pytest.raises(ConfigError, match="everybody brings photos"):  # what is another pupil's is nobody's here
-        starting.start({"data": right.own_data()[0]}, wrong, pupil=True)
+        starting.start({"data": right.own_data()[0]}, wrong, PUPIL)
 
 
 def test_a_pupil_finds_a_place_for_photos_once(room: Settings) -> None:
@@ -145,7 +147,7 @@ def test_a_pupil_finds_a_place_for_photos_once(room: Settings) -> None:
 
 def test_frozen_training_waits_and_goes_on_when_it_is_thawed(room: Settings) -> None:
     open_runs.freeze(room.runs, frozen=True)
-    run, _ = starting.start({"data": "digits", "epochs": 3}, Workspace(room, "a" * 32))
+    run, _ = starting.start({"data": "digits", "epochs": 3}, Workspace(room, "a" * 32), Asker())
     assert not queue.advance(room)
     assert run.state() == "queued"
     assert "paused" in starting.paused(room)
@@ -161,11 +163,11 @@ def test_frozen_training_waits_and_goes_on_when_it_is_thawed(room: Settings) -> 
 def test_a_frozen_queue_still_refuses_a_second_training_of_one_pupil(room: Settings) -> None:
     open_runs.freeze(room.runs, frozen=True)
     visitor = Workspace(room, "a" * 32)
-    first, _ = starting.start({"data": "digits"}, visitor, pupil=True)
-    again, new = starting.start({"data": "digits"}, visitor, pupil=True)
+    first, _ = starting.start({"data": "digits"}, visitor, PUPIL)
+    again, new = starting.start({"data": "digits"}, visitor, PUPIL)
     assert (again, new) == (first, False)
     with pytest.raises(RunError):
-        starting.start_lab("digits", ON_DIGITS.architecture, visitor, pupil=True)
+        starting.start_lab("digits", ON_DIGITS.architecture, visitor, PUPIL)
 
 
 def test_the_page_starts_trainings_by_no_other_door() -> None:

@@ -46,7 +46,7 @@ def test_the_last_one_comes_first(settings: Settings, monkeypatch: pytest.Monkey
 
 def test_after_its_minute_it_does_not_come_back(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     out = aside(ended_run(settings, 1))
-    later = time.time() + set_aside.UNDO_SECONDS
+    later = time.time() + set_aside.UNDO_SECONDS + 1
     monkeypatch.setattr(time, "time", lambda: later)
     with pytest.raises(RunError, match="gone for good"):
         bring_back(out)

@@ -130,7 +130,7 @@ def test_a_stopped_embedding_keeps_every_batch(
     monkeypatch.setattr("tl_engine.networks.embedder.SHARD", shard)
     monkeypatch.setattr("tl_engine.networks.embedder.EMBED_BATCH", 2)
     folder = make_images()
-    stopped = list(train(make_training(folder, settings, stop_after=3)))
+    stopped = list(train(make_training(folder, settings, stop_after=12 + 3)))
     assert ended(stopped).state == "stopped"
     assert embedded(list(train(make_training(folder, settings)))) == 12 - 3 * 2
 

@@ -62,7 +62,9 @@ def killed(run: Run) -> Run:
         lambda run, settings: named_classifier(run.name, settings),
         lambda run, settings: classifier_folder(run.name, settings),
         lambda run, settings: classifier_folder(str(run.folder), settings),
-        lambda run, settings: [name for _, name in choices(Workspace(settings, OWNER)) if name == run.name],
+        lambda run, settings: [
+            named_classifier(name, settings) for _, name in choices(Workspace(settings, OWNER)) if name == run.name
+        ],
         lambda run, _settings: start.packed(run),
     ],
     ids=["engine", "page", "terminal, by name", "terminal, by folder", "the list of Predict", "download"],

@@ -87,6 +87,13 @@ class FakePredictor:
         said = {"=cats": 0.75, "dogs": 0.25}
         return Answer(probabilities=said, raw=said, verdict="ok", nearest=())
 
+    def ask(self, path: Path, _kept: float = 0.98) -> tuple[Answer, Image.Image]:
+        picture = self.open(path)
+        return self.answer(picture), picture
+
+    def ask_of_many(self, path: Path, _kept: float = 0.98) -> Answer:
+        return self.ask(path)[0]
+
 
 class FakePool:
     def get(self, name: str) -> FakePredictor:
