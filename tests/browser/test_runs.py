@@ -43,7 +43,7 @@ def own(running: Server, visit: Visit) -> Page:
 
 
 def workspaces(folder: Path) -> list[str]:
-    return [path.name for path in (folder / "uploads").glob("*")]
+    return [path.name for path in (folder / "uploads").glob("[!.]*")]
 
 
 def test_two_runs_stand_side_by_side_with_a_verdict(own: Page) -> None:

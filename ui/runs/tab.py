@@ -103,7 +103,9 @@ class RunsTab:
         gr.on([self.find.change, self.order.input], self.find_runs, asked, self.listed, **found)
         self.newer.click(self.list_before, asked, self.listed, **QUIET)
         self.older.click(self.list_after, asked, self.listed, **QUIET)
-        self.list.select(self.tick_run, [self.ticked], [self.ticked, self.beside_go], **found)
+        # Each tick tells all that are ticked, so none may be dropped while another is on its way.
+        ticking = {"trigger_mode": "multiple", **QUIET}
+        self.list.select(self.tick_run, [self.ticked], [self.ticked, self.beside_go], **ticking)
         picked = act(self.list.click, self.pick_run, [self.workspace], self.one.shown, self.one.said)
         picked.then(None, None, js="() => window.tlShow('one-run')")
         laid = act(self.beside_go.click, self.lay_beside, asked, self.beside.shown, self.one.said)

@@ -15,12 +15,12 @@ from ui.parts.components import Updates
 from ui.parts.confirm import Confirm
 from ui.parts.wording import QUIET, text
 
-# What follows the # never reaches a server, and goes from the address line once it was read.
-READ_CODE = """() => {
-  const found = /^#code=([0-9A-Za-z-]{8,12})$/.exec(location.hash);
-  if (found) history.replaceState(null, '', location.pathname + location.search);
-  return [found ? found[1] : ''];
-}"""
+# What follows the # never reaches a server, and goes from the address line once it stands in the field.
+FRAGMENT = "carry"  # not the door's own, which takes an access code
+READ_CODE = f"() => [(/^#{FRAGMENT}=([0-9A-Za-z-]{{8,12}})$/.exec(location.hash) || ['', ''])[1]]"
+CLEAR_CODE = f"""() => {{
+  if (location.hash.startsWith('#{FRAGMENT}=')) history.replaceState(null, '', location.pathname + location.search);
+}}"""
 HERE_ALREADY = "This browser is where the code was made: type it on your other device."
 FROM_LINK = (
     "Press Go on here, and this browser shows what your other device has. Only use a code that you made yourself."
@@ -72,7 +72,8 @@ class CarryView:
         act([self.enter.ask.click, self.typed.submit], self.enter_code, typed, changed, self.said)
         act(self.enter.yes.click, self.change_over, typed, changed, self.said)
         act(self.enter.no.click, self.enter.closed, None, self.enter.shown, self.said)
-        page.load(self.open_link, [self.typed], [self.box, self.typed, self.said], js=READ_CODE, **QUIET)
+        shown = [self.box, self.typed, self.said]
+        page.load(self.open_link, [self.typed], shown, js=READ_CODE, **QUIET).success(None, js=CLEAR_CODE)
 
     def open_link(self, code: str) -> Updates:
         """What a link holds stands in the field; the press is the person's, who may have got the link from anybody."""
@@ -85,7 +86,7 @@ class CarryView:
         code = carry.make_code(Workspace.of(self.settings, workspace))
         return {
             self.code: code,
-            self.link: gr.Textbox(value=f"{address_of(request)}/#code={code}", visible=True),
+            self.link: gr.Textbox(value=f"{address_of(request)}/#{FRAGMENT}={code}", visible=True),
             self.said: answer_html("Type the code on your other device within ten minutes, or open the link there."),
         }
 
