@@ -42,9 +42,10 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def arrived(server: Server) -> set[str]:
-    """What stands in the folder that uploads go to."""
+    """What stands in the folder that uploads go to; the first one makes it."""
     assert server.process is not None
-    return {path.name for path in Path(tempfile.gettempdir(), f"tl-page-{server.process.pid}").iterdir()}
+    folder = Path(tempfile.gettempdir(), f"tl-page-{server.process.pid}")
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def ends_with(server: Server, before: set[str], seconds: float = 10) -> bool:
