@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import MINUTE, loaded, make_data, unfold
 from tests.serving import Server
 
+BROKEN_OFF = re.compile("ERR_INCOMPLETE_CHUNKED_ENCODING|network error")
 Visit = Callable[..., Page]
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -99,6 +100,8 @@ def test_a_server_that_lost_everything_says_so_and_offers_the_doors(
     page.wait_for_function("() => localStorage['tl-current']")
     context = page.context
     page.close()
+    # What still streamed breaks off, and the browser says so: that is not the page's doing.
+    visit.expected.append(BROKEN_OFF)  # type: ignore[attr-defined]
     forgetful.stop()
     for name in ("uploads", "runs"):
         shutil.rmtree(forgetful.folder / name, ignore_errors=True)
