@@ -96,10 +96,12 @@ class Lesson:
         """One pupil's lesson; whatever a crash interrupts is tried again, as a person does."""
         end = time.monotonic() + PATIENCE
         kept: dict[str, object] = {}
+        cookies = httpx.Cookies()
         for step in (self._bring, self._train, self._predict):
             while time.monotonic() < end:
                 try:
-                    with contextlib.closing(self._page(kept)) as page:
+                    with contextlib.closing(Visitor(self.server.url, kept, cookies)) as page:
+                        cookies = page.client.cookies
                         step(pupil, page)
                         kept = page.kept
                     break
@@ -107,9 +109,6 @@ class Lesson:
                     pupil.troubles.append(f"{step.__name__}: {type(error).__name__} {str(error)[:120]}")
                     time.sleep(1)
         self.trained.release()
-
-    def _page(self, kept: dict[str, object]) -> Visitor:
-        return Visitor(self.server.url, kept=kept)
 
     def _bring(self, pupil: Pupil, page: Visitor) -> None:
         page.press("door-own")

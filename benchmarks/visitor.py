@@ -22,16 +22,16 @@ class RefusedError(Exception):
 
 
 class Visitor:
-    """One open page. `kept` is what its browser keeps over a reload: the workspace, what is current."""
+    """One open page. `kept` and `cookies` are what its browser keeps over a reload: the workspace, what is current."""
 
-    def __init__(self, url: str, kept: dict[str, Value] | None = None) -> None:
-        self.client = httpx.Client(base_url=url, timeout=PATIENCE, follow_redirects=True)
+    def __init__(self, url: str, kept: dict[str, Value] | None = None, cookies: httpx.Cookies | None = None) -> None:
+        self.client = httpx.Client(base_url=url, timeout=PATIENCE, follow_redirects=True, cookies=cookies)
         self.kept = dict(kept or {})
         self.open()
 
     def open(self, query: str = "") -> None:
         """Load the page, or load it again: what it kept is there, everything else is new."""
-        self.client.get(f"/{query}").raise_for_status()
+        self.client.get(f"/{query}", headers={"Accept": "text/html"}).raise_for_status()
         config = self.client.get("/config").raise_for_status().json()
         self.session, self.query = secrets.token_hex(6), query
         self.values = {part["id"]: part["props"].get("value") for part in config["components"]}
