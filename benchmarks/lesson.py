@@ -20,7 +20,8 @@ import httpx
 import psutil
 from PIL import Image
 
-from benchmarks.visitor import RefusedError, Visitor
+from benchmarks.pupil import RefusedError
+from benchmarks.visitor import Visitor
 from tests.serving import Server
 from tl_engine.runs.run import Run
 

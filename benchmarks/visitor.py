@@ -13,12 +13,10 @@ from typing import Any
 
 import httpx
 
+from benchmarks.pupil import RefusedError
+
 PATIENCE = 120.0  # seconds that an answer may take
 Value = Any
-
-
-class RefusedError(Exception):
-    """The page answered with an error of its own."""
 
 
 class Visitor:

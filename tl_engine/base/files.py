@@ -49,9 +49,11 @@ def appearing(path: Path, *, durable: bool = False) -> Iterator[Path]:
             partial.unlink()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader finds it whole or not at all. Raises OSError."""
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write a file so that a reader finds it whole or not at all; `private`: its owner only. Raises OSError."""
     with appearing(path) as partial:
+        if private:
+            partial.touch(0o600, exist_ok=False)
         partial.write_bytes(content)
 
 

@@ -16,11 +16,11 @@ from tl_engine.base.errors import EngineError, RunError
 from tl_engine.base.files import write_json
 from tl_engine.base.settings import Settings
 from tl_engine.classroom.hidden import TestSet, contents, folder
-from tl_engine.classroom.overview import runs_by_owner
 from tl_engine.classroom.pupils import pupils
 from tl_engine.evaluation.figures import interval
 from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.jobs.worker import OnEvent, run_command
+from tl_engine.ledger.listing import runs_by_owner
 from tl_engine.runs.find import classifier_of
 from tl_engine.runs.run import Run
 from tl_engine.runs.saved_classifier import saved_at

@@ -17,11 +17,12 @@ from tl_engine.base.settings import Settings
 from tl_engine.base.words import plural, size_words
 from tl_engine.classroom import board, hidden, lesson, pool, stage
 from tl_engine.classroom.copies import photos_in
-from tl_engine.classroom.overview import photos_of, runs_by_owner
+from tl_engine.classroom.overview import photos_of
 from tl_engine.classroom.pupils import Pupil, labels, pupils
 from tl_engine.evaluation.html import whole_page
 from tl_engine.evaluation.report import read_report
 from tl_engine.evaluation.run_photos import RunPhotos
+from tl_engine.ledger.listing import runs_by_owner
 from tl_engine.runs import queue
 from tl_engine.runs.find import classifier_of
 from tl_engine.runs.process import Spare

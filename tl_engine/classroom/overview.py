@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from tl_engine.base.names import is_junk
 from tl_engine.base.settings import Settings
 from tl_engine.classroom.pupils import Presence, Pupil, labels, pupils
-from tl_engine.runs.run import Run, list_runs
+from tl_engine.ledger.listing import runs_by_owner
+from tl_engine.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,6 @@ def overview(settings: Settings, presence: Presence) -> list[Row]:
             tuple(by_owner.get(pupil.workspace.token, ())))
         for pupil in class_
     ]  # fmt: skip
-
-
-def runs_by_owner(settings: Settings) -> dict[str, list[Run]]:
-    """Workspace -> its runs, the newest first."""
-    found: dict[str, list[Run]] = {}
-    for run in list_runs(settings):
-        if owner := run.facts.workspace:
-            found.setdefault(owner, []).append(run)
-    return found
 
 
 def photos_of(pupil: Pupil) -> int:

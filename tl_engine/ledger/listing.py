@@ -31,6 +31,17 @@ def runs_of(settings: Settings, owners: Iterable[str | None]) -> list[Run]:
     return [run for _, _, run in heapq.merge(*found, key=lambda entry: entry[:2], reverse=True)]
 
 
+def runs_by_owner(settings: Settings) -> dict[str, list[Run]]:
+    """Workspace -> its runs, the newest first."""
+    by_owner = _listing(settings).by_owner
+    return {owner: [run for _, _, run in entries] for owner, entries in by_owner.items() if owner}
+
+
+def owners(settings: Settings) -> frozenset[str]:
+    """The workspaces that own a run."""
+    return frozenset(owner for owner in _listing(settings).by_owner if owner)
+
+
 def settled(changed: int) -> bool:
     """Whether nothing can still change at that time, nanoseconds since 1970."""
     return time.time_ns() - changed > SETTLED

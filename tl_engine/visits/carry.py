@@ -7,15 +7,13 @@ their hashes. Wrong tries are counted for each person and for all together.
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import threading
 import time
 from collections import deque
-from pathlib import Path
 
 from tl_engine.base.errors import EngineError
-from tl_engine.base.files import appearing
+from tl_engine.base.files import write_whole
 from tl_engine.base.settings import Settings
 from tl_engine.visits.disk import make_marks_folder, marks_folder
 from tl_engine.visits.seen import has_something
@@ -96,16 +94,9 @@ def _alive(settings: Settings) -> Codes:
 
 def _write(codes: Codes, settings: Settings) -> None:
     try:
-        with appearing(make_marks_folder(settings) / FILE) as partial:
-            _write_privately(partial, json.dumps(codes).encode("ascii"))
+        write_whole(make_marks_folder(settings) / FILE, json.dumps(codes).encode("ascii"), private=True)
     except OSError as error:
         raise EngineError(f"The code could not be saved ({error.strerror}): try again later.") from None
-
-
-def _write_privately(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
 
 
 def _hash(code: str) -> str:

@@ -14,17 +14,15 @@ from pathlib import Path
 
 from tl_engine.base.files import write_json
 from tl_engine.base.settings import Settings
-from tl_engine.runs.run import list_runs
+from tl_engine.ledger.listing import owners
 from tl_engine.visits.disk import make_marks_folder, marks_folder
 from tl_engine.workspaces.workspace import TOKEN, Workspace
 
 EVERY = 60.0  # seconds between two touches of a mark
-OWNERS_SECONDS = 10.0  # how old the list of who owns runs may be
 MOST = 20_000  # workspaces that are remembered
 MOST_GONE = 100  # names that a mark keeps of what went
 _LOCK = threading.Lock()
 _TOLD: OrderedDict[Path, float] = OrderedDict()  # mark -> when it was last heard of, seconds since 1970
-_OWNERS: dict[Path, tuple[float, frozenset[str]]] = {}  # folder of runs -> when it was looked at, and who owns one
 
 
 def note(workspace: Workspace) -> None:
@@ -59,15 +57,6 @@ def last_seen(settings: Settings, token: str) -> float | None:
 def has_something(workspace: Workspace) -> bool:
     """Whether it brought or started anything that is still here."""
     return workspace.folder.is_dir() or workspace.token in owners(workspace.settings)
-
-
-def owners(settings: Settings) -> frozenset[str]:
-    """The workspaces that own a run, as of some seconds ago."""
-    then, known = _OWNERS.get(settings.runs, (0.0, frozenset()))
-    if abs(time.monotonic() - then) > OWNERS_SECONDS or not then:
-        known = frozenset(run.facts.workspace for run in list_runs(settings) if run.facts.workspace)
-        _OWNERS[settings.runs] = (time.monotonic(), known)
-    return known
 
 
 def marked(settings: Settings) -> list[str]:

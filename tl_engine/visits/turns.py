@@ -37,7 +37,7 @@ class Asker:
 
 def begin(options: Mapping[str, Any], visitor: Workspace, asker: Asker, spare: Spare | None = None) -> tuple[Run, bool]:
     """Start a training, or give back the one this workspace has going: (run, whether it is new). Raises EngineError."""
-    if going := going_run(visitor):
+    if going := start.going_run(visitor):
         return going, False
     with _turn(visitor, asker, 1):
         run, new = start.start(options, visitor, spare)
@@ -63,11 +63,6 @@ def go_on(token: str, visitor: Workspace, asker: Asker, spare: Spare | None = No
         run = start.resume(token, visitor, spare)
         _remember([run], asker)
     return run
-
-
-def going_run(visitor: Workspace) -> Run | None:
-    """The run of this workspace that waits or is at work."""
-    return next((run for run in _open(visitor) if visitor.owns(run)), None)
 
 
 @contextlib.contextmanager

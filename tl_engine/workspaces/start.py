@@ -40,11 +40,11 @@ def start(options: Mapping[str, Any], visitor: Workspace, spare: Spare | None = 
 
     Everything is checked before a folder is made. Raises EngineError in words for the person who asked.
     """
-    if going := _going(visitor):
+    if going := going_run(visitor):
         return going, False
     config = checked_config(options, visitor)
     with STARTING:  # checking takes seconds, in which another tab may have been faster
-        if going := _going(visitor):
+        if going := going_run(visitor):
             return going, False
         waiting = len(open_runs.names(visitor.settings.runs))
         if waiting > MOST_WAITING:
@@ -63,7 +63,7 @@ def resume(token: str, visitor: Workspace, spare: Spare | None = None) -> Run:
     if not visitor.owns(run):
         raise RunError("This training is not yours: only who started it goes on with it.")
     with STARTING:
-        going = _going(visitor)
+        going = going_run(visitor)
         if going == run:
             return run
         if going:
@@ -88,7 +88,7 @@ def _check_there(config: TrainConfig, visitor: Workspace) -> None:
     raise DataError("The photos that this training learnt from are gone, so it cannot go on: train anew on others.")
 
 
-def _going(visitor: Workspace) -> Run | None:
+def going_run(visitor: Workspace) -> Run | None:
     """The run of this visitor that waits or is at work."""
     going = open_runs.listed(visitor.settings.runs)
     return next((r for r in going if visitor.owns(r) and r.state() in OPEN_STATES), None)
@@ -104,7 +104,7 @@ def lab_configs(choice: str | None, architecture: str, visitor: Workspace) -> tu
 
     Raises EngineError where none can.
     """
-    if _going(visitor):
+    if going_run(visitor):
         raise RunError("Your training is still going on: wait for it, or stop it first.")
     configs, left_out = [], []
     for strategy in THREE:

@@ -13,9 +13,10 @@ from tl_engine.base.settings import Settings
 from tl_engine.classroom.overview import overview
 from tl_engine.classroom.pupils import Presence, at_seat, labels, pupils
 from tl_engine.classroom.stage import Stage
+from tl_engine.ledger.listing import runs_of
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.process import Spare
-from tl_engine.runs.run import OPEN_STATES, Run, list_runs
+from tl_engine.runs.run import OPEN_STATES, Run
 from ui.classroom.door import teach, tell_teacher
 from ui.classroom.words import class_table
 from ui.parts.acting import answer_html, said_line
@@ -100,7 +101,7 @@ class OverviewView:
     def _meant(self, seat: str | None) -> tuple[str, Run | None]:
         """What the teacher calls a pupil, and their newest training. Raises EngineError."""
         pupil = at_seat(str(seat or ""), self.settings)
-        mine = list_runs(self.settings, pupil.workspace.token)
+        mine = runs_of(self.settings, [pupil.workspace.token])
         going = next((run for run in mine if run.state() in OPEN_STATES), None)
         return labels(pupils(self.settings))[pupil.seat], going or (mine[0] if mine else None)
 

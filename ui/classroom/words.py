@@ -92,9 +92,7 @@ def lesson_html(lesson: Lesson | None, data_title: str) -> str:
         return "<p>Your teacher has not prepared a lesson yet: look around, and reload the page when it begins.</p>"
     about = f"on {text(data_title, 60)}" if not lesson.brings else "with photos that you bring"
     free = [OPENABLE[name] for name in lesson.open]
-    may = (
-        f" You may change {' and '.join([', '.join(free[:-1]), free[-1]] if len(free) > 1 else free)}." if free else ""
-    )
+    may = f" You may change {listed(free)}." if free else ""
     classes = f" It tells apart: {', '.join(text(name) for name in lesson.classes)}." if lesson.classes else ""
     return f"<h2>{text(lesson.title, 60)}</h2><p>The class learns {about}.{classes}{may}</p>"
 

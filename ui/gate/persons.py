@@ -6,7 +6,6 @@ A browser is known by a signed cookie that nobody can make up; whoever has none 
 import hashlib
 import hmac
 import ipaddress
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any
 from starlette.requests import cookie_parser
 from starlette.types import Scope
 
-from tl_engine.base.files import appearing
+from tl_engine.base.files import write_whole
 from tl_engine.visits.turns import Asker
 from ui.gate.origins import Place
 
@@ -25,7 +24,6 @@ NOBODY = "nobody"  # a call that came past the gate, as in a test of a handler
 PUPIL, TEACHER = "pupil", "teacher"  # by the code that was given; "" where a page asks for none
 KEY_FILE = "gate.key"  # in the cache folder
 KEY_BYTES = 32
-MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 KEPT = 365 * 24 * 3600  # seconds that a browser stays who it is
 HOUR = 3600.0
 UNKNOWN = "unknown"
@@ -63,8 +61,7 @@ def kept_key(folder: Path) -> bytes:
     try:
         if not file.is_file() or len(file.read_bytes()) != KEY_BYTES:
             folder.mkdir(parents=True, exist_ok=True)
-            with appearing(file) as partial, os.fdopen(os.open(partial, MAKE, 0o600), "wb") as made:
-                made.write(secrets.token_bytes(KEY_BYTES))
+            write_whole(file, secrets.token_bytes(KEY_BYTES), private=True)
         return file.read_bytes()
     except OSError:
         return secrets.token_bytes(KEY_BYTES)
