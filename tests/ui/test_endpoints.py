@@ -365,6 +365,7 @@ def test_the_readmes_curl_does_what_it_says(server: Server, photos: Path) -> Non
     script = script.replace("ask stop_training", f"{WAIT}\nask stop_training", 1).replace('"epochs": 5', '"epochs": 2')
     done = subprocess.run(["bash", "-euc", script], cwd=photos, capture_output=True, text=True, timeout=120, check=True)
     answers = [json.loads(line)["data"][0] for line in done.stdout.splitlines() if line.startswith('{"data"')]
+    assert len(answers) == 6, done.stdout
     predicted, many, models, followed, stopped, report = answers
     assert len(predicted) == 1000
     assert [row["file"] for row in many] == ["photo.jpg", "other.jpg"]
