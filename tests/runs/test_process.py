@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -23,6 +24,21 @@ def test_a_started_process_steps_back_and_so_do_its_threads_and_children() -> No
         said, _ = process.communicate("\n", timeout=60)
     assert said.split() == [str(max(own, NICENESS))] * 2
     assert psutil.Process().nice() == own
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="only Linux shares cores between sessions")
+@pytest.mark.parametrize("own_session", [True, False])
+def test_a_session_of_its_own_steps_back_as_a_whole_and_no_session_of_others_does(own_session: bool) -> None:
+    def worth(pid: str | int) -> str:
+        return Path(f"/proc/{pid}/autogroup").read_text().split("nice ")[-1].strip()
+
+    ours = worth("self")
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=own_session) as process:
+        step_back(process.pid)
+        assert worth(process.pid) == (str(NICENESS) if own_session else ours)
+        process.communicate(b"\n", timeout=60)
+    assert worth("self") == ours
 
 
 def test_a_process_that_is_gone_is_no_error() -> None:

@@ -156,6 +156,11 @@ def step_back(pid: int) -> None:
     """Have a process that was just started, and all its threads to come, let others go first."""
     with contextlib.suppress(psutil.Error, OSError):
         psutil.Process(pid).nice(NICENESS if os.name == "posix" else psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    # Linux shares cores evenly between sessions, whatever the processes in them are worth (`man 7 sched`, autogroup).
+    with contextlib.suppress(OSError, AttributeError):
+        group = Path(f"/proc/{pid}/autogroup")
+        if os.getsid(pid) == pid and group.exists():
+            group.write_text(str(NICENESS))
 
 
 def end(process: psutil.Process, *, elsewhere: bool = False) -> None:
