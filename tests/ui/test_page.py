@@ -71,13 +71,6 @@ def shown(run: Run, state: str, *events: Event, place: int = 0) -> RunView:
 class FakePredictor:
     """Knows two classes and refuses what the real door refuses."""
 
-    predictor: "FakePredictor"
-
-    class preprocess:  # noqa: N801
-        @staticmethod
-        def view(image: Image.Image) -> Image.Image:
-            return image
-
     def open(self, path: Path) -> Image.Image:
         if "bad" in path.name:
             raise ImageError(f"{path.name} is damaged and cannot be read: save or copy it again.")
@@ -99,9 +92,7 @@ class FakePool:
     def get(self, name: str) -> FakePredictor:
         if name == "gone":
             raise RunError("There is no run or classifier 'gone': name a run.")
-        fake = FakePredictor()
-        fake.predictor = fake
-        return fake
+        return FakePredictor()
 
     def here(self, _name: str) -> bool:
         return True

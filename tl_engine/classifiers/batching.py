@@ -31,17 +31,17 @@ class BatchingPredictor:
 
     def probabilities(self, image: Image.Image) -> dict[str, float]:
         """{class: probability} of one opened picture, the likeliest first."""
-        return by_class(self._seen(image).probabilities[0], self.predictor.classes)
+        return by_class(self._seen(self._view(image)).probabilities[0], self.predictor.classes)
 
     def answer(self, image: Image.Image, kept: float = KEPT) -> Answer:
         """All that is to be said of one opened picture."""
-        return self.predictor.answered(self._seen(image), kept)
+        return self.predictor.answered(self._seen(self._view(image)), kept)
 
     def ask(self, source: Source, kept: float = KEPT) -> tuple[Answer, Image.Image]:
-        """All that is to be said of a photo that somebody waits for, and the opened picture. Raises ImageError."""
+        """All that is to be said of a photo that somebody waits for, and what the network saw. Raises ImageError."""
         with ONE_PHOTO.first():
-            picture = self.predictor.open(source)
-            return self.answer(picture, kept), picture
+            view = self._view(self.predictor.open(source))
+            return self.predictor.answered(self._seen(view), kept), view
 
     def ask_of_many(self, source: Source, kept: float = KEPT) -> Answer:
         """The same of one photo of many: single photos, whoever sends them, come first. Raises ImageError."""
@@ -53,11 +53,13 @@ class BatchingPredictor:
         with self._model:
             return work(self.predictor)
 
-    def _seen(self, image: Image.Image) -> Seen:
+    def _view(self, image: Image.Image) -> Image.Image:
+        return self.predictor.preprocess.view(image)
+
+    def _seen(self, view: Image.Image) -> Seen:
         mine: Future[Seen] = Future()
-        pixels = np.array(self.predictor.preprocess.view(image))
         with self._list:
-            self._waiting.append((pixels, mine))
+            self._waiting.append((np.array(view), mine))
         with self._model:
             if not mine.done():  # else another thread took this picture along
                 self._run()
