@@ -28,6 +28,7 @@ from ui.serving.access import address, codes_for, gates_for, settings_for, tell_
 from ui.serving.address import FIRST, LAST, check_address, wanted_port
 from ui.serving.caretaker import Caretaker
 from ui.serving.http_refusals import HANDLERS
+from ui.serving.sessions import lighten_sessions
 from ui.serving.space import import_all, on_space
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def serve(arguments: argparse.Namespace) -> None:
     class_code = codes.pupil if codes and arguments.classroom else ""
     page = build_page(settings, pool, spare, class_code).queue(api_open=True, max_size=QUEUE_LENGTH)
     take_turns(page, settings.limits)
+    lighten_sessions()
     tell_codes(codes)
     _launch(page, gates_for(arguments, settings, codes), arguments, host, port)
     # Only now, so that the page's first answer does not share the processor with torch's imports.

@@ -1,5 +1,9 @@
-"""How much one person may send: requests a minute and bytes an hour, and what an address may that has many persons."""
+"""How much one person may send: requests a minute and bytes an hour, and what an address may that has many persons.
 
+And who was told just now to come back later is told so again at once.
+"""
+
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,6 +14,7 @@ from ui.gate.answers import Refusal
 
 MINUTE, HOUR = 60.0, 3600.0
 MOST_KEPT = 20_000  # persons and addresses whose budgets are remembered; the one that came longest ago goes
+RESTING = 1.0  # seconds for which the same request is not looked at again
 HOUSEHOLD = 10  # persons' budgets that an address has, whatever number of persons it says there are
 
 
@@ -80,3 +85,31 @@ class Budgets:
         """For bytes that did not come after all."""
         for _, sizes in self._both(person, address):
             sizes.take(-amount)
+
+
+class Resting:
+    """Persons whose share waits already: their flood costs a look here, not ten layers and a look at the queue."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()  # when it was said, until when
+
+    def note(self, person: str, path: str, wait: float) -> None:
+        """They were told to come back in so many seconds."""
+        now = self._clock()
+        self._told[person, path] = now, now + wait
+        self._told.move_to_end((person, path))
+        if len(self._told) > MOST_KEPT:
+            self._told.popitem(last=False)
+
+    def still(self, person: str, path: str) -> Refusal | None:
+        """The same again, within a second."""
+        said, until = self._told.get((person, path), (-math.inf, 0.0))
+        now = self._clock()
+        if now - said > RESTING:
+            self._told.pop((person, path), None)
+            return None
+        wait = max(1.0, until - now)
+        return Refusal(
+            429, f"As many calls as one person may have waiting wait here: come back in {duration(wait)}.", wait
+        )

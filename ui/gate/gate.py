@@ -16,10 +16,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tl_engine.base.files import is_disk_full
 from tl_engine.base.settings import Settings
 from ui.gate.answers import Refusal, answer, is_upload, path_of, wants_html
 from ui.gate.bodies import Body, no_parts_left
-from ui.gate.budgets import Budgets
+from ui.gate.budgets import Budgets, Resting
 from ui.gate.codes import Codes
 from ui.gate.door import LOGIN, NEEDED, Door
 from ui.gate.health import CRASH, Health
@@ -28,9 +29,11 @@ from ui.gate.persons import PERSON, ROLE, Signer, Visitors, address_of, cookies_
 
 LOG = logging.getLogger("tl_engine")
 HEALTH = "/health"
+TOO_MANY = 429
 STARTED = "/gradio_api/startup-events"  # what Gradio asks itself before it says that it serves
 LOOKS = ("/assets/", "/static/", "/svelte/", "/theme.css", "/favicon.ico")  # what every page loads by the dozen
 BROKE = Refusal(500, "Something unexpected went wrong here: try again; the program's log says what it was.")
+FULL = Refusal(507, "The disk of this page is full, so nothing could be kept: tell its host, and try again later.")
 NOT_YOURS = Refusal(403, "How this server is, is told to its own computer and to whoever gave an access code.")
 # Gradio would fetch any address of the web for anybody who names it like a file.
 FETCHES = re.compile(r"/+gradio_api/+(file[=/]\s*https?:|proxy=)", re.IGNORECASE)
@@ -58,7 +61,7 @@ class Gate:
         self._limits = gates.settings.limits
         signer = Signer(kept_key(gates.settings.cache))
         self._visitors = Visitors(signer, self._limits.new_persons)
-        self._budgets = Budgets(self._limits)
+        self._budgets, self._resting = Budgets(self._limits), Resting()
         self._health = Health(gates.settings)
         self._door = Door(gates.codes, signer, self._place) if gates.codes else None
 
@@ -144,6 +147,10 @@ class Gate:
 
     async def _through(self, scope: Scope, receive: Receive, send: Send, address: str) -> None:
         """On to Gradio, with its body counted; what it answers to a body that was cut is not the answer."""
+        called = scope[PERSON], path_of(scope)
+        if scope["method"] == "POST" and (refusal := self._resting.still(*called)):
+            await _refuse(refusal, scope, receive, send)
+            return
         body = Body(scope, receive, self._limits, self._budgets, self._gates.disk, (scope[PERSON], address))
         if refusal := body.announced():
             await _refuse_body(refusal, body, scope, send)
@@ -154,6 +161,9 @@ class Gate:
             nonlocal started
             if started or not (body.refusal or body.left):
                 started = True
+                if message.get("status") == TOO_MANY:
+                    wait = MutableHeaders(scope=message).get("retry-after", "")
+                    self._resting.note(*called, float(wait) if wait.isdecimal() else 1.0)
                 await send(message)
 
         broke = False
@@ -161,6 +171,8 @@ class Gate:
             with no_parts_left() if is_upload(scope) else nullcontext():
                 await self._app(scope, body.receive, guarded)
         except Exception as error:  # whatever Gradio raises where its client went away, or was sent away
+            if is_disk_full(error):
+                body.refusal = body.refusal or FULL
             broke = not (body.refusal or body.left)
             if broke:
                 LOG.exception("a request failed: %s", type(error).__name__, extra={CRASH: type(error).__name__})

@@ -15,7 +15,6 @@ from copy import copy
 from typing import Any
 
 import gradio as gr
-from gradio import state_holder
 from gradio.queueing import Event
 from gradio.route_utils import get_fn
 from starlette.exceptions import HTTPException
@@ -25,7 +24,7 @@ from tl_engine.base.words import duration
 from ui.gate.persons import NOBODY, person_of
 
 # What is wired to what: no kind of work waits behind another.
-PHOTO: dict[str, Any] = {"concurrency_id": "photo", "concurrency_limit": 8}
+PHOTO: dict[str, Any] = {"concurrency_id": "photo", "concurrency_limit": 4}
 TABLES: dict[str, Any] = {"concurrency_id": "tables", "concurrency_limit": 4}
 WHY: dict[str, Any] = {"concurrency_id": "why", "concurrency_limit": 4}
 API: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 4}
@@ -35,7 +34,8 @@ START: dict[str, Any] = {"concurrency_id": "start", "concurrency_limit": 4}  # t
 HALT: dict[str, Any] = {"concurrency_id": "halt", "concurrency_limit": 16}
 PAST = ("past the queue", 16)  # polls and other quick reads, which Gradio lets past its queue
 PART = 4  # of a lane one person has at most a fourth, so that who comes next finds room
-TAKEN_UP = 0.005  # seconds until a call that may begin does; Gradio's thousand looks a second cost 4 % of a core
+TAKEN_UP = 0.005  # seconds between looks at what may begin; Gradio's thousand looks a second cost 4 % of a core
+IDLE, CALM = 0.02, 2.0  # seconds between looks while nobody has called for so many seconds
 SMOOTH = 0.2  # weight of the newest call in the seconds that a lane's calls take
 
 
@@ -95,28 +95,6 @@ class Pace:
         return calls * self._seconds.get(lane, 1.0) / each(at_once) * crowd
 
 
-class LightSession(state_holder.SessionState):
-    """What Gradio remembers of an open page, but for a copy of the whole page that only its deep links would need.
-
-    With it each new session, so each call of a program that names none, takes 0.2 s of the one loop and 0.13 MB.
-    """
-
-    def __init__(self, blocks: gr.Blocks) -> None:
-        self.blocks_config = copy(blocks.default_config)
-        self.config_values = {}
-        self.state_data = {}
-        self._state_ttl = {}
-        self.is_closed = False
-        self.STATE_TTL_WHEN_CLOSED = 3600
-
-    def __setitem__(self, key: int, value: Any) -> None:
-        self.blocks_config.blocks[key] = value
-
-    def _update_config(self, key: int) -> None: ...
-
-    def _update_value_in_config(self, key: int, value: Any) -> None: ...
-
-
 class Lanes:
     """The turns of one page. Made once its queue is; all runs on the server's one loop, so nothing is locked."""
 
@@ -128,6 +106,7 @@ class Lanes:
         self._direct = Counter[tuple[str, str]]()  # calls past the queue, waiting and running
         self._own: dict[tuple[str, str], asyncio.Semaphore] = {}
         self._all: dict[str, asyncio.Semaphore] = {}
+        self._calm: asyncio.TimerHandle | None = None
 
     def install(self) -> None:
         """Put turns into Gradio's queue and before calls that go past it."""
@@ -137,6 +116,7 @@ class Lanes:
         async def push_within_share(body: Any, request: Any, username: Any) -> Any:
             if body.fn_index is not None:
                 self._check_share(get_fn(self.blocks, None, body), who(request))
+            self._hurry()
             return await push(body, request, username)
 
         def make_with_turns(block_fn: Any) -> None:
@@ -168,12 +148,17 @@ class Lanes:
         self.queue.create_event_queue_for_fn = make_with_turns  # type: ignore[method-assign]
         self.queue.get_events = self._next  # type: ignore[method-assign]
         self.blocks.process_api = process_in_turn  # type: ignore[method-assign]
-        self.queue.sleep_when_free = TAKEN_UP
-        for name in ("__init__", "__setitem__", "_update_config", "_update_value_in_config"):
-            setattr(state_holder.SessionState, name, getattr(LightSession, name))  # whoever has imported it by now
+        self.queue.sleep_when_free = IDLE
         # After each call Gradio makes a table of the last 10,000, for a page of statistics that is not served here.
         self.queue.ANALYTICS_MAX_EVENTS = 1
         self.queue.ANAYLTICS_CACHE_FREQUENCY = 10**12
+
+    def _hurry(self) -> None:
+        """Look often, since somebody calls, until nobody has for a while."""
+        self.queue.sleep_when_free = TAKEN_UP
+        if self._calm:
+            self._calm.cancel()
+        self._calm = asyncio.get_running_loop().call_later(CALM, setattr, self.queue, "sleep_when_free", IDLE)
 
     def _next(self) -> tuple[list[Event], bool, str] | None:
         """The next call that may run: what Gradio's own `get_events` answers, which knows no persons."""

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from tests.ui.gate.asking import LAN, Answer, ask, make_gate
 from ui.gate import bodies
 from ui.gate.bodies import no_parts_left, noting, sweep_parts
+from ui.gate.gate import FULL
 
 UPLOAD, CALL = "/gradio_api/upload", "/gradio_api/run/predict"
 
@@ -85,6 +86,17 @@ def test_a_nearly_full_disk_takes_no_files_and_still_answers(tmp_path: Path) -> 
     assert answer.text.startswith("The disk of this page has")
     assert str(tmp_path) not in answer.text
     assert sent(gate, CALL, [b"x" * 10], 10).status == 200
+
+
+def test_a_disk_that_fills_up_while_an_upload_is_written_is_said(tmp_path: Path) -> None:
+    async def writes(_scope: Any, receive: Any, _send: Any) -> None:
+        await receive()
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            file.write(b"x")
+
+    answer = sent(make_gate(tmp_path, app=writes), UPLOAD, [b"x" * 100], 100)
+    assert answer.status == 507
+    assert answer.text == FULL.sentence
 
 
 def test_a_refused_upload_is_a_sentence_as_it_is_and_a_refused_call_an_object(tmp_path: Path) -> None:

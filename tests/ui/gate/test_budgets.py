@@ -6,7 +6,7 @@ import pytest
 
 from tl_engine.base.settings import GIGABYTE, HOME, SHARED
 from ui.gate import budgets
-from ui.gate.budgets import Budgets
+from ui.gate.budgets import Budgets, Resting
 
 
 class Clock:
@@ -80,3 +80,16 @@ def test_the_limits_leave_room_for_a_class_and_its_zips(limits: object) -> None:
     assert limits.hour_bytes >= 30 * 20_000_000
     assert limits.request_bytes > limits.archive_bytes
     assert limits.hour_bytes >= GIGABYTE
+
+
+def test_who_was_told_to_come_back_is_told_so_again_for_a_second_at_that_address_only(clock: Clock) -> None:
+    told = Resting(clock)
+    told.note("a", "/join", 7)
+    clock.now = 0.9
+    again = told.still("a", "/join")
+    assert again is not None
+    assert (again.status, again.wait) == (429, pytest.approx(6.1))
+    assert told.still("b", "/join") is None
+    assert told.still("a", "/other") is None
+    clock.now = 1.1
+    assert told.still("a", "/join") is None  # now the queue is asked again

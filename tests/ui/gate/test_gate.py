@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse
 
 from tests.ui.gate.asking import LAN, ask, make_gate
 from ui.gate.origins import Place
@@ -96,3 +97,21 @@ def test_gradios_question_whether_it_serves_is_answered_at_once(tmp_path: Path) 
     gate = make_gate(tmp_path)
     assert (ask(gate, method="HEAD").status, ask(gate, method="HEAD").text) == (200, "")
     assert "person" in ask(gate, "/config", "HEAD").text
+
+
+def test_after_a_refusal_the_queue_is_not_asked_again_at_once(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def full(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await JSONResponse({"detail": "later"}, 429, {"Retry-After": "9"})(scope, receive, send)
+
+    gate = make_gate(tmp_path, app=full)
+    answers = [ask(gate, "/gradio_api/queue/join", "POST", body=[b"{}"]) for _ in range(20)]
+    assert [answer.status for answer in answers] == [429] * 20
+    assert [int(answer.all("retry-after")[0]) for answer in answers] == [9] * 20
+    assert "come back in" in answers[-1].json["detail"]
+    assert len(asked) == 1
+    ask(gate, "/gradio_api/queue/join", "POST", body=[b"{}"], client="127.0.0.9")
+    ask(gate, "/gradio_api/call/predict", "POST", body=[b"{}"])
+    assert len(asked) == 3  # another person, and another call

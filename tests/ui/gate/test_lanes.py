@@ -18,6 +18,7 @@ from tests.serving import free_port
 from tl_engine.base.settings import HOME
 from ui.gate.lanes import PART, Pace, Turns, each, take_turns, who
 from ui.gate.persons import PERSON
+from ui.serving.sessions import lighten_sessions
 
 SHARE = 6  # calls that one person may have waiting on the page of these tests
 LANE = {"concurrency_id": "photo", "concurrency_limit": 2}
@@ -68,6 +69,7 @@ def served() -> Iterator[Page]:
     page = Page()
     blocks = page.lay_out().queue(api_open=True)
     take_turns(blocks, replace(HOME, waiting_calls=SHARE))
+    lighten_sessions()
     port = free_port()
     blocks.launch(server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False)
     page.url = f"http://127.0.0.1:{port}"
