@@ -23,6 +23,7 @@ import httpx
 import psutil
 from PIL import Image
 
+from benchmarks.floods import Rude, flooding
 from benchmarks.page import Page
 from benchmarks.photos import few_of, make_data, pictures
 from benchmarks.pupil import Pupil, RefusedError, handlers
@@ -36,7 +37,6 @@ from tl_engine.runs.run import Run
 SIDE = (1600, 1200)  # pixels of a pupil's photo
 MEGABYTE = 1e6
 SETTLING = 20.0  # seconds in which memory has to come back
-WAVE = 50  # calls that a rude client has under way
 THINKING = 5.0  # seconds between a steady user's photos
 
 
@@ -251,31 +251,28 @@ def make_zip(load: Load) -> Path:
 
 
 async def floods(load: Load) -> None:
-    """One client's hundreds of calls, or tables, beside another's single photos."""
-    for what, flood in (
-        (f"{load.options.flood} joins of one client", joins),
-        (f"{load.options.flood} calls of /predict of one client", api_calls),
-        (f"{load.options.flood} calls past the queue of one client", direct_calls),
-        (f"{load.options.tables} tables of {load.options.table} photos of one client", tables),
+    """One client's hundreds of calls, or tables, from a process of their own, beside another's single photos."""
+    options = load.options
+    rude = Rude(load.page.url, load.names, load.photos[0], load.small, options.flood, options.tables, options.table)
+    for flood, what in (
+        ("joins", f"{options.flood} joins of one client"),
+        ("api_calls", f"{options.flood} calls of /predict of one client"),
+        ("direct_calls", f"{options.flood} calls past the queue of one client"),
+        ("tables", f"{options.tables} tables of {options.table} photos of one client"),
     ):
         before = await quiet(load)
-        async with load.pupil(220) as rude:
-            going = asyncio.create_task(flood(load, rude))
-            await asyncio.sleep(1)
+        with flooding(rude, flood) as going:
+            await asyncio.sleep(3)
             during, ends = [], time.monotonic() + 90
             async with load.pupil(210) as other:
                 while len(during) < 15 and time.monotonic() < ends:
                     during.append(await other.predict(load.photos[len(during) % len(load.photos)]))
-            over = going.done()
-            going.cancel()
-            told = await asyncio.gather(going, return_exceptions=True)
+            over = not going.is_alive()
         ratio = statistics.median(during) / before
         words = (
             f"{ratio:.2f} times ({statistics.median(during):.2f} s beside {before:.2f} s; slowest {max(during):.2f})"
         )
         load.row(f"{what}: another's Predict", words + (" (the flood was over)" if over else ""), "2 times", ratio <= 2)
-        if isinstance(told[0], str):
-            print(f"   {told[0]}", file=sys.stderr)
         await settled(load)
 
 
@@ -284,48 +281,6 @@ async def settled(load: Load) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and await core(load.server(), 1) > 0.25:
         pass
-
-
-async def joins(load: Load, rude: Pupil) -> None:
-    """Calls of the page's own Predict, joined without waiting for their answers."""
-    (sent,) = await rude.upload(load.photos[0])
-    await in_waves(load, lambda: rude.join("predict_photo", sent, "imagenet", 0.98, ""))
-
-
-async def api_calls(load: Load, rude: Pupil) -> None:
-    """The same of the endpoint for programs."""
-    (sent,) = await rude.upload(load.photos[0])
-    body = {"data": [sent, "imagenet"]}
-    await in_waves(load, lambda: rude.http.post("/gradio_api/call/predict", json=body))
-
-
-async def direct_calls(load: Load, rude: Pupil) -> None:
-    """The same in one round trip each."""
-    (sent,) = await rude.upload(load.photos[0])
-    body = {"data": [sent, "imagenet"], "session_hash": rude.session}
-    await in_waves(load, lambda: rude.http.post("/gradio_api/run/predict", json=body))
-
-
-async def in_waves(load: Load, send: Callable[[], Awaitable[httpx.Response]]) -> None:
-    """So many calls, again every ten seconds; a client with hundreds under way would be busy with itself."""
-    while True:
-        for start in range(0, load.options.flood, WAVE):
-            await asyncio.gather(*(send() for _ in range(min(WAVE, load.options.flood - start))))
-        await asyncio.sleep(10)
-
-
-async def tables(load: Load, rude: Pupil) -> None:
-    """Many photos at once, several times at once."""
-    sent: list[Any] = []
-    for start in range(0, load.options.table, 50):
-        sent += await rude.upload(*(load.small[n % len(load.small)] for n in range(start, start + 50)))
-    await gathered([_table(rude, sent[: load.options.table]) for _ in range(load.options.tables)])
-
-
-async def _table(rude: Pupil, sent: list[Any]) -> float:
-    started = time.monotonic()
-    await rude.call("predict_files", sent, "imagenet")
-    return time.monotonic() - started
 
 
 async def past(load: Load) -> None:
