@@ -1,6 +1,8 @@
 """Small fakes and small data that the tests share. Nothing here reaches a network."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.data.mends import Located
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
+from tl_engine.runs import queue
 
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}
 MakeImages = Callable[..., Path]
@@ -51,6 +54,28 @@ def make_images(tmp_path: Path) -> MakeImages:
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture
+def idle() -> Iterator[int]:
+    """The number of a process that may be ended."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def no_process(monkeypatch: pytest.MonkeyPatch, idle: int) -> list[list[str]]:
+    """What would have been started; an idle process stands for it."""
+    launched: list[list[str]] = []
+
+    def launch(arguments: list[str], *_: object) -> int:
+        launched.append(arguments)
+        return idle
+
+    monkeypatch.setattr(queue, "launch", launch)
+    return launched
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tl_engine.base.words import FEW, about, percent, score, size_words
+from tl_engine.base.words import FEW, about, harmless, percent, score, size_words
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,12 @@ def test_few_photos_are_counted_and_many_measured(fraction: float, judged: int, 
 )
 def test_sizes_are_decimal(number: int, said: str) -> None:
     assert size_words(number) == said
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_cell_never_begins_as_a_formula_does(start: str) -> None:
+    assert harmless(f"{start}1+1") == f"'{start}1+1"
+    assert harmless(f"ants{start}") == f"ants{start}"
 
 
 @pytest.mark.parametrize(

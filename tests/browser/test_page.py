@@ -234,7 +234,17 @@ def test_a_zip_with_markup_in_its_names_is_text_everywhere(visit: Visit, server:
     expect(page.locator("#summary")).to_contain_text("<img src=x onerror", timeout=MINUTE)
     page.locator("#photos-train").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=MINUTE)
-    assert page.locator("img[src=x]").count() == 0
+    photo = tmp_path / "<img src=x onerror=alert(2)>.png"
+    shutil.copy(next((tmp_path / "in" / "plain").iterdir()), photo)
+    page.locator("#use").click()
+    page.locator("#photo input[type=file]").first.set_input_files(photo)
+    expect(page.locator("#answer")).to_contain_text(bad[:12], timeout=MINUTE)
+    page.locator("#files input[type=file]").set_input_files(photo)
+    expect(page.locator("#many")).to_contain_text(photo.name, timeout=MINUTE)
+    for tab, place in (("Report", "#report"), ("Runs", "#runs-list"), ("Photos", "#summary"), ("Train", "#status")):
+        open_tab(page, tab)
+        expect(page.locator(place).first).to_be_visible(timeout=MINUTE)
+        assert page.locator("img[src=x]").count() == 0
     other = visit(server.url)
     other.locator("#data input").first.click()
     expect(other.get_by_role("option").filter(has_text="Yours:")).to_have_count(0)

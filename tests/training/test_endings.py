@@ -3,6 +3,8 @@
 import dataclasses
 import errno
 import json
+import math
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +51,24 @@ def test_a_disk_that_fills_up_while_saving_is_said_and_the_earlier_best_loads(
     assert (ended(events).state, ended(events).reason) == ("failed", DISK)
     monkeypatch.undo()
     assert Predictor.load(settings.runs / "run" / "best", settings).classes == ("blue", "red")
+
+
+def test_a_loss_that_is_no_number_ends_it_within_an_epoch_and_the_earlier_best_stays(
+    make_images: MakeImages, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = make_training(make_images(each=8, side=64), settings, **SCRATCH)
+    best, told, kept = training.folder / "best" / "model.safetensors", [], b""
+    for event in train(training):
+        told.append(event)
+        if isinstance(event, EpochEnd) and event.epoch == 1:
+            kept = best.read_bytes()
+            monkeypatch.setattr("tl_engine.training.epochs.classification_loss", lambda out, *_: out.sum() * math.nan)
+    assert (ended(told).state, ended(told).best_epoch) == ("failed", 1)
+    assert "diverged in epoch 2" in ended(told).reason
+    assert len(epochs(told)) == 1
+    assert kept
+    assert best.read_bytes() == kept
+    assert Predictor.load(best.parent, settings).classes == ("blue", "red")
 
 
 def test_who_ended_it_from_outside_is_not_who_pressed_stop(make_images: MakeImages, settings: Settings) -> None:
@@ -128,6 +148,29 @@ def saving(run: Run) -> bool:
     return (run.folder / ".best.new").exists()
 
 
+LOADED = 2.0  # seconds that another test on the same cores may take from one
+
+
+@pytest.mark.slow
+def test_a_trainer_that_is_terminated_has_saved_and_is_gone_within_ten_seconds(
+    make_images: MakeImages, clean: Settings
+) -> None:
+    options = {"epochs": 10_000, "architecture": "small_vgg", "strategy": "from-scratch", "learning_rate": 1e-5}
+    run = queue.start(TrainConfig(data=str(make_images(each=8, side=64)), **options), clean, "one")  # type: ignore[arg-type]
+    end = time.monotonic() + 120
+    while not learning(run):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process = run.process()
+    assert process is not None
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+    last = run.ended()
+    assert last is not None
+    assert (last.state, last.reason) == ("stopped", FROM_OUTSIDE)
+    assert Predictor.load(run.best, clean).classes == ("blue", "red")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("when", [decoding, learning, saving])
 def test_a_stop_is_done_within_seconds_whatever_it_is_doing(
@@ -143,7 +186,7 @@ def test_a_stop_is_done_within_seconds_whatever_it_is_doing(
         time.sleep(0.001 if when is saving else 0.02)
     began = time.monotonic()
     queue.stop(run, clean)
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 3 + LOADED
     assert run.state() == "stopped"
     assert run.process() is None
     assert isinstance(run.events()[0][-1], RunEnded)

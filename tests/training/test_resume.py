@@ -1,6 +1,7 @@
 """A training that goes on equals one that was never interrupted, bit for bit, wherever it was left."""
 
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -370,6 +371,20 @@ def test_a_checkpoint_that_cannot_be_written_is_a_note_and_the_training_goes_on(
     assert ended(events).state == "finished"
 
 
+def test_a_disk_that_is_full_at_a_checkpoint_is_a_note_and_the_best_is_kept(
+    make_images: MakeImages, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tl_engine.training.resume.write_state", full)
+    _, parts = pair(make_images(each=4, side=64), settings, **SCRATCH, epochs=3)
+    events = logged(parts)
+    assert len([e for e in events if isinstance(e, Note) and "checkpoint" in e.message]) == 1
+    assert ended(events).state == "finished"
+    assert (parts.folder / "best" / "model.safetensors").is_file()
+
+
 def test_what_a_killed_process_left_half_written_goes_with_the_next_checkpoint(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint"
     write_state(folder / "state.safetensors", {"a": torch.ones(2)}, "1")
@@ -453,6 +468,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_result(
     logged(whole)
     draw = np.random.default_rng(0)
     kills = 0
+    state = parts.folder / STATE
     for attempt in range(25):
         command = [sys.executable, "-c", KILLED, str(tmp_path), json.dumps(more), "on" if attempt else "new"]
         process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE)
@@ -464,6 +480,8 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_result(
             kills += 1
         process.wait()
         process.stdout.close()
+        if state.exists():
+            read_state(state)  # whole, whenever it was killed
         if parts.run.ended():
             break
     assert kills >= 2

@@ -180,7 +180,7 @@ def test_stop_before_the_first_epoch_leaves_no_classifier(make_images: MakeImage
     assert not (training.folder / "best").exists()
 
 
-def test_divergence_is_said_and_the_earlier_best_stays(make_images: MakeImages, settings: Settings) -> None:
+def test_divergence_is_said_and_nothing_of_it_is_saved(make_images: MakeImages, settings: Settings) -> None:
     training = make_training(make_images(), settings, learning_rate=1e6, optimizer="sgd", schedule="constant")
     last = ended(list(train(training)))
     assert last.state == "failed"

@@ -3,9 +3,6 @@
 import dataclasses
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -16,7 +13,6 @@ from tests.ui.test_page import OTHER, OWNER, a_run, ended, epoch, shown
 from tl_engine.base.errors import DataError, EngineError, RunError
 from tl_engine.base.events import DataRead, RunStarted
 from tl_engine.base.settings import Settings
-from tl_engine.runs import queue
 from tl_engine.runs.run import EVENTS, PROCESS, Run
 from tl_engine.workspaces import start
 from tl_engine.workspaces.workspace import Workspace
@@ -64,28 +60,6 @@ def test_going_on_is_offered_for_what_did_not_finish(
     assert updates[tab.halt].visible is False
     assert (GO_ON_WORDS in updates[tab.status]) is offered
     assert seen(tab, run, OTHER)[tab.resume].visible is False  # a link shows it and does not go on with it
-
-
-@pytest.fixture
-def idle() -> Iterator[int]:
-    """The number of a process that may be ended."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    yield process.pid
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture
-def no_process(monkeypatch: pytest.MonkeyPatch, idle: int) -> list[list[str]]:
-    """What would have been started; an idle process stands for it."""
-    launched: list[list[str]] = []
-
-    def launch(arguments: list[str], *_: object) -> int:
-        launched.append(arguments)
-        return idle
-
-    monkeypatch.setattr(queue, "launch", launch)
-    return launched
 
 
 def test_twenty_presses_are_one_run_that_goes_on(

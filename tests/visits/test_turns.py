@@ -2,6 +2,7 @@
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -61,6 +62,23 @@ def test_twenty_calls_of_one_client_at_once_are_one_run_on_a_shared_page(busy: S
     with ThreadPoolExecutor(10) as pool:
         assert sum(pool.map(call, range(20))) == 1
     assert begin(LONG, visitor(busy), Asker("ben"))[1]
+
+
+def test_five_who_press_at_once_are_one_that_runs_and_four_in_a_shown_order(
+    here: Settings, no_process: list[list[str]]
+) -> None:
+    together = Barrier(5)
+
+    def press(number: int) -> Run:
+        together.wait(30)
+        return begin(LONG, visitor(here), Asker(f"pupil {number}"))[0]
+
+    with ThreadPoolExecutor(5) as pool:
+        runs = list(pool.map(press, range(5)))
+    assert len({run.name for run in runs}) == 5
+    assert len(no_process) == 1
+    assert sorted(run.state() for run in runs) == ["queued"] * 4 + ["running"]
+    assert sorted(queue.place_in_queue(run, here) for run in runs if run.state() == "queued") == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("person", ["", "ann"], ids=["nobody", "somebody"])

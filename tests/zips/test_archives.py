@@ -1,5 +1,6 @@
 """Zips from strangers: each trick is built here, and each refusal leaves the folder as it was."""
 
+import errno
 import io
 import stat
 import struct
@@ -8,8 +9,9 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -535,6 +537,22 @@ def test_a_full_disk_is_said_plainly_and_leaves_nothing(parent: Path, monkeypatc
 
     monkeypatch.setattr(archives, "write_member", full)
     assert "No space left on device" in refusal(zipped(HONEST.items()), parent)
+
+
+def test_a_disk_that_fills_up_after_some_photos_is_said_plainly_and_leaves_nothing(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written_already = archives.write_member, []
+
+    def full(*arguments: Any) -> Iterator[int]:
+        if len(written_already) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written_already.append(1)
+        return write(*arguments)
+
+    monkeypatch.setattr(archives, "write_member", full)
+    assert "No space left on device" in refusal(zipped(HONEST.items()), parent)
+    assert len(written_already) == 2
 
 
 def test_the_folder_name_follows_the_content(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from ui.train.curves import POINTS, Curve, run_curves, thinned
 from ui.train.drawing import COLOURS, DASHES
 from ui.train.plot_files import file_stem
 from ui.train.plots import LIVE_POINTS, accuracy_plot, loss_plot
-from ui.train.run_view import RunView
+from ui.train.run_view import EventReader, RunView
 
 OWNER = "a" * 32
 MARKUP = '"><script>alert(1)</script>\x07'
@@ -84,6 +84,19 @@ def test_a_long_run_is_thinned_on_the_page_with_both_ends_and_whole_in_its_file(
     assert "200 of 5,000 epochs" in plot
     assert len(saved(plot, "csv")[1].splitlines()) == 5001
     assert (thinned(range(1, 5001), POINTS)[0], thinned(range(1, 5001), POINTS)[-1]) == (1, 5000)
+
+
+def test_a_page_closed_at_epoch_two_and_opened_again_shows_the_curve_without_a_gap(settings: Settings) -> None:
+    run = view(settings, "b" * 32).run
+    open_page, reader = EventReader(), EventReader()
+    for number in range(1, 8):
+        run.log(epoch(number))
+        if number <= 2:
+            read = open_page.read(run)
+    assert len(read) == 2
+    for events in (open_page.read(run), reader.read(run)):  # the server that went on, and one started meanwhile
+        points = run_curves(RunView(run, "running", events, 0), (), "accuracy")[0].points
+        assert [number for number, _ in points] == list(range(1, 8))
 
 
 def test_a_run_that_goes_on_sends_fewer_points_to_read_but_all_of_a_usual_one() -> None:
