@@ -114,6 +114,15 @@ def test_an_upload_that_is_deleted_has_no_address_any_more(server: Server, tmp_p
     assert gone.status_code == 404
 
 
+def test_the_same_file_of_two_visitors_is_two_files(server: Server, tmp_path: Path) -> None:
+    red = tmp_path / "red.png"
+    Image.new("RGB", (40, 40), (200, 40, 41)).save(red)
+    first, second = upload(server, red), upload(server, red)
+    assert first["path"] != second["path"]
+    Path(first["path"]).unlink()
+    assert call(server, "predict", second, "cats-or-dogs")[0] == "complete"
+
+
 WRONG: list[tuple[str, list[Any], str]] = [
     ("start_training", [{"data": "colours", "epochs": 0}], "epochs must lie between 1 and 10000"),
     ("start_training", [{"data": "/etc"}], "There is no data set"),

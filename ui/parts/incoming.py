@@ -5,13 +5,14 @@ Gradio checks only those file objects that carry a mark which the client sets it
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio import route_utils
-from gradio.route_utils import GradioMultiPartParser
+from gradio.route_utils import GradioMultiPartParser, GradioUploadFile
 from starlette.formparsers import MultiPartException
 
 from tl_engine.base.errors import EngineError
@@ -19,7 +20,7 @@ from tl_engine.workspaces.scratch import handed_folder
 from ui.gate.bodies import noting
 from ui.parts.refusal import refused
 
-# Gradio keeps what arrives, and what an answer shows, in a folder named by the hash of the content.
+# Gradio keeps what arrives, and what an answer shows, in a folder named by a hash.
 HASHED = re.compile(r"[0-9a-f]{64}")
 # One and the same for every path, so that nobody learns which files there are.
 FOREIGN = "A file in this request did not arrive by the upload of this page: choose it again."
@@ -27,7 +28,16 @@ MOST_FIELD = 64_000  # bytes of a field beside the files, which Gradio holds in 
 
 
 class BoundedParser(GradioMultiPartParser):
-    """Gradio's, which takes a field of any length."""
+    """Gradio's, which takes a field of any length, and keeps one file where two visitors send the same.
+
+    What one of them has used up would be gone for the other.
+    """
+
+    def on_headers_finished(self) -> None:
+        """Called before the first byte of a part."""
+        super().on_headers_finished()
+        if isinstance(self._current_part.file, GradioUploadFile):
+            self._current_part.file.sha.update(secrets.token_bytes(16))  # its folder is named by that
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """Called with each piece of what is between two boundaries."""
