@@ -23,7 +23,11 @@ from PIL import Image
 from benchmarks.pupil import RefusedError
 from benchmarks.visitor import Visitor
 from tests.serving import Server
+from tl_engine.base.events import RunStarted
+from tl_engine.base.settings import Settings
+from tl_engine.runs import open_runs
 from tl_engine.runs.run import Run
+from tl_engine.vitals.forecast import wait_of
 
 CLASSES = ("sky", "brick")
 SIDES = (160, 120)  # pixels of a photo
@@ -70,13 +74,15 @@ class Lesson:
     """One page and its pupils."""
 
     def __init__(self, folder: Path, pupils: int, each: int, pause: float) -> None:
-        self.server = Server(folder)
+        self.settings = Settings(runs=folder / "runs", cache=folder / "cache")
+        self.server = Server(folder, flags=("--cache-dir", str(self.settings.cache)))
         self.each, self.pause = each, pause
         self.pupils = [Pupil(number, folder / "pupils" / str(number)) for number in range(pupils)]
         self.reloaded = threading.Semaphore(min(RELOADS, pupils))
         self.trained = threading.Semaphore(0)  # released for each pupil who has a classifier
         self.flooded: list[int] = []
         self.over = threading.Event()
+        self.foretold: dict[str, tuple[float, int]] = {}  # run -> when it was first said how long it waits, and that
 
     def hold(self) -> None:
         """From the first photo to the last prediction."""
@@ -85,6 +91,7 @@ class Lesson:
         self.server.start()
         threads = [threading.Thread(target=self._attend, args=[pupil], daemon=True) for pupil in self.pupils]
         wrong = threading.Thread(target=self._go_wrong, daemon=True)
+        threading.Thread(target=self._note_waits, daemon=True).start()
         for thread in (*threads, wrong):
             thread.start()
             time.sleep(self.pause / 10)
@@ -149,6 +156,24 @@ class Lesson:
                 pupil.asked += 1
                 pupil.right += max(said, key=said.get) == label
                 time.sleep(self.pause * random.random())
+
+    def _note_waits(self) -> None:
+        """What who waits is told first, as soon as there is something to tell."""
+        while not self.over.wait(1):
+            for name in open_runs.names(self.settings.runs):
+                run = Run(self.settings.runs / name)
+                if name not in self.foretold and run.state() == "queued" and (wait := wait_of(run, self.settings)):
+                    self.foretold[name] = time.time(), wait
+
+    def waits(self) -> list[tuple[int, float]]:
+        """The seconds that were foretold of each wait, and the seconds that it took."""
+        found = []
+        for name, (at, wait) in self.foretold.items():
+            events = Run(self.settings.runs / name).events()[0]
+            started = next((event.at for event in events if isinstance(event, RunStarted) and event.at), None)
+            if started:
+                found.append((wait, started - at))
+        return found
 
     def _go_wrong(self) -> None:
         """A trainer is killed, somebody floods, the server is killed: each after some more pupils are done."""
@@ -217,10 +242,17 @@ def told(lesson: Lesson, seconds: float) -> dict[str, object]:
         "predict_p50_s": _at(waited, 0.5),
         "predict_p95_s": _at(waited, 0.95),
         "flood_refused": f"{sum(code >= 400 for code in lesson.flooded)} of {len(lesson.flooded)}",
+        "waits": f"{sum(_true(*wait) for wait in lesson.waits())} of {len(lesson.waits())} true within 30 %",
+        "waited": [f"{foretold} s: {took:.0f}" for foretold, took in lesson.waits()],
         "troubles": sum(len(pupil.troubles) for pupil in lesson.pupils),
         "seconds": round(seconds),
         "server_megabytes": _megabytes(lesson.server),
     }
+
+
+def _true(foretold: int, took: float) -> bool:
+    """Within 30 %, or within the ten seconds to which it is rounded."""
+    return abs(foretold - took) <= max(0.3 * took, 10)
 
 
 def _at(ordered: list[float], share: float) -> float | None:

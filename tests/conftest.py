@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ from tl_engine.data.mends import Located
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
 from tl_engine.runs import queue
+
+if TYPE_CHECKING:
+    from tests.exported import Exported
 
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}
 MakeImages = Callable[..., Path]
@@ -108,3 +112,11 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
     )
     report = watched(make_report(Located(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
     return Inspected(folder, settings, report)
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> "Exported":
+    """A run and its export, made once for all tests, which takes seconds."""
+    from tests.exported import make_exported  # it brings torch along
+
+    return make_exported(tmp_path_factory.mktemp("exported"))

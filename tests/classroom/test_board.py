@@ -32,6 +32,7 @@ def board(*right: str, seen: tuple[int, ...] = ()) -> Board:
     return Board(test="x", at=0.0, entries=entries)
 
 
+@pytest.mark.slow
 def test_thirty_alike_have_no_winner() -> None:
     """Each is right with the same chance: what the best has more is luck, which 5 in 100 lessons may miss."""
     boards = [board(*(answers(0.8, 100 * lesson + n) for n in range(30))) for lesson in range(8)]

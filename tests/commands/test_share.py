@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.sharing.conftest import Exported
-from tests.sharing.conftest import exported as exported
+from tests.exported import Exported
 from tl_engine.__main__ import main
 from tl_engine.base.settings import PROJECT
 

@@ -68,6 +68,7 @@ def test_a_space_is_one_commit_of_this_program(settings: Settings, hub: Hub) -> 
     assert not list(settings.cache.glob(".*"))
 
 
+@pytest.mark.slow
 def test_what_is_sent_serves(settings: Settings, hub: Hub, tmp_path: Path) -> None:
     """The files alone, in a folder of their own, are a program whose page can be built."""
     done = deployed(settings)

@@ -160,6 +160,7 @@ def test_no_gpu_to_be_had_goes_on_on_the_cpu_and_says_so(
     assert not run.ended()
 
 
+@pytest.mark.slow
 def test_a_call_cut_off_in_the_middle_goes_on_on_the_cpu(make_images: MakeImages, settings: Settings) -> None:
     def cut(part: Slice) -> Iterator[Event]:
         for event in work(part):

@@ -13,6 +13,7 @@ def backbone(settings: Settings) -> Backbone:
     return watched(prepare_backbone("small_vgg", settings, pretrained=False), lambda _event: None)
 
 
+@pytest.mark.slow
 def test_a_measurement_is_kept_so_that_features_stay_good(
     backbone: Backbone, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -24,6 +25,7 @@ def test_a_measurement_is_kept_so_that_features_stay_good(
     assert len(list((settings.cache / "speed").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_damaged_measurement_is_made_again(
     backbone: Backbone, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -226,6 +226,7 @@ def told_epochs(run: Run) -> list[int]:
     return [e.epoch for e in run.events()[0] if isinstance(e, EpochEnd)]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_a_process_of_its_own(make_images: MakeImages, clean: Settings) -> None:
     run = stopped_run(clean, make_images())
     before = run.ended()
@@ -318,6 +319,7 @@ def test_a_finished_run_is_not_gone_on_with(make_images: MakeImages, clean: Sett
         queue.resume(Run(clean.runs / "one"), clean)
 
 
+@pytest.mark.slow
 def test_a_notebook_goes_on_with_a_run(make_images: MakeImages, clean: Settings) -> None:
     run = stopped_run(clean, make_images())
     events = list(api.resume("one", settings=clean))
@@ -328,6 +330,7 @@ def test_a_notebook_goes_on_with_a_run(make_images: MakeImages, clean: Settings)
         api.resume("one", settings=clean)
 
 
+@pytest.mark.slow
 def test_a_line_that_was_cut_short_spoils_nothing_when_a_run_goes_on(make_images: MakeImages, clean: Settings) -> None:
     run = stopped_run(clean, make_images())
     with (run.folder / EVENTS).open("a") as log:
@@ -355,6 +358,7 @@ def test_killed_while_it_goes_on_it_goes_on_again(make_images: MakeImages, clean
     assert told_epochs(run) == list(range(1, len(told_epochs(run)) + 1))
 
 
+@pytest.mark.slow
 def test_a_spare_process_ends_with_whoever_kept_it() -> None:
     spare = Spare()
     spare.prepare(dict(os.environ))
@@ -380,6 +384,7 @@ def test_the_host_reads_one_line_for_a_start_and_one_for_an_end_and_no_whole_nam
     assert "Secret" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_run_that_is_deleted_before_anybody_looked_is_not_followed_for_ever(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

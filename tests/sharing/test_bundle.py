@@ -14,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.exported import Exported
 from tests.house.test_docs import documented
-from tests.sharing.conftest import Exported
 from tl_engine.base.errors import RunError
 from tl_engine.base.events import Progress
 from tl_engine.base.progress import watched
@@ -108,6 +108,7 @@ def test_python_reads_it_with_torch_alone(exported: Exported) -> None:
         assert network(pixels[:1]).shape == (1, 2)
 
 
+@pytest.mark.slow
 def test_the_second_export_of_a_backbone_is_not_recorded(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_smaller_copy_that_disagrees_is_left_out_and_says_why(
     assert told["verified"]["variants"]["int8"]["left_out"] == "too far"
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +202,7 @@ def test_a_fine_tuned_classifier_is_whole_and_says_unlike(exported: Exported, tm
     assert likeness[0] == pytest.approx(float(predictor.reference.nearest(features)[0].mean()), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_any_class_name_is_text(exported: Exported, tmp_path: Path) -> None:
     names = ["# *x* | `y`, <b>=1+1</b>", "../名前 ✓"]
     best = tmp_path / "runs" / "odd" / "best"

@@ -45,6 +45,7 @@ def test_a_row_says_the_same(name: str) -> None:
     agrees(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_make_a_square_says_the_same(way: str) -> None:
     agrees("squeezenet1_1", **WAYS[way])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sharing.conftest import Exported
+from tests.exported import Exported
 from tl_engine.base.progress import watched
 from tl_engine.runs.run import Run
 from tl_engine.sharing.export import Destinations, export
@@ -91,6 +91,7 @@ def test_without_the_photos_their_small_copies_do_and_without_those_made_ones(
     assert (len(paths), "made" in called) == (MADE, True)
 
 
+@pytest.mark.slow
 def test_photos_that_can_no_longer_be_read_are_no_proof(exported: Exported, tmp_path: Path) -> None:
     """Nothing compared is nothing agreed on: pictures are made instead."""
     copy = Run(tmp_path / "runs" / "copy")

@@ -167,6 +167,7 @@ def test_a_head_goes_on_after_each_epoch(
     same_result(whole.run, parts.run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2, 3])
 def test_head_then_all_goes_on_in_either_phase(epoch: int, make_images: MakeImages, settings: Settings) -> None:
     options = {"strategy": "head-then-all", "head_epochs": 2, "epochs": 4, "learning_rate": 1e-3}

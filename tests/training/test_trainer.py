@@ -92,6 +92,7 @@ def test_head_then_all_trains_the_head_then_every_tensor(make_images: MakeImages
     assert built[1].learning_tensors == built[1].tensors
 
 
+@pytest.mark.slow
 def test_from_scratch_saves_everything_and_predicts_without_weights(
     make_images: MakeImages, settings: Settings
 ) -> None:

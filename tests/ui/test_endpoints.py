@@ -297,6 +297,7 @@ def server_words(name: str) -> tuple[str, ...]:
     return {"predict": ("image", "classifier"), "start_training": ("config",)}.get(name, ("run",))
 
 
+@pytest.mark.slow
 def test_a_program_keeps_its_workspace_and_has_one_training_in_it(server: Server) -> None:
     long = {"data": "colours", "epochs": 10_000, "strategy": "from-scratch", "architecture": "small_vgg"}
     _, first = call(server, "start_training", long, "")
@@ -319,6 +320,7 @@ def test_a_program_keeps_its_workspace_and_has_one_training_in_it(server: Server
     wait_until_ended(server, second["run"])
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_names_a_workspace_is_a_sign_of_life(server: Server) -> None:
     _, started = call(server, "start_training", {"data": "colours", "epochs": 1})
     wait_until_ended(server, started["run"])
@@ -410,6 +412,7 @@ gradio_client.Client.predict = patient
 """
 
 
+@pytest.mark.slow
 def test_the_readmes_client_does_what_it_says(server: Server, photos: Path) -> None:
     code = example("client").replace("http://127.0.0.1:7860", server.url).replace('"epochs": 5', '"epochs": 2')
     command = [sys.executable, "-W", "ignore", "-c", PATIENT + code]

@@ -20,9 +20,10 @@ LONG = {"data": "digits", "epochs": 30, "strategy": "from-scratch", "architectur
 
 
 @pytest.fixture
-def busy(here: Settings) -> Settings:
+def busy(here: Settings, idle: int) -> Settings:
     """A page where one training is at work, so that all others wait."""
-    queue.create(turns.start.checked_config(LONG, Workspace(here, OTHER)), here, "0" * 32, workspace=None, process=1)
+    config = turns.start.checked_config(LONG, Workspace(here, OTHER))
+    queue.create(config, here, "0" * 32, workspace=None, process=idle)
     return here
 
 

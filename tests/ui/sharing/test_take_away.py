@@ -8,8 +8,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from tests.sharing.conftest import Exported
-from tests.sharing.conftest import exported as exported
+from tests.exported import Exported
 from tl_engine.base.errors import EngineError
 from tl_engine.base.settings import Settings
 from tl_engine.runs import queue

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.tiles import tiles
+from tl_engine.api import train
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.runs.config import TrainConfig
@@ -33,12 +32,8 @@ class Exported:
         return read
 
 
-@pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def make_exported(place: Path) -> Exported:
     """A head on the backbone that comes along, taught temples and flowers, as a zip that was unpacked."""
-    from tl_engine.api import train
-
-    place = tmp_path_factory.mktemp("exported")
     settings = Settings(
         runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
     )
