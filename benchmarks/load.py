@@ -323,7 +323,7 @@ async def poll_times(load: Load, run: Run) -> dict[str, float]:
 
 async def row_of_runs(load: Load) -> None:
     """Many short runs one after another: growth of the server, zombies, orphans."""
-    config = {"data": "digits", "architecture": "small_vgg", "strategy": "from-scratch", "epochs": 1}
+    config = {"data": load.options.data.name, "architecture": load.options.architecture, "epochs": 1}
     before, started, pids = 0.0, time.monotonic(), []
     async with load.pupil(202) as one:
         for number in range(load.options.runs):

@@ -1,5 +1,6 @@
 """Small fakes and small data that the tests share. Nothing here reaches a network."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -22,12 +23,29 @@ from tl_engine.data.mends import Located
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
 from tl_engine.runs import queue
+from tl_engine.runs.process import NICENESS
 
 if TYPE_CHECKING:
     from tests.exported import Exported
 
+AUTOGROUP = Path("/proc/self/autogroup")  # what this session is worth beside others, on Linux
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}
 MakeImages = Callable[..., Path]
+BEFORE = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Trainings step back for whoever waits for an answer; tests wait for trainings, so they step back as far."""
+    with contextlib.suppress(OSError):
+        if not hasattr(config, "workerinput"):
+            config.stash[BEFORE] = AUTOGROUP.read_text().split("nice ")[-1]
+            AUTOGROUP.write_text(str(NICENESS))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The terminal that ran the tests is worth what it was."""
+    with contextlib.suppress(OSError, KeyError):
+        AUTOGROUP.write_text(config.stash[BEFORE])
 
 
 def own_settings(place: Path) -> Settings:

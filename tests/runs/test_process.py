@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tl_engine.runs import process as process_module
 from tl_engine.runs.process import NICENESS, step_back
 
 
@@ -28,7 +29,11 @@ def test_a_started_process_steps_back_and_so_do_its_threads_and_children() -> No
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="only Linux shares cores between sessions")
 @pytest.mark.parametrize("own_session", [True, False])
-def test_a_session_of_its_own_steps_back_as_a_whole_and_no_session_of_others_does(own_session: bool) -> None:
+def test_a_session_of_its_own_steps_back_as_a_whole_and_no_session_of_others_does(
+    own_session: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_module, "NICENESS", 7)  # what the tests' own session is not worth
+
     def worth(pid: str | int) -> str:
         return Path(f"/proc/{pid}/autogroup").read_text().split("nice ")[-1].strip()
 
@@ -36,7 +41,7 @@ def test_a_session_of_its_own_steps_back_as_a_whole_and_no_session_of_others_doe
     command = [sys.executable, "-c", "input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=own_session) as process:
         step_back(process.pid)
-        assert worth(process.pid) == (str(NICENESS) if own_session else ours)
+        assert worth(process.pid) == ("7" if own_session else ours)
         process.communicate(b"\n", timeout=60)
     assert worth("self") == ours
 

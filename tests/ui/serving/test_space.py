@@ -237,7 +237,6 @@ def test_a_space_that_may_write_nowhere_serves_trains_and_says_so(
     unwritable: tuple[str, Path],
 ) -> None:
     url, place = unwritable
-    before = set((PROJECT / "weights").rglob("*"))
     config = httpx.get(f"{url}/config", timeout=60).json()
     shown = json.dumps([block.get("props", {}).get("value") for block in config["components"]])
     assert "may not write to its own folders" in shown
@@ -263,7 +262,8 @@ def test_a_space_that_may_write_nowhere_serves_trains_and_says_so(
     assert not re.search(r'File "[^"]*/(tl_engine|ui)/|File "[^"]*/app\.py', log), (
         log
     )  # Gradio's own loops may complain
-    assert set((PROJECT / "weights").rglob("*")) == before
+    # Not by a listing: other tests that run at the same time write to the cache there.
+    assert not [path for path in (PROJECT / "weights").rglob("*") if path.stat().st_uid == int(OTHER_UID)]
 
 
 @pytest.mark.slow

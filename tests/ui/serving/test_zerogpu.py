@@ -31,7 +31,7 @@ from tl_engine.base.settings import Settings
 from tl_engine.networks.runtime import best_device
 from tl_engine.runs import queue
 from tl_engine.runs.config import TrainConfig
-from tl_engine.workspaces import slices
+from tl_engine.jobs import slices
 from pathlib import Path
 from ui.serving.zerogpu import lent_gpu
 import torch
