@@ -340,6 +340,8 @@ async def row_of_runs(load: Load) -> None:
     each = (time.monotonic() - started) / load.options.runs
     await asyncio.sleep(SETTLING / 2)
     growth = (load.memory() - before) / counted
+    await settled(load)
+    await asyncio.sleep(SETTLING)  # the last one describes what it learnt, and the caretaker looks every five seconds
     left = [pid for pid in pids if psutil.pid_exists(pid)]
     zombies = [c.pid for c in load.server().children(recursive=True) if c.status() == psutil.STATUS_ZOMBIE]
     load.row(f"{load.options.runs} runs in a row ({each:.1f} s each): growth of the server", f"{growth:.2f} MB a run",
