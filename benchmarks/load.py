@@ -37,6 +37,7 @@ from tl_engine.runs.run import Run
 SIDE = (1600, 1200)  # pixels of a pupil's photo
 MEGABYTE = 1e6
 SETTLING = 20.0  # seconds in which memory has to come back
+LOOKS = 15.0  # seconds in which the page has looked after its children three times
 THINKING = 5.0  # seconds between a steady user's photos
 
 
@@ -340,9 +341,10 @@ async def row_of_runs(load: Load) -> None:
     each = (time.monotonic() - started) / load.options.runs
     await asyncio.sleep(SETTLING / 2)
     growth = (load.memory() - before) / counted
-    await settled(load)
-    await asyncio.sleep(SETTLING)  # the last one describes what it learnt, and the caretaker looks every five seconds
-    left = [pid for pid in pids if psutil.pid_exists(pid)]
+    await settled(load)  # the last one describes what it learnt
+    end = time.monotonic() + LOOKS
+    while (left := [pid for pid in pids if psutil.pid_exists(pid)]) and time.monotonic() < end:
+        await asyncio.sleep(1)
     zombies = [c.pid for c in load.server().children(recursive=True) if c.status() == psutil.STATUS_ZOMBIE]
     load.row(f"{load.options.runs} runs in a row ({each:.1f} s each): growth of the server", f"{growth:.2f} MB a run",
              "2 MB", growth <= 2)  # fmt: skip
