@@ -128,7 +128,11 @@ class Lesson:
         pupil.workspace = str(page.kept["tl-workspace"])
 
     def _train(self, pupil: Pupil, page: Visitor) -> None:
+        """Press, and again where the line is full, as the page says."""
         page.press("photos-train")
+        while "tl-problem" in str(page.value("photos-said")):
+            time.sleep(self.pause * (1 + random.random()))
+            page.press("photos-train")
         self.wait_for_training(pupil, page)
 
     def wait_for_training(self, pupil: Pupil, page: Visitor) -> None:
