@@ -248,7 +248,7 @@ def test_a_space_that_may_write_nowhere_serves_trains_and_says_so(
         return answer.json()["data"][0]
 
     started = ask("start_training", {"data": "digits", "epochs": 2})
-    until = time.monotonic() + 180
+    until = time.monotonic() + 300
     while (told := ask("follow_run", started["run"]))["state"] in ("queued", "running") and time.monotonic() < until:
         time.sleep(0.5)
     assert told["state"] == "finished", told
