@@ -2,7 +2,7 @@
 
 import asyncio
 import multiprocessing
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
@@ -70,23 +70,21 @@ class Rude:
         await asyncio.gather(*asked, return_exceptions=True)
 
 
-def run(rude: Rude, flood: str) -> None:
+Flood = Callable[[Rude, Pupil], Coroutine[Any, Any, None]]
+
+
+def run(rude: Rude, flood: Flood) -> None:
     """What that process does."""
 
     async def go() -> None:
         async with Pupil(rude.url, ADDRESS, rude.names) as client:
-            await {
-                "joins": rude.joins,
-                "api_calls": rude.api_calls,
-                "direct_calls": rude.direct_calls,
-                "tables": rude.tables_at_once,
-            }[flood](client)
+            await flood(rude, client)
 
     asyncio.run(go())
 
 
 @contextmanager
-def flooding(rude: Rude, flood: str) -> Iterator[SpawnProcess]:
+def flooding(rude: Rude, flood: Flood) -> Iterator[SpawnProcess]:
     """The flood goes on while the context lasts."""
     process = multiprocessing.get_context("spawn").Process(target=run, args=(rude, flood), daemon=True)
     process.start()

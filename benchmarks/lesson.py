@@ -238,6 +238,7 @@ class Lesson:
 def told(lesson: Lesson, seconds: float) -> dict[str, object]:
     """What came of it, as one object."""
     waited = sorted(second for pupil in lesson.pupils for second in pupil.waited)
+    waits = lesson.waits()
     return {
         "pupils": len(lesson.pupils),
         "classifiers": lesson.classifiers(),
@@ -246,8 +247,8 @@ def told(lesson: Lesson, seconds: float) -> dict[str, object]:
         "predict_p50_s": _at(waited, 0.5),
         "predict_p95_s": _at(waited, 0.95),
         "flood_refused": f"{sum(code >= 400 for code in lesson.flooded)} of {len(lesson.flooded)}",
-        "waits": f"{sum(_true(*wait) for wait in lesson.waits())} of {len(lesson.waits())} true within 30 %",
-        "waited": [f"{foretold} s: {took:.0f}" for foretold, took in lesson.waits()],
+        "waits": f"{sum(_true(*wait) for wait in waits)} of {len(waits)} true within 30 %",
+        "waited": [f"{foretold} s: {took:.0f}" for foretold, took in waits],
         "troubles": sum(len(pupil.troubles) for pupil in lesson.pupils),
         "seconds": round(seconds),
         "server_megabytes": _megabytes(lesson.server),

@@ -257,10 +257,10 @@ async def floods(load: Load) -> None:
     options = load.options
     rude = Rude(load.page.url, load.names, load.photos[0], load.small, options.flood, options.tables, options.table)
     for flood, what in (
-        ("joins", f"{options.flood} joins of one client"),
-        ("api_calls", f"{options.flood} calls of /predict of one client"),
-        ("direct_calls", f"{options.flood} calls past the queue of one client"),
-        ("tables", f"{options.tables} tables of {options.table} photos of one client"),
+        (Rude.joins, f"{options.flood} joins of one client"),
+        (Rude.api_calls, f"{options.flood} calls of /predict of one client"),
+        (Rude.direct_calls, f"{options.flood} calls past the queue of one client"),
+        (Rude.tables_at_once, f"{options.tables} tables of {options.table} photos of one client"),
     ):
         before = await quiet(load)
         with flooding(rude, flood) as going:

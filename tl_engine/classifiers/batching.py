@@ -33,25 +33,24 @@ class BatchingPredictor:
         """{class: probability} of one opened picture, the likeliest first."""
         return by_class(self._seen(self._view(image)).probabilities[0], self.predictor.classes)
 
-    def answer(self, image: Image.Image, kept: float = KEPT) -> Answer:
-        """All that is to be said of one opened picture."""
-        return self.predictor.answered(self._seen(self._view(image)), kept)
-
     def ask(self, source: Source, kept: float = KEPT) -> tuple[Answer, Image.Image]:
         """All that is to be said of a photo that somebody waits for, and what the network saw. Raises ImageError."""
         with ONE_PHOTO.first():
-            view = self._view(self.predictor.open(source))
-            return self.predictor.answered(self._seen(view), kept), view
+            return self._asked(source, kept)
 
     def ask_of_many(self, source: Source, kept: float = KEPT) -> Answer:
         """The same of one photo of many: single photos, whoever sends them, come first. Raises ImageError."""
         ONE_PHOTO.give_way(PATIENCE)
-        return self.answer(self.predictor.open(source), kept)
+        return self._asked(source, kept)[0]
 
     def alone(self, work: Callable[[Predictor], T]) -> T:
         """Do something with the predictor while nobody else uses its network, as what hangs hooks on it must."""
         with self._model:
             return work(self.predictor)
+
+    def _asked(self, source: Source, kept: float) -> tuple[Answer, Image.Image]:
+        view = self._view(self.predictor.open(source))
+        return self.predictor.answered(self._seen(view), kept), view
 
     def _view(self, image: Image.Image) -> Image.Image:
         return self.predictor.preprocess.view(image)

@@ -158,9 +158,8 @@ def step_back(pid: int) -> None:
         psutil.Process(pid).nice(NICENESS if os.name == "posix" else psutil.BELOW_NORMAL_PRIORITY_CLASS)
     # Linux shares cores evenly between sessions, whatever the processes in them are worth (`man 7 sched`, autogroup).
     with contextlib.suppress(OSError, AttributeError):
-        group = Path(f"/proc/{pid}/autogroup")
-        if os.getsid(pid) == pid and group.exists():
-            group.write_text(str(NICENESS))
+        if os.getsid(pid) == pid:
+            Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
 
 
 def end(process: psutil.Process, *, elsewhere: bool = False) -> None:

@@ -162,7 +162,7 @@ class Gate:
             if started or not (body.refusal or body.left):
                 started = True
                 if message.get("status") == TOO_MANY:
-                    wait = MutableHeaders(scope=message).get("retry-after", "")
+                    wait = Headers(raw=list(message.get("headers", []))).get("retry-after", "")
                     self._resting.note(*called, float(wait) if wait.isdecimal() else 1.0)
                 await send(message)
 
