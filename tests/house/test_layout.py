@@ -100,23 +100,25 @@ def targets(node: ast.AST) -> Iterator[str]:
         yield name if name in MODULES else name.split(".")[0]
 
 
-def guarded(module: str) -> set[ast.AST]:
+@cache
+def guarded(module: str) -> frozenset[ast.AST]:
     """The statements that only type checkers run."""
-    return {
+    return frozenset(
         inner
         for node in ast.walk(tree(module))
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
-    }
+    )
 
 
-def imports(module: str, *, at_import: bool = False) -> set[str]:
+@cache
+def imports(module: str, *, at_import: bool = False) -> frozenset[str]:
     """All a module imports, inside functions too, or only what importing it runs."""
     nodes = ast.walk(tree(module))
     if at_import:
         nodes = iter([n for n in tree(module).body for n in ([n] if not isinstance(n, ast.If) else ast.walk(n))])
     hidden = guarded(module)
-    return {name for node in nodes if node not in hidden for name in targets(node)}
+    return frozenset(name for node in nodes if node not in hidden for name in targets(node))
 
 
 def test_the_tests_see_every_module() -> None:

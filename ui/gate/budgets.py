@@ -14,7 +14,7 @@ from ui.gate.answers import Refusal
 
 MINUTE, HOUR = 60.0, 3600.0
 MOST_KEPT = 20_000  # persons and addresses whose budgets are remembered; the one that came longest ago goes
-RESTING = 1.0  # seconds for which the same request is not looked at again
+RESTING, FLOOD = 1.0, 5  # refusals within so many seconds after which the same request is not looked at for as long
 HOUSEHOLD = 10  # persons' budgets that an address has, whatever number of persons it says there are
 
 
@@ -88,26 +88,29 @@ class Budgets:
 
 
 class Resting:
-    """Persons whose share waits already: their flood costs a look here, not ten layers and a look at the queue."""
+    """Persons whose share waits and who go on asking: their flood costs a look here, not ten layers and the queue's.
+
+    A few refusals are passed on: through one path go calls of every kind, and who is refused a table may press Stop.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._told: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()  # when it was said, until when
+        self._told: OrderedDict[tuple[str, str], tuple[float, int, float]] = OrderedDict()  # since, how often, until
 
     def note(self, person: str, path: str, wait: float) -> None:
         """They were told to come back in so many seconds."""
         now = self._clock()
-        self._told[person, path] = now, now + wait
+        since, often, _ = self._told.get((person, path), (now, 0, 0.0))
+        self._told[person, path] = (since, often + 1, now + wait) if now - since <= RESTING else (now, 1, now + wait)
         self._told.move_to_end((person, path))
         if len(self._told) > MOST_KEPT:
             self._told.popitem(last=False)
 
     def still(self, person: str, path: str) -> Refusal | None:
-        """The same again, within a second."""
-        said, until = self._told.get((person, path), (-math.inf, 0.0))
+        """The same again, of somebody who was told so often enough within a second."""
         now = self._clock()
-        if now - said > RESTING:
-            self._told.pop((person, path), None)
+        since, often, until = self._told.get((person, path), (-math.inf, 0, 0.0))
+        if often < FLOOD or now - since > RESTING:
             return None
         wait = max(1.0, until - now)
         return Refusal(

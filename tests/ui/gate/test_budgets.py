@@ -82,9 +82,11 @@ def test_the_limits_leave_room_for_a_class_and_its_zips(limits: object) -> None:
     assert limits.hour_bytes >= GIGABYTE
 
 
-def test_who_was_told_to_come_back_is_told_so_again_for_a_second_at_that_address_only(clock: Clock) -> None:
+def test_a_flood_is_told_to_come_back_for_a_second_at_that_address_only(clock: Clock) -> None:
     told = Resting(clock)
-    told.note("a", "/join", 7)
+    for _ in range(budgets.FLOOD):
+        assert told.still("a", "/join") is None  # through one path go calls of all kinds
+        told.note("a", "/join", 7)
     clock.now = 0.9
     again = told.still("a", "/join")
     assert again is not None
@@ -93,3 +95,13 @@ def test_who_was_told_to_come_back_is_told_so_again_for_a_second_at_that_address
     assert told.still("a", "/other") is None
     clock.now = 1.1
     assert told.still("a", "/join") is None  # now the queue is asked again
+    told.note("a", "/join", 7)
+    assert told.still("a", "/join") is None  # and may refuse a few before it is spared
+
+
+def test_refusals_far_apart_are_no_flood(clock: Clock) -> None:
+    told = Resting(clock)
+    for second in range(20):
+        clock.now = second * 0.5
+        told.note("a", "/join", 7)
+        assert told.still("a", "/join") is None
