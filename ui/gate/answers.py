@@ -7,7 +7,10 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
+from tl_engine.base.words import duration
+
 UPLOAD = "/gradio_api/upload"
+UNEXPECTED = "Something unexpected went wrong here: try again; the program's log says what it was."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,14 @@ def is_upload(scope: Scope) -> bool:
 def wants_html(scope: Scope) -> bool:
     """Whether a person reads the answer in a browser; a page's own calls and programs do not ask for that."""
     return "text/html" in Headers(scope=scope).get("accept", "")
+
+
+def share_waits(seconds: float) -> str:
+    """To somebody as many of whose calls wait as may."""
+    return (
+        "As many of your calls wait here already as one person may have waiting: "
+        f"come back in about {duration(max(1, round(seconds)))}."
+    )
 
 
 def answer(refusal: Refusal, scope: Scope) -> Response:

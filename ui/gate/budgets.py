@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tl_engine.base.settings import GIGABYTE, Limits
 from tl_engine.base.words import duration, size_words
-from ui.gate.answers import Refusal
+from ui.gate.answers import Refusal, share_waits
 
 MINUTE, HOUR = 60.0, 3600.0
 MOST_KEPT = 20_000  # persons and addresses whose budgets are remembered; the one that came longest ago goes
@@ -113,6 +113,4 @@ class Resting:
         if often < FLOOD or now - since > RESTING:
             return None
         wait = max(1.0, until - now)
-        return Refusal(
-            429, f"As many calls as one person may have waiting wait here: come back in {duration(wait)}.", wait
-        )
+        return Refusal(429, share_waits(wait), wait)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tl_engine.base.files import is_disk_full
 from tl_engine.base.settings import Settings
-from ui.gate.answers import Refusal, answer, is_upload, path_of, wants_html
+from ui.gate.answers import UNEXPECTED, Refusal, answer, is_upload, path_of, wants_html
 from ui.gate.bodies import Body, no_parts_left
 from ui.gate.budgets import Budgets, Resting
 from ui.gate.codes import Codes
@@ -32,7 +32,7 @@ HEALTH = "/health"
 TOO_MANY = 429
 STARTED = "/gradio_api/startup-events"  # what Gradio asks itself before it says that it serves
 LOOKS = ("/assets/", "/static/", "/svelte/", "/theme.css", "/favicon.ico")  # what every page loads by the dozen
-BROKE = Refusal(500, "Something unexpected went wrong here: try again; the program's log says what it was.")
+BROKE = Refusal(500, UNEXPECTED)
 FULL = Refusal(507, "The disk of this page is full, so nothing could be kept: tell its host, and try again later.")
 NOT_YOURS = Refusal(403, "How this server is, is told to its own computer and to whoever gave an access code.")
 # Gradio would fetch any address of the web for anybody who names it like a file.

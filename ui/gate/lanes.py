@@ -20,7 +20,7 @@ from gradio.route_utils import get_fn
 from starlette.exceptions import HTTPException
 
 from tl_engine.base.settings import Limits
-from tl_engine.base.words import duration
+from ui.gate.answers import share_waits
 from ui.gate.persons import NOBODY, person_of
 
 # What is wired to what: no kind of work waits behind another.
@@ -182,8 +182,8 @@ class Lanes:
         waiting = lane.queue.of(person) if lane and isinstance(lane.queue, Turns) else 0
         if lane and waiting >= self.most:
             persons = len({person_in(event) for event in lane.queue})
-            seconds = max(1, round(self.pace.wait(name, at_once, waiting, persons)))
-            raise HTTPException(429, _refusal(waiting, seconds), {"Retry-After": str(seconds)})
+            seconds = self.pace.wait(name, at_once, waiting, persons)
+            raise HTTPException(429, share_waits(seconds), {"Retry-After": str(max(1, round(seconds)))})
 
     @asynccontextmanager
     async def _turn(self, lane: str, at_once: int, person: str) -> AsyncIterator[None]:
@@ -191,7 +191,7 @@ class Lanes:
         key = (lane, person)
         if (calls := self._direct[key]) >= self.most:
             wait = self.pace.wait(lane, at_once, calls, sum(name == lane for name, _ in self._direct))
-            raise gr.Error(_refusal(calls, max(1, round(wait))), print_exception=False)
+            raise gr.Error(share_waits(wait), print_exception=False)
         own = self._own.setdefault(key, asyncio.Semaphore(each(at_once)))
         everybody = self._all.setdefault(lane, asyncio.Semaphore(at_once))
         self._direct[key] += 1
@@ -221,13 +221,6 @@ def _lane_of(block_fn: Any) -> tuple[str, int]:
 
 def _skipped(value: Any) -> bool:
     return isinstance(value, dict) and value == gr.skip()
-
-
-def _refusal(waiting: int, seconds: float) -> str:
-    return (
-        f"{waiting} of your calls wait here already, as many as one person may have waiting: "
-        f"come back in about {duration(seconds)}."
-    )
 
 
 def take_turns(blocks: gr.Blocks, limits: Limits) -> None:

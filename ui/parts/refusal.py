@@ -10,13 +10,13 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 
 from tl_engine.base.errors import EngineError, Question, WeightsError
+from ui.gate.answers import UNEXPECTED
 from ui.gate.health import CRASH
 from ui.parts.wording import text
 
 LOG = logging.getLogger("tl_engine")
 P = ParamSpec("P")
 R = TypeVar("R")
-UNEXPECTED = "Something unexpected went wrong here: try again; the program's log says what it was."
 
 
 def page_words(error: EngineError) -> str:
