@@ -30,7 +30,7 @@ def make_folders(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_every_row_is_measured(tmp_path: Path) -> None:
-    arguments = [*make_folders(tmp_path), "--small", "--large", "--accuracy"]
+    arguments = [*make_folders(tmp_path), "--small", "--large", "--accuracy", "--repeats", "1"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False
     )

@@ -3,9 +3,10 @@
 Nothing here names a control: those that a tab shows are found in the page, so a new one falls under this by itself.
 """
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,16 @@ from tests.serving import Server
 
 Visit = Callable[..., Page]
 TABS = ("Photos", "Train", "Predict", "Report", "Runs")
-# Each visible control with a key that finds it again in another page of the same state. Left out are thumbnails but
-# the first of each gallery, what is chosen already, and Gradio's own footer.
-FIND = """() => {
+# Each visible control of the whole page or of its open tab, with a key that finds it again in another page of the same
+# state. Left out are thumbnails but the first of each gallery, what is chosen already, and Gradio's own footer.
+FIND = """(whole) => {
   const seen = {}, found = [];
   const parts = document.querySelectorAll('main button, main input, main textarea');
   for (const part of parts) {
     const box = part.getBoundingClientRect();
     if (!part.offsetParent || !box.width || part.disabled || part.closest('footer') || part.type === 'file') continue;
     if (part.closest('.visually-hidden')) continue;  // Gradio measures its tabs by them
+    if (!whole && !part.closest('[role=tabpanel]')) continue;
     if (part.readOnly || part.getAttribute('aria-selected') === 'true') continue;
     if (part.checked && part.type === 'radio' || part.classList.contains('selected')) continue;
     if (part.closest('.thumbnail-item, .gallery-item') && part.closest('.grid-container, .gallery')
@@ -54,6 +56,11 @@ LOOK = """() => {
   }
   return `${look.length} ${one} ${other}`;
 }"""
+# When the page last changed, which costs next to nothing to know; a look costs a tenth of a second.
+WATCH = """window.changed = performance.now();
+new MutationObserver(() => { window.changed = performance.now(); }).observe(
+  document, {subtree: true, childList: true, attributes: true, characterData: true});"""
+STILL = "performance.now() - window.changed > 300"
 
 
 @dataclass
@@ -86,6 +93,7 @@ def owner(browser: Browser, walked: Server, tmp_path_factory: pytest.TempPathFac
     """Somebody with a data set of two classes and a training."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
+    page.add_init_script(WATCH)
     page.goto(walked.url)
     loaded(page)
     train_own_photos(page, tmp_path_factory.mktemp("photos") / "in", 3)
@@ -102,30 +110,29 @@ def owner(browser: Browser, walked: Server, tmp_path_factory: pytest.TempPathFac
 
 def settled(page: Page) -> str:
     """The page once it has stopped changing by itself."""
-    before = page.evaluate(LOOK)
-    for _ in range(60):
-        page.wait_for_timeout(120)
-        now: str = page.evaluate(LOOK)
-        if now == before:
-            return now
-        before = now
-    return before
+    with contextlib.suppress(TimeoutError):
+        page.wait_for_function(STILL, polling=50, timeout=10_000)
+    look: str = page.evaluate(LOOK)
+    return look
 
 
-def ready(page: Page, url: str, tab: str, *, filled: bool) -> list[str]:
-    """Open a tab with everything unfolded, and filled in if asked; the keys of its controls."""
+def ready(page: Page, url: str, tab: str, *, filled: bool) -> None:
+    """Open a tab with everything unfolded, and filled in if asked."""
     page.goto(url)
     loaded(page)
+    unfolded(page, tab)
+    if filled:
+        fill_in(page)
+
+
+def unfolded(page: Page, tab: str) -> None:
+    """Go to a tab, if need be, and open all that it folds."""
     if page.get_by_role("tab", name=tab, exact=True).get_attribute("aria-selected") != "true":
         open_tab(page, tab)
     settled(page)
     for _ in range(2):  # one may hold another
         page.evaluate(UNFOLD)
         settled(page)
-    if filled:
-        fill_in(page)
-    found: list[str] = page.evaluate(FIND)
-    return found
 
 
 def fill_in(page: Page) -> None:
@@ -140,8 +147,8 @@ def fill_in(page: Page) -> None:
         if page.locator(f"{chosen} input").first.is_visible():
             page.locator(f"{chosen} input").first.check()
             settled(page)
-    for field in ("#title", "#run-title"):
-        typed = page.locator(f"{field} textarea, {field} input").first
+    for name in ("#title", "#run-title"):
+        typed = page.locator(f"{name} textarea, {name} input").first
         if typed.is_visible():
             typed.fill("Another name")
     settled(page)
@@ -177,32 +184,48 @@ def answered(page: Page, key: str) -> bool:
         press(page, key)
     except TimeoutError:  # something lies over it
         return False
-    for _ in range(50):
-        page.wait_for_timeout(100)
-        if events or page.evaluate(LOOK) != before:
-            break
-    return bool(events) or settled(page) != before
+    for _ in range(16):
+        page.wait_for_timeout(200)
+        if events or settled(page) != before:
+            return True
+    return False
 
 
-def walk(page: Page, walked: Server, tab: str, *, filled: bool, again: Callable[[], None]) -> tuple[list[str], int]:
-    """Press every control of a tab once: those that gave no answer, and how many were pressed.
+@dataclass
+class Walk:
+    """A tab as it is found in one state, each of whose controls is pressed once."""
 
-    The page is made anew only when a press has changed which controls there are.
-    """
-    done: set[str] = set()
-    silent: list[str] = []
-    while True:
-        again()
-        keys = ready(page, walked.url, tab, filled=filled)
-        left = [key for key in keys if key not in done]
-        if not left:
-            return silent, len(done)
-        for key in left:
-            done.add(key)
-            if not answered(page, key):
-                silent.append(key)
-            if page.evaluate(FIND) != keys:
-                break
+    page: Page
+    tab: str
+    make: Callable[[], None]  # brings the page into that state
+    whole: bool = False  # what is above the tabs too
+    done: set[str] = field(default_factory=set)
+    silent: list[str] = field(default_factory=list)  # those that gave no answer
+
+    def keys(self) -> list[str]:
+        """Of the controls that there are now."""
+        found: list[str] = self.page.evaluate(FIND, self.whole)
+        return found
+
+    def go(self) -> None:
+        """Press one after another; the page is made anew for those that earlier presses have taken away."""
+        while True:
+            self.make()
+            keys = self.keys()
+            if not (left := [key for key in keys if key not in self.done]):
+                return
+            for key in left:
+                if self.keys() != keys:
+                    self._close()
+                if key in self.keys():
+                    self.done.add(key)
+                    self.silent += [] if answered(self.page, key) else [key]
+
+    def _close(self) -> None:
+        """Leave what a press has opened, where it can be left."""
+        with contextlib.suppress(TimeoutError):
+            self.page.keyboard.press("Escape")
+            unfolded(self.page, self.tab)
 
 
 STATES = [(state, tab) for state in ("nothing yet", "own") for tab in TABS]
@@ -219,30 +242,34 @@ def test_every_press_is_answered(state: str, tab: str, browser: Browser, walked:
         permissions=["clipboard-read", "clipboard-write"],
     )
     page = context.new_page()
+    page.add_init_script(WATCH)
     page.on("pageerror", lambda error: said.append(str(error)))
 
-    def again() -> None:
+    def make() -> None:
         owner.again()
         if fresh and page.url != "about:blank":
             page.evaluate("localStorage.clear()")
         if not fresh and page.url != "about:blank":
             kept = owner.storage["origins"][0]["localStorage"]
             page.evaluate("kept => kept.forEach(({name, value}) => localStorage.setItem(name, value))", kept)
+        ready(page, walked.url, tab, filled=state.endswith("filled in"))
 
-    silent, pressed = walk(page, walked, tab, filled=state.endswith("filled in"), again=again)
+    walk = Walk(page, tab, make, whole=tab == "Photos" and not state.endswith("filled in"))
+    walk.go()
     context.close()
-    assert silent == []
-    assert pressed >= 3
+    assert walk.silent == []
+    assert len(walk.done) >= 3
     assert [line for line in said if "AbortError" not in line] == []  # a page that is left calls off what it asked
 
 
 def test_a_button_that_does_nothing_is_found_out(browser: Browser, walked: Server) -> None:
     context = browser.new_context()
     page = context.new_page()
+    page.add_init_script(WATCH)
     ready(page, walked.url, "Photos", filled=False)
     page.evaluate("document.querySelector('main').prepend(Object.assign(document.createElement('button'), "
                   "{innerText: 'Silent', id: 'silent'}))")  # fmt: skip
-    keys = [key for key in page.evaluate(FIND) if "Silent" in key]
+    keys = [key for key in page.evaluate(FIND, True) if "Silent" in key]
     assert len(keys) == 1
     assert not answered(page, keys[0])
     context.close()

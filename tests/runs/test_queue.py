@@ -182,10 +182,10 @@ def test_killed_at_any_moment_the_best_classifier_loads(make_images: MakeImages,
     from tl_engine.classifiers.predictor import Predictor
 
     folder = make_images()
-    for attempt in range(25):
+    for attempt in range(8):
         run = queue.start(config(folder, epochs=10_000, learning_rate=1e-5), clean, f"run{attempt}")
         wait_for(lambda run=run: (run.best / "meta.json").is_file())
-        time.sleep(0.013 * attempt)
+        time.sleep(0.041 * attempt)
         process = run.process()
         assert process is not None
         process.kill()
