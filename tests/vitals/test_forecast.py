@@ -41,11 +41,11 @@ def epoch_event(number: int, epochs: int, seconds: float, at: float) -> EpochEnd
     )  # fmt: skip
 
 
-def trained(run: Run, photos: int, epochs: int, noise: random.Random) -> float:
+def trained(run: Run, photos: int, epochs: int, noise: random.Random, start: float = START) -> float:
     """Write the log of a run as it would have been; what it took."""
     begun = NOW - 100_000
     factor = noise.uniform(0.9, 1.1)
-    at = begun + START * factor
+    at = begun + start * factor
     events: list[Event] = [
         RunStarted(at=at, run_folder="x", config={}, process_id=1),
         DataRead(at=at, classes=["a"], counts={"a": {"train": photos * 4 // 5, "val": photos - photos * 4 // 5}}),
@@ -114,6 +114,22 @@ def test_where_nothing_is_known_nothing_is_said(settings: Settings, noise: rando
     learn_from(other, settings)
     assert wait_of(second, settings, NOW) is None
     assert foretold(first, forecast._read(settings)) is None
+
+
+def test_who_stands_in_line_waits_for_processes_too(settings: Settings, noise: random.Random) -> None:
+    """The first of a lesson found a process ready, those behind it do not: its 10 s of a line of seven took 68 s."""
+    before = [a_run(settings, f"before{number}", 40, 2) for number in range(3)]
+    last = a_run(settings, "last", 40, 2)
+    for number, start in enumerate((0.2, 8.0, 0.3)):
+        past = a_run(settings, f"past{number}", 40, 2)
+        queue.open_runs.remove(settings.runs, past.name)
+        trained(past, 40, 2, noise, start)
+        learn_from(past, settings)
+        if not number:
+            assert wait_of(last, settings, NOW) is None  # one is not enough to tell
+    told = wait_of(last, settings, NOW)
+    assert told is not None
+    assert abs(told - len(before) * (8 + 40 * (READY + 2 * EPOCH))) < 0.15 * told
 
 
 def test_the_minutes_of_a_page_bound_what_is_foretold(settings: Settings, noise: random.Random) -> None:

@@ -22,6 +22,7 @@ from tl_engine.runs.run import EVENTS, Run
 
 FILE, FORMAT = "durations.json", 1  # below the cache
 KEPT = 5  # of a kind, the newest; their median is not moved by one that met a busy machine
+ENOUGH = 2  # of a kind that a line is foretold by: one may have found a process ready, which the next ones do not
 MOST_KINDS = 200
 TAIL = 16_384  # bytes of a log in which its last event of any worth lies
 LIMIT_SPARE = 5.0  # seconds to end in, beside the minutes that are given
@@ -98,13 +99,17 @@ def _read(settings: Settings) -> dict[str, list[Took]]:
         return {}
 
 
-def foretold(run: Run, known: Mapping[str, Sequence[Took]]) -> float | None:
-    """The seconds that a whole run takes; None where no one of its kind did, or nobody knows its photos."""
+def foretold(run: Run, known: Mapping[str, Sequence[Took]], *, in_line: bool = False) -> float | None:
+    """The seconds that a whole run takes; None where too few of its kind did, or nobody knows its photos.
+
+    One that starts as soon as another ends waits for its process to be made: it takes the longest of the known starts.
+    """
     options = run.facts.options
     some, photos, epochs = known.get(kind_of(options)), options.get("photos"), options.get("epochs")
-    if not some or not isinstance(photos, int) or not isinstance(epochs, int):
+    if not some or not isinstance(photos, int) or not isinstance(epochs, int) or (in_line and len(some) < ENOUGH):
         return None
-    seconds = median(one.seconds(photos, epochs) for one in some)
+    start = (max if in_line else median)([one.start for one in some])
+    seconds = start + median(one.seconds(photos, epochs) - one.start for one in some)
     minutes = float(options.get("minutes") or 0)
     return min(seconds, minutes * 60 + LIMIT_SPARE) if minutes else seconds
 
@@ -151,7 +156,7 @@ def wait_of(run: Run, settings: Settings, now: float | None = None) -> int | Non
     known, total = _read_once(settings.cache / FILE, settings), 0.0
     for name in names[: names.index(run.name)]:
         before = Run(settings.runs / name)
-        seconds = left_of(before, known, now) if before.state() == "running" else foretold(before, known)
+        seconds = left_of(before, known, now) if before.state() == "running" else foretold(before, known, in_line=True)
         if seconds is None:
             return None
         total += seconds
