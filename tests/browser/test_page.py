@@ -108,7 +108,7 @@ def test_predict_ten_files_gives_a_table_and_names_the_bad_one(visit: Visit, ser
 
 def test_train_on_digits_to_the_end_with_curves_growing(visit: Visit, server: Server) -> None:
     page = visit(server.url)
-    start_training(page, 400, "Handwritten digits")
+    start_training(page, 150, "Handwritten digits")
     expect(page.locator("#status")).to_contain_text("Training", timeout=MINUTE)
     curve = page.locator("#accuracy .tl-curve-0 polyline")
     curve.wait_for(timeout=5 * MINUTE)
