@@ -228,8 +228,8 @@ class Walk:
             unfolded(self.page, self.tab)
 
 
-BEGIN_EMPTY = ("Report", "Runs")  # where there is next to nothing to press before the first training
-STATES = [(state, tab) for state in ("nothing yet", "own") for tab in TABS]
+# Before the first training Train has what it has later, and Report and Runs have nothing to press.
+STATES = [("nothing yet", "Photos"), ("nothing yet", "Predict"), *(("own", tab) for tab in TABS)]
 STATES += [("own, filled in", "Photos"), ("own, filled in", "Runs")]  # where there is something to mark, pick or name
 
 
@@ -259,7 +259,7 @@ def test_every_press_is_answered(state: str, tab: str, browser: Browser, walked:
     walk.go()
     context.close()
     assert walk.silent == []
-    assert len(walk.done) >= 3 or (fresh and tab in BEGIN_EMPTY)
+    assert len(walk.done) >= 3
     assert [line for line in said if "AbortError" not in line] == []  # a page that is left calls off what it asked
 
 
