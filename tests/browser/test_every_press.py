@@ -93,7 +93,6 @@ def owner(browser: Browser, walked: Server, tmp_path_factory: pytest.TempPathFac
     """Somebody with a data set of two classes and a training."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
-    page.add_init_script(WATCH)
     page.goto(walked.url)
     loaded(page)
     train_own_photos(page, tmp_path_factory.mktemp("photos") / "in", 3)

@@ -357,7 +357,7 @@ def test_a_call_by_name_works_without_a_client(server: Server) -> None:
 
 
 def example(mark: str, server: Server) -> str:
-    """A block of code of the README, asking this server to train on eight photos: the digits are 1,800."""
+    """A block of code of the README, asking this server to train on twelve photos: the digits are 1,797."""
     text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
     found = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```", text, re.DOTALL)
     assert found
