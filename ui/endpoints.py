@@ -30,6 +30,7 @@ from ui.gate.lanes import API, API_READS, API_TABLES, HALT, START
 from ui.gate.persons import asker_of
 from ui.parts.components import photo_input, photos_button
 from ui.parts.refusal import answered
+from ui.parts.wording import UNSEEN
 from ui.predict.classifiers import choices
 from ui.predict.tab import MOST_FILES
 from ui.train.run_view import EventReader
@@ -173,7 +174,7 @@ def add_endpoints(settings: Settings, pool: ClassifierPool, reader: EventReader,
         answer, trigger = gr.JSON(label="answer"), gr.Button("endpoint")
         workspace = gr.Textbox("", label=WORKSPACE_LABEL)
         images = photos_button("images (picture files)")
-    public: dict[str, Any] = {"api_visibility": "public", "show_progress": "hidden"}
+    public: dict[str, Any] = {"api_visibility": "public", **UNSEEN}
     asking = ((predict, image, "predict", API), (predict_many, images, "predict_many", API_TABLES))
     for function, given, name, lane in asking:
         asked = functools.partial(function, pool)

@@ -19,7 +19,7 @@ from ui.collection.undo import Undo
 from ui.collection.words import hint
 from ui.parts.acting import act, answer_html
 from ui.parts.components import Updates, photos_button
-from ui.parts.wording import QUIET, text
+from ui.parts.wording import QUIET, UNSEEN, text
 
 BURST: dict[str, Any] = {"stream_every": 0.2, "time_limit": 120}  # seconds, of a photo and of a whole burst
 SETTLING = 2.0  # seconds between two looks at what a burst has brought
@@ -114,7 +114,7 @@ class Camera:
         act(self.close.click, self.close_camera, None, self.shown, said)
         self.camera.stream(
             self.take_frame, [*here, self.target, self.since, self.camera], [said, self.since, self.timer],
-            show_progress="hidden", concurrency_limit=CAMERAS, concurrency_id="camera", api_visibility="private",
+            concurrency_limit=CAMERAS, concurrency_id="camera", api_visibility="private", **UNSEEN,
             **BURST,
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from tl_engine.base.errors import EngineError, WeightsError
 from tl_engine.base.words import plural
 from ui.parts.components import Updates
 from ui.parts.refusal import page_words
-from ui.parts.wording import text
+from ui.parts.wording import UNSEEN, text
 
 LOG = logging.getLogger("tl_engine")
 AT_ONCE = 16  # presses answered at once, apart from predictions, uploads and checks, which have lanes of their own
@@ -59,7 +59,7 @@ def act(
     listeners: Any, handler: Callable[..., Updates], inputs: Any, outputs: list[Any], said: gr.HTML, **options: Any
 ) -> Any:
     """Wire a handler that changes something or may refuse; its answer stands in `said`."""
-    lane = {"concurrency_limit": AT_ONCE, "concurrency_id": "act", "show_progress": "hidden"}
+    lane = {"concurrency_limit": AT_ONCE, "concurrency_id": "act", **UNSEEN}
     return gr.on(
         listeners, answering(handler, said), inputs, [*outputs, said], api_visibility="private", **(lane | options)
     )

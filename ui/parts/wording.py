@@ -5,8 +5,11 @@ from typing import Any
 
 from tl_engine.base.names import printable
 
-# A handler that only reads: past the queue, no spinner, not for programs.
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# No spinner. With no part to show one on, Gradio's page also need not walk through all its parts, looking for each
+# output of each handler that ever ran, whenever one of them starts, speaks or ends.
+UNSEEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": []}
+# A handler that only reads: past the queue, not for programs.
+QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private", **UNSEEN}
 TITLE = "Teach a classifier with your own photos"
 INTRO = (
     "Photos sorted into classes go in; a classifier you can try and share comes out. "

@@ -20,7 +20,7 @@ from ui.gate.persons import asker_of
 from ui.parts.acting import act, answer_html, said_line
 from ui.parts.components import Updates, open_dropdown
 from ui.parts.photo_grid import PhotoGrid, names
-from ui.parts.wording import text
+from ui.parts.wording import QUIET, text
 from ui.report.cells import data_of, opened
 from ui.train.tab import NEW, TrainTab
 
@@ -65,8 +65,7 @@ class PhotosView:
                 self.said)  # fmt: skip
         started = act(self.again.click, self.train_again, here, [train.run, train.seen, tabs, choice], self.said,
                       **START)  # fmt: skip
-        started.then(train.follow_run, [train.run, self.workspace, train.seen], train.shown, queue=False,
-                     show_progress="hidden", api_visibility="private")  # fmt: skip
+        started.then(train.follow_run, [train.run, self.workspace, train.seen], train.shown, **QUIET)
 
     def items(self, token: str | None, workspace: str, cell: str) -> list[Any]:
         """The photos of a cell. Raises RunError for who has the run by a link only."""
