@@ -107,51 +107,55 @@ class Lanes:
         self._own: dict[tuple[str, str], asyncio.Semaphore] = {}
         self._all: dict[str, asyncio.Semaphore] = {}
         self._calm: asyncio.TimerHandle | None = None
+        # What Gradio does by itself at each of the places that `install` takes.
+        self._push, self._make_queue = self.queue.push, self.queue.create_event_queue_for_fn
+        self._process, self._postprocess = blocks.process_api, blocks.postprocess_data
 
     def install(self) -> None:
         """Put turns into Gradio's queue and before calls that go past it."""
-        push, make = self.queue.push, self.queue.create_event_queue_for_fn
-        process, postprocess = self.blocks.process_api, self.blocks.postprocess_data
-
-        async def push_within_share(body: Any, request: Any, username: Any) -> Any:
-            if body.fn_index is not None:
-                self._check_share(get_fn(self.blocks, None, body), who(request))
-            self._hurry()
-            return await push(body, request, username)
-
-        def make_with_turns(block_fn: Any) -> None:
-            make(block_fn)
-            lane = self.queue.event_queue_per_concurrency_id[block_fn.concurrency_id]
-            if not isinstance(lane.queue, Turns):
-                lane.queue = Turns(lane.queue)
-
-        async def process_in_turn(*values: Any, **named: Any) -> Any:
-            block_fn = named["block_fn"] if "block_fn" in named else values[0]
-            lane, at_once = _lane_of(block_fn)
-            if named.get("event_id") is not None:  # out of the queue, where it had its turn
-                return await self._timed(lane, functools.partial(process, *values, **named))
-            async with self._turn(lane, at_once, who(named.get("request"))):
-                return await self._timed(lane, functools.partial(process, *values, **named))
-
-        async def postprocess_news(block_fn: Any, predictions: Any, state: Any) -> list[Any]:
-            """An answer's outputs, but for those left alone: Gradio makes each of them anew, a millisecond each."""
-            if not isinstance(predictions, dict) or not set(predictions) <= set(block_fn.outputs):
-                return await postprocess(block_fn, predictions, state)
-            news = {output: value for output, value in predictions.items() if not _skipped(value)}
-            part = copy(block_fn)
-            part.outputs = [output for output in block_fn.outputs if output in news]
-            told = iter(await postprocess(part, news, state) if news else ())
-            return [next(told) if output in news else gr.skip() for output in block_fn.outputs]
-
-        self.blocks.postprocess_data = postprocess_news  # type: ignore[method-assign]
-        self.queue.push = push_within_share  # type: ignore[method-assign]
-        self.queue.create_event_queue_for_fn = make_with_turns  # type: ignore[method-assign]
+        self.queue.push = self._push_within_share  # type: ignore[method-assign]
+        self.queue.create_event_queue_for_fn = self._make_queue_with_turns  # type: ignore[method-assign]
         self.queue.get_events = self._next  # type: ignore[method-assign]
-        self.blocks.process_api = process_in_turn  # type: ignore[method-assign]
+        self.blocks.process_api = self._process_in_turn  # type: ignore[method-assign]
+        self.blocks.postprocess_data = self._postprocess_news  # type: ignore[method-assign]
         self.queue.sleep_when_free = IDLE
         # After each call Gradio makes a table of the last 10,000, for a page of statistics that is not served here.
         self.queue.ANALYTICS_MAX_EVENTS = 1
         self.queue.ANAYLTICS_CACHE_FREQUENCY = 10**12
+
+    async def _push_within_share(self, body: Any, request: Any, username: Any) -> Any:
+        """Take a call into the queue, unless its person has a share there already."""
+        if body.fn_index is not None:
+            self._check_share(get_fn(self.blocks, None, body), who(request))
+        self._hurry()
+        return await self._push(body, request, username)
+
+    def _make_queue_with_turns(self, block_fn: Any) -> None:
+        """Have a handler's lane take its calls in turn."""
+        self._make_queue(block_fn)
+        lane = self.queue.event_queue_per_concurrency_id[block_fn.concurrency_id]
+        if not isinstance(lane.queue, Turns):
+            lane.queue = Turns(lane.queue)
+
+    async def _process_in_turn(self, *values: Any, **named: Any) -> Any:
+        """Answer a call: one out of the queue has had its turn there, one past it waits for it here."""
+        block_fn = named["block_fn"] if "block_fn" in named else values[0]
+        lane, at_once = _lane_of(block_fn)
+        answer = functools.partial(self._process, *values, **named)
+        if named.get("event_id") is not None:
+            return await self._timed(lane, answer)
+        async with self._turn(lane, at_once, who(named.get("request"))):
+            return await self._timed(lane, answer)
+
+    async def _postprocess_news(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        """An answer's outputs, but for those left alone: Gradio makes each of them anew, a millisecond each."""
+        if not isinstance(predictions, dict) or not set(predictions) <= set(block_fn.outputs):
+            return await self._postprocess(block_fn, predictions, state)
+        news = {output: value for output, value in predictions.items() if not _skipped(value)}
+        part = copy(block_fn)
+        part.outputs = [output for output in block_fn.outputs if output in news]
+        told = iter(await self._postprocess(part, news, state) if news else ())
+        return [next(told) if output in news else gr.skip() for output in block_fn.outputs]
 
     def _hurry(self) -> None:
         """Look often, since somebody calls, until nobody has for a while."""
