@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tl_engine.backbones.architectures import ARCHITECTURES, Architecture
+from tl_engine.backbones.libraries import import_timm
 from tl_engine.backbones.weight_files import SUFFIXES, check_start, read_tensors
 from tl_engine.base.download import DownloadError, download, hub_endpoint, proxied, reachable
 from tl_engine.base.errors import ConfigError, WeightsError
@@ -179,7 +180,7 @@ def _modern_name(name: str) -> str:
 
 def _renamed_by_order(state: dict[str, "Tensor"], architecture: Architecture) -> dict[str, "Tensor"]:
     """The package's tensors under timm's names: both list the same shapes in the same order."""
-    import timm
+    timm = import_timm()
 
     model = timm.create_model(architecture.builder, pretrained=False)
     names = list(model.state_dict())
@@ -198,7 +199,7 @@ def _in_hub_cache(architecture: Architecture) -> str | None:
 
 def _hub_id(architecture: Architecture) -> str:
     """The hub repository of a timm model. Raises ConfigError for an unknown model, WeightsError if it has none."""
-    import timm
+    timm = import_timm()
 
     check_timm_name(architecture)
     published = timm.get_pretrained_cfg(architecture.builder)
@@ -214,7 +215,7 @@ def _from_timm_hub(architecture: Architecture) -> dict[str, "Tensor"]:
 
     Offline the client retries for 46 s, so the network is probed first.
     """
-    import timm
+    timm = import_timm()
     from huggingface_hub import hf_hub_download
 
     endpoint = hub_endpoint()
@@ -234,7 +235,7 @@ def _from_timm_hub(architecture: Architecture) -> dict[str, "Tensor"]:
 
 def check_timm_name(architecture: Architecture) -> None:
     """Raise ConfigError unless timm can build it."""
-    import timm
+    timm = import_timm()
 
     name = architecture.builder
     # is_model looks at the part before the dot; a tag of weights that do not exist would raise later.

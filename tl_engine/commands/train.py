@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from tl_engine.backbones.architectures import Architecture, get_architecture
+from tl_engine.backbones.libraries import import_timm, needed_for
 from tl_engine.backbones.weights import check_weights
 from tl_engine.base.errors import ConfigError, EngineError, RunError
 from tl_engine.base.events import RunEnded
@@ -209,7 +210,7 @@ def _train(
 ) -> int:  # fmt: skip
     tells, begun, state = _first_process(), time.monotonic(), "failed"
     farewell = farewell or TrainerFarewell(run, settings, tells=tells)
-    Pulse(run).importing_torch()
+    Pulse(run).importing(needed_for(get_architecture(config.architecture).library))
     from tl_engine.training.trainer import Training, train
 
     asked_at = float(os.environ.get(ASKED_AT) or psutil.Process().create_time())
@@ -239,6 +240,7 @@ def spare_command(arguments: argparse.Namespace) -> int:
     """Import all that training needs, wait for a line with arguments on stdin, and run them as this process."""
     import tl_engine.training.trainer  # noqa: F401
 
+    import_timm()  # where the default backbone comes from
     if not (line := sys.stdin.readline()):  # whoever would have used this process is gone
         return FINISHED
     job = json.loads(line)

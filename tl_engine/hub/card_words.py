@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tl_engine.backbones.architectures import ARCHITECTURES, Architecture
+from tl_engine.backbones.libraries import import_timm
 from tl_engine.base.names import clean_class_name
 from tl_engine.evaluation.judged import FOLDS
 from tl_engine.runs.meta import Meta
@@ -63,7 +64,7 @@ def licences(meta: Meta, row: Architecture, *, whole: bool) -> Licences:
     licence: str | None = row.licence if row.name in ARCHITECTURES else None
     base: str | None = None
     if row.library == "timm":
-        import timm
+        timm = import_timm()
 
         published = timm.get_pretrained_cfg(row.builder)
         licence = licence or (published.license if published else None)

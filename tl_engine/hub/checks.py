@@ -76,12 +76,10 @@ def _shapes(what: str, path: Path) -> Shapes:
 
 def _outline(what: str, meta: Meta, row: Architecture) -> "nn.Module":
     """The network without numbers, on no device."""
-    import torch
-
-    from tl_engine.networks.models import blank_model, replace_heads
+    from tl_engine.networks.models import blank_model, replace_heads, without_numbers
 
     try:
-        with torch.device("meta"):
+        with without_numbers():
             model = blank_model(row)
             replace_heads(model, row, len(meta.classes))
     except EngineError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tl_engine.backbones.architectures import Architecture, get_architecture
+from tl_engine.backbones.libraries import import_timm
 from tl_engine.base.names import clean_class_name, slug
 from tl_engine.base.settings import PROJECT, Settings
 from tl_engine.hub.card import classifier_at, model_card
@@ -102,13 +103,11 @@ def _whole_for_timm(classifier: Path, meta: Meta, row: Architecture, settings: S
     """Backbone and head as one network, where timm can read it and would prepare pictures as we do; else None."""
     if not for_timm(meta, row):
         return None
-    import timm
-    import torch
-
     from tl_engine.classifiers.predictor import network_of
+    from tl_engine.networks.models import without_numbers
 
-    model = network_of(classifier, settings)[0]
-    with torch.device("meta"):
+    model, timm = network_of(classifier, settings)[0], import_timm()
+    with without_numbers():
         wanted = timm.create_model(row.builder, pretrained=False, num_classes=len(meta.classes)).state_dict()
     own = model.state_dict()
     if {k: t.shape for k, t in own.items()} != {k: t.shape for k, t in wanted.items()}:
@@ -129,7 +128,7 @@ def _plain_config(meta: Meta) -> dict[str, Any]:
 
 def _timm_config(model: "nn.Module", meta: Meta, row: Architecture) -> dict[str, Any]:
     """timm's own layout; what it does not know it leaves alone."""
-    import timm
+    timm = import_timm()
 
     numbers, scale = meta.preprocessing, float(meta.preprocessing.get("scale", 1.0))
     published = timm.get_pretrained_cfg(row.builder)

@@ -4,14 +4,18 @@ Contract, for every row of the table: `model(images)` maps (B, 3, H, W) to logit
 path maps what the backbone gives it to something whose `flatten(1)` is those logits.
 """
 
+import contextlib
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from tl_engine.backbones.architectures import Architecture
+from tl_engine.backbones.libraries import import_timm
 from tl_engine.backbones.weights import check_timm_name
 from tl_engine.base.errors import ConfigError
 from tl_engine.networks.fitting import Demand, fitted
@@ -33,6 +37,23 @@ def build_model(architecture: Architecture, num_classes: int | None, weights: Ma
     return model
 
 
+class _Undrawn(TorchFunctionMode):
+    """Draws no random numbers: for tensors on no device torch would import its compiler first, which takes seconds."""
+
+    def __torch_function__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        if func in (Tensor.normal_, Tensor.uniform_) or getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
+
+
+@contextlib.contextmanager
+def without_numbers() -> Iterator[None]:
+    """Networks that are made here have names and shapes, and no numbers: they take a tenth of a second."""
+    with torch.device("meta"), _Undrawn():
+        yield
+
+
 def replace_heads(model: nn.Module, architecture: Architecture, num_classes: int) -> None:
     """Put fresh heads of `num_classes` in place of the model's own, the auxiliary one too if it has it."""
     _replace_head(model, head_path(model, architecture), num_classes)
@@ -43,7 +64,7 @@ def replace_heads(model: nn.Module, architecture: Architecture, num_classes: int
 def blank_model(architecture: Architecture) -> nn.Module:
     """The library's own model with 1,000 classes and random weights."""
     if architecture.library == "timm":
-        import timm
+        timm = import_timm()
 
         check_timm_name(architecture)
         model: nn.Module = timm.create_model(architecture.builder, pretrained=False)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from tl_engine.backbones.architectures import Architecture
+from tl_engine.backbones.libraries import import_timm
 from tl_engine.base.errors import WeightsError
 from tl_engine.base.settings import HOME
 from tl_engine.base.written import written_json
@@ -156,11 +157,9 @@ def _from_torchvision(architecture: Architecture) -> Preprocess:
 
 
 def _from_timm(architecture: Architecture) -> Preprocess:
-    import timm
-    from timm.data.config import resolve_data_config
-
+    timm = import_timm()
     published = timm.get_pretrained_cfg(architecture.builder)
-    numbers = resolve_data_config(pretrained_cfg=published.to_dict() if published else {})
+    numbers = timm.data.resolve_data_config(pretrained_cfg=published.to_dict() if published else {})
     crop = numbers["input_size"][-1]
     return Preprocess(
         resize=max(crop, int(crop / numbers["crop_pct"])),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from tl_engine.backbones.architectures import ARCHITECTURES, Architecture
@@ -10,7 +9,7 @@ from tl_engine.backbones.weights import WeightsSource, load_weights
 from tl_engine.base.errors import WeightsError
 from tl_engine.base.settings import Settings
 from tl_engine.networks.fitting import MisfitError
-from tl_engine.networks.models import blank_model, build_model, fitted_backbone
+from tl_engine.networks.models import blank_model, build_model, fitted_backbone, without_numbers
 from tl_engine.networks.preprocessing import preprocess_for
 
 
@@ -48,8 +47,7 @@ def check_pretrained(architecture: Architecture, settings: Settings) -> None:
 
 
 def _outline(architecture: Architecture) -> nn.Module:
-    """The network without numbers: names and shapes, made in a tenth of a second."""
-    with torch.device("meta"):
+    with without_numbers():
         return blank_model(architecture)
 
 

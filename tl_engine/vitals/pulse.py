@@ -5,18 +5,17 @@ hangs gives no sign.
 """
 
 import contextlib
-import importlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tl_engine.backbones.libraries import import_without_compiler
 from tl_engine.base.words import about
 from tl_engine.runs.run import EVENTS, JOB, PROCESS, Run
 
 ALIVE = "alive"  # a file of a run
 RESERVE = 16_384  # bytes of it: room for the last word on a disk that is full
-HEAVY = ("torch", "torchvision", "timm", "accelerate")
 EVERY = 1.0  # seconds between two touches at most
 SLEPT = 30.0  # seconds that the wall clock is ahead of the other after a computer slept; less is a clock being set
 AFTER_SLEEP = 120.0  # seconds in which what goes wrong is put down to the sleep
@@ -67,11 +66,11 @@ class Pulse:
 
         return asked
 
-    def importing_torch(self) -> None:
+    def importing(self, libraries: Iterable[str]) -> None:
         """Import what a training needs, one by one, each of which may take a while."""
-        for name in HEAVY:
+        for name in libraries:
             self.beat()
-            importlib.import_module(name)
+            import_without_compiler(name)
 
     def news(self) -> str:
         """A sentence, once, after the computer slept; else ""."""
