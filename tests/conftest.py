@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -32,20 +33,44 @@ AUTOGROUP = Path("/proc/self/autogroup")  # what this session is worth beside ot
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}
 MakeImages = Callable[..., Path]
 BEFORE = pytest.StashKey[str]()
+MARK = "TL_TESTED_BY"  # in the environment of all that these tests start, and of what that starts
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Trainings step back for whoever waits for an answer; tests wait for trainings, so they step back as far."""
+    if hasattr(config, "workerinput"):
+        return
+    os.environ[MARK] = str(os.getpid())
     with contextlib.suppress(OSError):
-        if not hasattr(config, "workerinput"):
-            config.stash[BEFORE] = AUTOGROUP.read_text().split("nice ")[-1]
-            AUTOGROUP.write_text(str(NICENESS))
+        config.stash[BEFORE] = AUTOGROUP.read_text().split("nice ")[-1]
+        AUTOGROUP.write_text(str(NICENESS))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The terminal that ran the tests is worth what it was."""
     with contextlib.suppress(OSError, KeyError):
         AUTOGROUP.write_text(config.stash[BEFORE])
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """End and name what the tests left running: two cores have none to spare for it while the next tests run."""
+    if left := left_running():
+        psutil.wait_procs(left, timeout=10)
+    for process in left_running():
+        with contextlib.suppress(psutil.Error):
+            line = f"left running, {sum(process.cpu_times()[:2]):.0f} s of a core: {' '.join(process.cmdline())[:160]}"
+            terminalreporter.write_line(line)
+            process.kill()
+
+
+def left_running() -> list[psutil.Process]:
+    """What these tests started and has not ended."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(MARK) == str(os.getpid()):
+                found.append(process)
+    return found
 
 
 def own_settings(place: Path) -> Settings:

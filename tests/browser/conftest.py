@@ -24,6 +24,8 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 MINUTE = 60_000  # milliseconds
+PATIENCE = 3 * MINUTE  # for anything that is waited for: beside another browser on two cores a page is slow
+expect.set_options(timeout=PATIENCE)
 HARMLESS = ("127.0.0.1", "data:", "blob:")
 # What Gradio's client says whenever it closes a stream, and when a page is left while it still asks for something.
 GRADIOS_OWN = re.compile("warning: Method not implemented|AbortError|Unexpected error Connection errored out")
@@ -38,6 +40,14 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no chromium on the PATH: install Debian's package chromium")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        make = started.new_context
+
+        def new_context(**options: object) -> BrowserContext:
+            context = make(**options)  # type: ignore[arg-type]
+            context.set_default_timeout(PATIENCE)
+            return context
+
+        started.new_context = new_context  # type: ignore[method-assign,assignment]
         yield started
         started.close()
 
@@ -128,7 +138,7 @@ def start_training(page: Page, epochs: int = 5, data: str = "colours", *, in_ste
     """Train as a person does who wants another number of epochs; in steps each epoch is better than the one before."""
     open_tab(page, "Photos")
     choose(page, "data", data)
-    expect(page.locator("#summary")).to_contain_text("classes", timeout=MINUTE)
+    expect(page.locator("#summary")).to_contain_text("classes")
     open_tab(page, "Train")
     unfold(page, "how")
     if in_steps:
@@ -137,7 +147,7 @@ def start_training(page: Page, epochs: int = 5, data: str = "colours", *, in_ste
         page.get_by_role("option", name="adamw").click()
     write(page, "Epochs", str(epochs))
     page.locator("#go").click()
-    expect(page.locator("#status")).to_contain_text(re.compile("Waiting|Training"), timeout=MINUTE)
+    expect(page.locator("#status")).to_contain_text(re.compile("Waiting|Training"))
 
 
 def train_own_photos(page: Page, folder: Path, each: int, spoil: Callable[[Path], None] = lambda _folder: None) -> None:
@@ -147,12 +157,12 @@ def train_own_photos(page: Page, folder: Path, each: int, spoil: Callable[[Path]
     page.locator("#door-own").click()
     for number, name in ((1, "blue"), (2, "red")):
         with page.expect_file_chooser() as chooser:
-            page.locator(f"#add-{number}").click(timeout=MINUTE)
+            page.locator(f"#add-{number}").click()
         chooser.value.set_files(sorted((folder / name).iterdir()))
         here = len(list((folder / name).iterdir()))
-        expect(page.locator(f"#count-{number}")).to_contain_text(f"{here} photos", timeout=MINUTE)
+        expect(page.locator(f"#count-{number}")).to_contain_text(f"{here} photos")
     page.locator("#photos-train").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=2 * MINUTE)
+    expect(page.locator("#status")).to_contain_text("Finished")
 
 
 def make_data(folder: Path, each: int = 6, classes: tuple[str, ...] = ("blue", "red")) -> None:

@@ -15,12 +15,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import MINUTE, loaded, make_data, open_tab, unfold
+from tests.browser.conftest import loaded, make_data, open_tab, unfold
 from tests.class_page import CODE
 from tests.serving import PROJECT, Server, free_port
 
 Visit = Callable[..., Page]
-LONG = 3 * MINUTE
 
 
 @dataclass
@@ -58,7 +57,6 @@ def enter(browser: Browser, class_server: ClassServer) -> Iterator[Callable[[str
 
     def open_door(role: str) -> BrowserContext:
         context = browser.new_context(viewport={"width": 1280, "height": 1000})
-        context.set_default_timeout(LONG)
         contexts.append(context)
         page = context.new_page()
         page.goto(f"{class_server.url}/enter-as/{role}")
@@ -77,17 +75,17 @@ def prepare_lesson(page: Page) -> str:
     page.locator("#lesson-classes textarea, #lesson-classes input").first.fill("blue, red")
     page.locator("#lesson-open input[name=classes], #lesson-open label:has-text('The classes') input").first.uncheck()
     page.locator("#lesson-save").click()
-    expect(page.locator("#lesson-qr svg")).to_be_visible(timeout=LONG)
+    expect(page.locator("#lesson-qr svg")).to_be_visible()
     link = str(page.locator("#lesson-link textarea, #lesson-link input").first.input_value())
     assert link.endswith(f"#code={CODE}")
     return link
 
 
 def join_lesson(page: Page, name: str) -> None:
-    expect(page.locator("#lesson-about")).to_contain_text("Red or blue", timeout=LONG)
+    expect(page.locator("#lesson-about")).to_contain_text("Red or blue")
     page.locator("#pupil-name textarea, #pupil-name input").first.fill(name)
     page.locator("#pupil-name textarea, #pupil-name input").first.press("Enter")
-    expect(page.locator("#lesson-pupil-said")).to_contain_text(f"Hello {name}", timeout=LONG)
+    expect(page.locator("#lesson-pupil-said")).to_contain_text(f"Hello {name}")
     expect(page.locator("#pupil-name")).to_be_hidden()
 
 
@@ -97,7 +95,7 @@ def bring_photos(page: Page, folder: Path) -> None:
         with page.expect_file_chooser() as chooser:
             page.locator(f"#add-{number}").click()
         chooser.value.set_files(files)
-        expect(page.locator(f"#count-{number}")).to_contain_text(f"{len(files)} photos", timeout=LONG)
+        expect(page.locator(f"#count-{number}")).to_contain_text(f"{len(files)} photos")
 
 
 def pick(page: Page, name: str) -> None:
@@ -116,36 +114,36 @@ def test_a_lesson_from_the_link_to_the_zip(
     for page, name in ((ana, "Ana <i>"), (ben, "Ben")):
         join_lesson(page, name)
         expect(page.get_by_role("tab", name="Class", exact=True)).to_have_count(0)
-        expect(page.locator("#title-1 textarea, #title-1 input").first).to_have_value("blue", timeout=LONG)
+        expect(page.locator("#title-1 textarea, #title-1 input").first).to_have_value("blue")
         expect(page.locator("#add-class")).to_be_disabled()
     make_data(tmp_path / "hers", each=6)
     bring_photos(ana, tmp_path / "hers")
-    expect(teacher.locator("#class-table")).to_contain_text("Ana <i>", timeout=LONG)
-    expect(teacher.locator("#class-table")).to_contain_text("2 pupils, 2 here now", timeout=LONG)
+    expect(teacher.locator("#class-table")).to_contain_text("Ana <i>")
+    expect(teacher.locator("#class-table")).to_contain_text("2 pupils, 2 here now")
 
     teacher.locator("#class-freeze").click()
-    expect(teacher.locator("#class-said")).to_contain_text("Training is paused", timeout=LONG)
-    expect(ben.locator("#lesson-note")).to_contain_text("Your teacher has paused training", timeout=LONG)
+    expect(teacher.locator("#class-said")).to_contain_text("Training is paused")
+    expect(ben.locator("#lesson-note")).to_contain_text("Your teacher has paused training")
     ana.locator("#photos-train").click()
-    expect(ana.locator("#status")).to_contain_text("Waiting", timeout=LONG)
-    expect(teacher.locator("#class-table")).to_contain_text("waiting", timeout=LONG)
+    expect(ana.locator("#status")).to_contain_text("Waiting")
+    expect(teacher.locator("#class-table")).to_contain_text("waiting")
     teacher.locator("#class-freeze").click()
-    expect(ana.locator("#status")).to_contain_text("Finished", timeout=LONG)
-    expect(teacher.locator("#class-table")).to_contain_text("12 of 12 right", timeout=LONG)
-    expect(ben.locator("#lesson-note")).not_to_contain_text("paused", timeout=LONG)
+    expect(ana.locator("#status")).to_contain_text("Finished")
+    expect(teacher.locator("#class-table")).to_contain_text("12 of 12 right")
+    expect(ben.locator("#lesson-note")).not_to_contain_text("paused")
 
     pick(teacher, "Ana <i>")
     teacher.locator("#class-show").click()
-    expect(ben.locator("#lesson-stage")).to_contain_text("12 of 12 right", timeout=LONG)
+    expect(ben.locator("#lesson-stage")).to_contain_text("12 of 12 right")
     expect(ben.locator("#lesson-stage")).not_to_contain_text("Ana")
     assert "Ana" not in ben.content()
     ben.get_by_role("link", name="Try this classifier").click()
     loaded(ben)
-    expect(ben.get_by_role("tab", name="Predict")).to_have_attribute("aria-selected", "true", timeout=LONG)
+    expect(ben.get_by_role("tab", name="Predict")).to_have_attribute("aria-selected", "true")
 
     unfold(teacher, "keeping-box")
     teacher.locator("#class-pack").click()
-    expect(teacher.locator("#class-download")).to_be_visible(timeout=LONG)
+    expect(teacher.locator("#class-download")).to_be_visible()
     with teacher.expect_download() as download:
         teacher.locator("#class-download").click()
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as packed:
@@ -154,10 +152,8 @@ def test_a_lesson_from_the_link_to_the_zip(
     assert any(name.endswith("/model.safetensors") for name in names)
     assert any(name.endswith(".html") for name in names)
     teacher.locator("#class-delete").click()
-    expect(teacher.locator("#class-delete-question")).to_contain_text(
-        "2 pupils with their names, 12 photos", timeout=LONG
-    )
+    expect(teacher.locator("#class-delete-question")).to_contain_text("2 pupils with their names, 12 photos")
     teacher.locator("#class-delete-yes").click()
-    expect(teacher.locator("#keeping-said")).to_contain_text("Deleted", timeout=LONG)
+    expect(teacher.locator("#keeping-said")).to_contain_text("Deleted")
     assert list(class_server.folder.glob("uploads/*/.pupil.json")) == []
     assert not list(class_server.folder.glob("uploads/*/own-*"))

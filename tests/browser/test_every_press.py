@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, expect
 
-from tests.browser.conftest import MINUTE, loaded, make_data, open_tab, train_own_photos
+from tests.browser.conftest import loaded, make_data, open_tab, train_own_photos
 from tests.serving import Server
 
-Visit = Callable[..., Page]
+pytestmark = pytest.mark.xdist_group("every press")  # they share what `owner` brings, which takes a training
 TABS = ("Photos", "Train", "Predict", "Report", "Runs")
 # Each visible control of the whole page or of its open tab, with a key that finds it again in another page of the same
 # state. Left out are thumbnails but the first of each gallery, what is chosen already, and Gradio's own footer.
@@ -96,9 +96,9 @@ def owner(browser: Browser, walked: Server, tmp_path_factory: pytest.TempPathFac
     page.goto(walked.url)
     loaded(page)
     train_own_photos(page, tmp_path_factory.mktemp("photos") / "in", 3)
-    expect(page.locator("#current-words")).to_contain_text("right", timeout=MINUTE)
+    expect(page.locator("#current-words")).to_contain_text("right")
     open_tab(page, "Report")
-    expect(page.locator("#report-matrix")).to_contain_text("What it confuses", timeout=2 * MINUTE)
+    expect(page.locator("#report-matrix")).to_contain_text("What it confuses")
     storage = context.storage_state()
     context.close()
     kept = tmp_path_factory.mktemp("kept")
@@ -141,7 +141,7 @@ def fill_in(page: Page) -> None:
         settled(page)
     if page.locator("#runs-list [data-run]").first.is_visible():
         page.locator("#runs-list [data-run]").first.click()
-        expect(page.locator("#one-run")).to_be_visible(timeout=MINUTE)
+        expect(page.locator("#one-run")).to_be_visible()
     for chosen in ("#runs-list", "#things-list"):
         if page.locator(f"{chosen} input").first.is_visible():
             page.locator(f"{chosen} input").first.check()
@@ -163,7 +163,7 @@ def press(page: Page, key: str) -> None:
         part.fill("7" if "number" in kind else "zz")
         part.blur()
     else:
-        part.click(timeout=5_000)
+        part.click(timeout=30_000)
 
 
 def quoted(key: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import MINUTE, loaded, open_tab, train_own_photos
+from tests.browser.conftest import loaded, open_tab, train_own_photos
 from tests.browser.test_every_press import TABS, UNFOLD, settled
 from tests.serving import Server
 
@@ -49,7 +49,7 @@ def test_axe_finds_nothing_on_any_tab(
     for tab in TABS:
         open_tab(page, tab)
         if tab == "Report":
-            expect(page.locator("#report-matrix")).to_contain_text("What it confuses", timeout=2 * MINUTE)
+            expect(page.locator("#report-matrix")).to_contain_text("What it confuses")
         settled(page)
         for _ in range(2):
             page.evaluate(UNFOLD)
@@ -69,7 +69,7 @@ def test_a_phone_shows_everything_within_its_width_and_large_enough_to_tap(
     for tab in TABS:
         open_tab(page, tab)
         if tab == "Report":
-            expect(page.locator("#report-matrix")).to_contain_text("What it confuses", timeout=2 * MINUTE)
+            expect(page.locator("#report-matrix")).to_contain_text("What it confuses")
         settled(page)
         page.evaluate(UNFOLD)
         settled(page)
@@ -91,5 +91,5 @@ def test_the_keyboard_goes_through_the_path_in_its_order(visit: Visit, server: S
     assert order.index("photos-train") > doors[-1]
     page.locator("#door-own").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#card-1")).to_be_visible(timeout=MINUTE)
+    expect(page.locator("#card-1")).to_be_visible()
     loaded(page)

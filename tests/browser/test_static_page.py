@@ -19,7 +19,6 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import web_photos
-from tests.browser.conftest import MINUTE
 from tl_engine.base.errors import WeightsError
 from tl_engine.base.settings import Settings
 from tl_engine.networks.preprocessing import Preprocess
@@ -111,7 +110,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(address)
-        expect(page.get_by_role("status")).to_have_text("Ready.", timeout=MINUTE)
+        expect(page.get_by_role("status")).to_have_text("Ready.")
         return page
 
     yield opened
@@ -130,7 +129,7 @@ def violations(page: Page) -> list[Any]:
 def choose(page: Page, *photos: Path) -> None:
     """As a person does with the file chooser; returns when all are answered."""
     page.get_by_label("Choose photos").set_input_files(photos)
-    expect(page.get_by_role("status")).to_contain_text("answered", timeout=MINUTE)
+    expect(page.get_by_role("status")).to_contain_text("answered")
 
 
 @pytest.mark.parametrize("fit", FITS)
@@ -265,7 +264,7 @@ def test_a_missing_model_is_said(site: Site, browser: Browser) -> None:
     page = browser.new_page()
     page.route("**/model.onnx", lambda route: route.fulfill(status=404))
     page.goto(f"{site.address}/crop/")
-    expect(page.get_by_role("alert")).to_contain_text("could not be loaded (model.onnx is missing)", timeout=MINUTE)
+    expect(page.get_by_role("alert")).to_contain_text("could not be loaded (model.onnx is missing)")
     page.close()
 
 
@@ -276,7 +275,7 @@ def test_progress_names_megabytes_until_it_is_ready(site: Site, browser: Browser
         ".observe(document, { subtree: true, childList: true, characterData: true })"
     )
     page.goto(f"{site.address}/crop/")
-    expect(page.get_by_role("status")).to_have_text("Ready.", timeout=MINUTE)
+    expect(page.get_by_role("status")).to_have_text("Ready.")
     said: list[str] = page.evaluate("[...window.said]")
     assert "Loading 14 of 14 MB" in said
     page.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import MINUTE, train_own_photos, unfold
+from tests.browser.conftest import train_own_photos, unfold
 from tests.browser.test_static_page import found_runtime
 from tests.serving import Server
 
@@ -20,7 +20,7 @@ def test_a_page_in_one_file_says_what_the_page_it_comes_from_says(
     train_own_photos(page, tmp_path / "in", 8)
     unfold(page, "take-away")
     page.locator("#take-single").click()
-    expect(page.locator("#take-said")).to_contain_text("16 of 16 the same class", timeout=3 * MINUTE)
+    expect(page.locator("#take-said")).to_contain_text("16 of 16 the same class")
     with page.expect_download() as taken:
         page.locator("#take-file").click()
     taken.value.save_as(tmp_path / "taken.html")
@@ -30,5 +30,5 @@ def test_a_page_in_one_file_says_what_the_page_it_comes_from_says(
     alone.evaluate("() => classifier.ready")
     alone.locator("input[type=file]").first.set_input_files(photos)
     for said in ("Class 1, ", "Class 2, "):
-        expect(alone.locator("body")).to_contain_text(said, timeout=MINUTE)
+        expect(alone.locator("body")).to_contain_text(said)
     alone.close()

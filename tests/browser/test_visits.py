@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import MINUTE, loaded, make_data, unfold
+from tests.browser.conftest import loaded, make_data, unfold
 from tests.serving import Server
 
 BROKEN_OFF = re.compile("ERR_INCOMPLETE_CHUNKED_ENCODING|network error")
@@ -25,15 +25,15 @@ def bring_photos(page: Page, folder: Path, number: int = 3) -> None:
     make_data(folder, each=number, classes=("blue",))
     page.locator("#door-own").click()
     with page.expect_file_chooser() as chooser:
-        page.locator("#add-1").click(timeout=MINUTE)
+        page.locator("#add-1").click()
     chooser.value.set_files(sorted((folder / "blue").iterdir()))
-    expect(page.locator("#count-1")).to_contain_text(f"{number} photos", timeout=MINUTE)
+    expect(page.locator("#count-1")).to_contain_text(f"{number} photos")
 
 
 def made_code(page: Page) -> str:
     page.locator("#current-carry").click()
     page.locator("#carry-make").click()
-    expect(page.locator("#carry-said")).to_contain_text("within ten minutes", timeout=MINUTE)
+    expect(page.locator("#carry-said")).to_contain_text("within ten minutes")
     return typed(page, "carry-code")
 
 
@@ -45,16 +45,16 @@ def test_a_workspace_is_carried_by_a_code_that_is_typed(visit: Visit, server: Se
     phone.locator("#have-code").click()
     phone.locator("#carry-typed textarea, #carry-typed input").first.fill("2222-2222")
     phone.locator("#carry-enter").click()
-    expect(phone.locator("#carry-said")).to_contain_text("This code is wrong", timeout=MINUTE)
+    expect(phone.locator("#carry-said")).to_contain_text("This code is wrong")
     phone.locator("#carry-typed textarea, #carry-typed input").first.fill(code.lower())
     phone.locator("#carry-enter").click()
-    expect(phone.locator("#carry-said")).to_contain_text("goes on with what your other device has", timeout=MINUTE)
-    expect(phone.locator("#current-words")).to_contain_text("My photos: Class 1 (3)", timeout=MINUTE)
-    expect(phone.locator("#count-1")).to_contain_text("3 photos", timeout=MINUTE)
+    expect(phone.locator("#carry-said")).to_contain_text("goes on with what your other device has")
+    expect(phone.locator("#current-words")).to_contain_text("My photos: Class 1 (3)")
+    expect(phone.locator("#count-1")).to_contain_text("3 photos")
     phone.wait_for_timeout(500)
     phone.reload()  # it stays
     loaded(phone)
-    expect(phone.locator("#current-words")).to_contain_text("My photos: Class 1 (3)", timeout=MINUTE)
+    expect(phone.locator("#current-words")).to_contain_text("My photos: Class 1 (3)")
     log = (server.folder / "server.log").read_text()
     assert code not in log
     assert not TOKEN.search(log)
@@ -70,16 +70,16 @@ def test_a_link_asks_who_has_something_of_their_own_first(visit: Visit, server: 
     phone.goto("about:blank")
     phone.goto(link)
     loaded(phone)
-    expect(phone.locator("#carry-said")).to_contain_text("Press Go on here", timeout=MINUTE)
+    expect(phone.locator("#carry-said")).to_contain_text("Press Go on here")
     assert "code" not in phone.url
     phone.locator("#carry-enter").click()
-    expect(phone.locator("#carry-enter-question")).to_contain_text("1 thing of its own", timeout=MINUTE)
+    expect(phone.locator("#carry-enter-question")).to_contain_text("1 thing of its own")
     phone.locator("#carry-enter-no").click()
     expect(phone.locator("#current-words")).to_contain_text("Class 1 (4)")
     phone.locator("#carry-enter").click()
-    phone.locator("#carry-enter-yes").click(timeout=MINUTE)
-    expect(phone.locator("#current-words")).to_contain_text("Class 1 (3)", timeout=MINUTE)
-    expect(phone.locator("#count-1")).to_contain_text("3 photos", timeout=MINUTE)
+    phone.locator("#carry-enter-yes").click()
+    expect(phone.locator("#current-words")).to_contain_text("Class 1 (3)")
+    expect(phone.locator("#count-1")).to_contain_text("3 photos")
 
 
 @pytest.fixture
@@ -107,13 +107,13 @@ def test_a_server_that_lost_everything_says_so_and_offers_the_doors(
         shutil.rmtree(forgetful.folder / name, ignore_errors=True)
     forgetful.start()
     page = visit(forgetful.url, context)
-    expect(page.locator("#current-said")).to_contain_text("What you had here is gone", timeout=MINUTE)
+    expect(page.locator("#current-said")).to_contain_text("What you had here is gone")
     expect(page.locator("#door-own")).to_be_visible()
     unfold(page, "things")
-    expect(page.locator("#things-words")).to_contain_text("Nothing here is yours yet", timeout=MINUTE)
+    expect(page.locator("#things-words")).to_contain_text("Nothing here is yours yet")
     bring_photos(page, tmp_path / "again")
     page.wait_for_timeout(500)
     page.reload()
     loaded(page)
-    expect(page.locator("#current-words")).to_contain_text("Class 1 (3)", timeout=MINUTE)
+    expect(page.locator("#current-words")).to_contain_text("Class 1 (3)")
     expect(page.locator("#current-said")).not_to_contain_text("gone")
