@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["TL_NICENESS"] = "0"  # tests wait for trainings, beside a browser that lets nothing go first
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # read when huggingface_hub is imported; the hubs of tests do not speak it
 
 from tests.tiles import faulty
@@ -24,32 +25,19 @@ from tl_engine.data.mends import Located
 from tl_engine.inspection.findings import Report
 from tl_engine.inspection.report import make_report
 from tl_engine.runs import queue
-from tl_engine.runs.process import NICENESS
 
 if TYPE_CHECKING:
     from tests.exported import Exported
 
-AUTOGROUP = Path("/proc/self/autogroup")  # what this session is worth beside others, on Linux
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}
 MakeImages = Callable[..., Path]
-BEFORE = pytest.StashKey[str]()
 MARK = "TL_TESTED_BY"  # in the environment of all that these tests start, and of what that starts
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Trainings step back for whoever waits for an answer; tests wait for trainings, so they step back as far."""
-    if hasattr(config, "workerinput"):
-        return
-    os.environ[MARK] = str(os.getpid())
-    with contextlib.suppress(OSError):
-        config.stash[BEFORE] = AUTOGROUP.read_text().split("nice ")[-1]
-        AUTOGROUP.write_text(str(NICENESS))
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """The terminal that ran the tests is worth what it was."""
-    with contextlib.suppress(OSError, KeyError):
-        AUTOGROUP.write_text(config.stash[BEFORE])
+    """Mark all that these tests start."""
+    if not hasattr(config, "workerinput"):
+        os.environ[MARK] = str(os.getpid())
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -26,6 +26,7 @@ PATIENCE = (2.0, 0.7, 2.0)  # seconds given to the stop flag, to SIGTERM, to SIG
 PATIENCE_WITH_JOBS = (45.0, 5.0, 2.0)  # of a run that has to end a job elsewhere first, which else would go on costing
 
 
+STEPS_BACK = "TL_NICENESS"
 NICENESS = 10  # of a training beside those who wait for an answer: it takes what they leave, nearly all of the time
 LEAST_FREE = 2_000_000_000  # bytes of memory; a spare needs 0.4 GB for itself
 COMMAND = [sys.executable, "-m", "tl_engine", "spare"]
@@ -152,14 +153,24 @@ def launch(arguments: list[str], errors: Path, spare: Spare | None = None) -> in
     return process.pid
 
 
+def niceness() -> int:
+    """How far a training steps back, as this computer's owner wants it: from 0, not at all, to 19."""
+    try:
+        return min(19, max(0, int(os.environ[STEPS_BACK])))
+    except (KeyError, ValueError):
+        return NICENESS
+
+
 def step_back(pid: int) -> None:
     """Have a process that was just started, and all its threads to come, let others go first."""
+    if not (worth := niceness()):
+        return
     with contextlib.suppress(psutil.Error, OSError):
-        psutil.Process(pid).nice(NICENESS if os.name == "posix" else psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        psutil.Process(pid).nice(worth if os.name == "posix" else psutil.BELOW_NORMAL_PRIORITY_CLASS)
     # Linux shares cores evenly between sessions, whatever the processes in them are worth (`man 7 sched`, autogroup).
     with contextlib.suppress(OSError, AttributeError):
         if os.getsid(pid) == pid:
-            Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
+            Path(f"/proc/{pid}/autogroup").write_text(str(worth))
 
 
 def end(process: psutil.Process, *, elsewhere: bool = False) -> None:
