@@ -144,7 +144,6 @@ async def steady(load: Load) -> None:
     taken: list[float] = []
     wrong: list[str] = []
     memory: list[float] = []
-    end = time.monotonic() + 60 * load.options.minutes
 
     async def work(number: int) -> None:
         await asyncio.sleep(random.random() * THINKING)
@@ -164,6 +163,7 @@ async def steady(load: Load) -> None:
             await asyncio.sleep(min(30, 60 * load.options.minutes / 4))
 
     async with training(load):
+        end = time.monotonic() + 60 * load.options.minutes
         await asyncio.gather(watch(), *(work(n) for n in range(load.options.pupils)))
     late = memory[min(4, len(memory) - 1) :]
     load.row(f"{load.options.pupils} steady users for {load.options.minutes:g} min, p95 of {len(taken)} photos",
