@@ -16,7 +16,6 @@ from playwright.sync_api import Browser, Page, TimeoutError, expect
 from tests.browser.conftest import loaded, make_data, open_tab, train_own_photos
 from tests.serving import Server
 
-pytestmark = pytest.mark.xdist_group("every press")  # they share what `owner` brings, which takes a training
 TABS = ("Photos", "Train", "Predict", "Report", "Runs")
 # Each visible control of the whole page or of its open tab, with a key that finds it again in another page of the same
 # state. Left out are thumbnails but the first of each gallery, what is chosen already, and Gradio's own footer.
