@@ -25,6 +25,7 @@ VARIABLES = {
     "TL_UPLOADS": "Folder for what visitors bring; default weights/uploads.",
     "TL_BACKBONES": "Folder for backbone files that are downloaded; default weights/backbones.",
     "TL_FORGET_AFTER": "Hours after which a page for others forgets, as `--forget-after`.",
+    "TL_NICENESS": "How far a training steps back for those who wait for an answer, 0 (not at all) to 19; default 10.",
     "TL_PORT": "The page's port, as `--port`.",
     "TL_ORT_WEB": "A folder or address with the two files of onnxruntime-web, for pages that need no server.",
     "TL_GPU_LENT": "Set by the program itself, in a process that ZeroGPU lent a GPU to.",

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from tl_engine.backbones.architectures import Architecture, get_architecture
-from tl_engine.backbones.libraries import import_timm, needed_for
+from tl_engine.backbones.libraries import import_without_compiler
 from tl_engine.backbones.weights import check_weights
 from tl_engine.base.errors import ConfigError, EngineError, RunError
 from tl_engine.base.events import RunEnded
@@ -210,7 +210,7 @@ def _train(
 ) -> int:  # fmt: skip
     tells, begun, state = _first_process(), time.monotonic(), "failed"
     farewell = farewell or TrainerFarewell(run, settings, tells=tells)
-    Pulse(run).importing(needed_for(get_architecture(config.architecture).library))
+    Pulse(run).importing(get_architecture(config.architecture).library)
     from tl_engine.training.trainer import Training, train
 
     asked_at = float(os.environ.get(ASKED_AT) or psutil.Process().create_time())
@@ -238,9 +238,8 @@ def _train(
 
 def spare_command(arguments: argparse.Namespace) -> int:
     """Import all that training needs, wait for a line with arguments on stdin, and run them as this process."""
-    import tl_engine.training.trainer  # noqa: F401
-
-    import_timm()  # where the default backbone comes from
+    for name in ("timm", "tl_engine.training.trainer"):  # timm is where the default backbone comes from
+        import_without_compiler(name)
     if not (line := sys.stdin.readline()):  # whoever would have used this process is gone
         return FINISHED
     job = json.loads(line)
@@ -248,5 +247,4 @@ def spare_command(arguments: argparse.Namespace) -> int:
         os.dup2(errors.fileno(), sys.stderr.fileno())
     os.environ[ASKED_AT] = str(time.time())
     asked = arguments.parser.parse_args(job["arguments"])
-    code: int = asked.function(asked)
-    return code
+    return int(asked.function(asked))

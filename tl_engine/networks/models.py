@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from tl_engine.backbones.architectures import Architecture
-from tl_engine.backbones.libraries import import_timm
+from tl_engine.backbones.libraries import import_timm, import_without_compiler
 from tl_engine.backbones.weights import check_timm_name
 from tl_engine.base.errors import ConfigError
 from tl_engine.networks.fitting import Demand, fitted
@@ -71,11 +71,10 @@ def blank_model(architecture: Architecture) -> nn.Module:
         return model
     if architecture.library == "tl_engine":
         return SmallVGG()
-    from torchvision.models import get_model_builder
-
+    vision = import_without_compiler("torchvision.models")
     # Inception's weights were ported from TensorFlow and want its input scaling; its own initialisation takes long.
     inception = {"transform_input": True, "init_weights": False} if architecture.auxiliary_head else {}
-    built: nn.Module = get_model_builder(architecture.builder)(weights=None, **inception)
+    built: nn.Module = vision.get_model_builder(architecture.builder)(weights=None, **inception)
     return built
 
 

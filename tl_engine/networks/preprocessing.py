@@ -15,16 +15,17 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
 
 from tl_engine.backbones.architectures import Architecture
-from tl_engine.backbones.libraries import import_timm
+from tl_engine.backbones.libraries import VISION, import_timm, import_without_compiler
 from tl_engine.base.errors import WeightsError
 from tl_engine.base.settings import HOME
 from tl_engine.base.written import written_json
 from tl_engine.photos.opening import open_image
 from tl_engine.photos.photo_file import Source
 from tl_engine.photos.square import FITS, INTERPOLATIONS, Square
+
+v2 = import_without_compiler(VISION)
 
 SHRINK = 512  # pixels of the short side kept when decoding; part of the contract, since it moves pixels a little
 LEAST_SHARE = 0.5  # of a padded or stretched picture that a random crop shows; less may be nothing but padding
@@ -106,7 +107,7 @@ class Preprocess:
         """The evaluation transform: an RGB picture to (3, crop, crop) float32."""
         return self.to_tensor(self.view(image))
 
-    def random_view(self, augmentation: str) -> v2.Compose:
+    def random_view(self, augmentation: str) -> Callable[[Image.Image], Image.Image]:
         """Picture to a random (crop, crop) picture, the tutorial's way; "strong" adds TrivialAugment.
 
         TrivialAugment: https://arxiv.org/abs/2103.10158.
@@ -118,7 +119,8 @@ class Preprocess:
             steps[0] = v2.Compose([functools.partial(self.square.whole, side=self.resize), crop])
         if augmentation == "strong":
             steps.append(v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR))
-        return v2.Compose(steps)
+        steps_in_turn: Callable[[Image.Image], Image.Image] = v2.Compose(steps)
+        return steps_in_turn
 
     def training_transform(self, augmentation: str) -> Callable[[Image.Image], Tensor]:
         """Picture to (3, crop, crop) float32, drawn anew each time unless `augmentation` is "none"."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tl_engine.backbones.libraries import import_without_compiler
 from tl_engine.base.download import download
 from tl_engine.base.names import class_folder_names
 from tl_engine.base.progress import OnProgress
@@ -56,8 +57,7 @@ class VisionSet:
 
 def torchvision_set(kind: str, root: Path, options: Mapping[str, Any]) -> Any:
     """An instance of that class of torchvision.datasets; what is missing below `root` is downloaded."""
-    from torchvision import datasets
-
+    datasets = import_without_compiler("torchvision.datasets")
     return getattr(datasets, kind)(root, download=True, **options)
 
 

@@ -7,10 +7,10 @@ hangs gives no sign.
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from tl_engine.backbones.libraries import import_without_compiler
+from tl_engine.backbones.libraries import import_without_compiler, needed_for
 from tl_engine.base.words import about
 from tl_engine.runs.run import EVENTS, JOB, PROCESS, Run
 
@@ -66,9 +66,9 @@ class Pulse:
 
         return asked
 
-    def importing(self, libraries: Iterable[str]) -> None:
-        """Import what a training needs, one by one, each of which may take a while."""
-        for name in libraries:
+    def importing(self, library: str) -> None:
+        """Import what a training needs whose backbone comes from that library, one by one: each may take a while."""
+        for name in needed_for(library):
             self.beat()
             import_without_compiler(name)
 
