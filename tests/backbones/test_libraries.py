@@ -36,7 +36,7 @@ print(len(rule.param_groups), there())
 
 def test_the_real_one_comes_when_it_is_asked_for() -> None:
     code = """
-import tl_engine.networks
+import tl_engine.networks.preprocessing
 import torch
 from torchvision.ops import roi_align
 rule = torch.optim.Adam([torch.nn.Parameter(torch.ones(2))])
