@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import loaded, make_data, unfold
 from tests.serving import Server
 
-BROKEN_OFF = re.compile("ERR_INCOMPLETE_CHUNKED_ENCODING|network error")
+BROKEN_OFF = re.compile(r"net::ERR_|network error")
 Visit = Callable[..., Page]
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
