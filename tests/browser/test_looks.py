@@ -24,6 +24,12 @@ SMALL = """() => [...document.querySelectorAll('main button')]
   .map((part) => [part.innerText || part.getAttribute('aria-label'), part.getBoundingClientRect().height])
   .filter(([, height]) => height < 44)"""
 
+COVERED = """() => [...document.querySelectorAll('main input[role=combobox]')]
+  .filter((part) => part.offsetParent && part.parentElement.querySelector('.dropdown-arrow'))
+  .filter((part) => part.getBoundingClientRect().right - parseFloat(getComputedStyle(part).paddingRight)
+          > part.parentElement.querySelector('.dropdown-arrow').getBoundingClientRect().left + 1)
+  .map((part) => part.value)"""
+
 
 def violations(page: Page) -> list[Any]:
     """What axe finds, in short."""
@@ -76,6 +82,7 @@ def test_a_phone_shows_everything_within_its_width_and_large_enough_to_tap(
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
         assert page.evaluate(CUT_OFF) == [], tab
         assert page.evaluate(SMALL) == [], tab
+        assert page.evaluate(COVERED) == [], tab
     context.close()
 
 
