@@ -1,9 +1,12 @@
-"""What threads may spend together is bounded."""
+"""What threads may spend together is bounded, and one that does not come back is known."""
 
 import threading
 import time
 
-from tl_engine.base.parallel import Budget, Precedence, few_heaps, give_back_memory
+import pytest
+
+from tl_engine.base.errors import DataError
+from tl_engine.base.parallel import Budget, Precedence, few_heaps, give_back_memory, hung, in_order
 
 
 def test_what_is_held_at_once_never_exceeds_the_budget() -> None:
@@ -68,3 +71,16 @@ def test_a_process_works_on_after_its_heaps_were_seen_to() -> None:
     kept = [bytes(1_000_000) for _ in range(3)]
     give_back_memory()
     assert sum(map(len, kept)) == 3_000_000
+
+
+def test_an_item_that_takes_too_long_is_an_error_and_its_thread_hangs_until_it_comes_back() -> None:
+    let_go = threading.Event()
+    with pytest.raises(DataError, match="could not be read within 0 s"):
+        list(in_order(lambda _item: let_go.wait(60), [1], patience=0.05))
+    assert hung()
+    let_go.set()
+    for _ in range(200):
+        if not hung():
+            break
+        time.sleep(0.05)
+    assert not hung()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tl_engine.base.errors import DataError
 
@@ -21,12 +21,12 @@ MAPPED = 1 << 20  # bytes from which a block has pages of its own, which go back
 
 
 PATIENCE = 55.0  # seconds for one item: a disk that does not answer must not keep anybody for ever
-_HUNG = threading.Event()
+_GIVEN_UP: list[Future[Any]] = []  # items that took longer than that
 
 
 def hung() -> bool:
-    """Whether a thread of this process never came back: the interpreter would wait for it at its end."""
-    return _HUNG.is_set()
+    """Whether a thread of this process has not come back: the interpreter would wait for it at its end."""
+    return not all(future.done() for future in _GIVEN_UP)
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T], ahead: int = 128, patience: float = PATIENCE) -> Iterator[R]:
@@ -42,7 +42,7 @@ def in_order(work: Callable[[T], R], items: Iterable[T], ahead: int = 128, patie
             future = waiting.popleft()
             stuck = not (future.done() or wait((future,), patience).done)
             if stuck:
-                _HUNG.set()
+                _GIVEN_UP.append(future)
                 raise DataError(f"A file could not be read within {patience:.0f} s: look at the disk, and try again.")
             yield future.result()
             waiting.extend(pool.submit(work, item) for item in islice(source, 1))
