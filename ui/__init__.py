@@ -19,7 +19,7 @@ if "SPACE_ID" in os.environ and not os.access(os.path.expanduser("~"), os.W_OK):
 
 
 def import_gradio() -> None:
-    """Import Gradio without the type stubs that it writes for editors each time: half of what its import takes.
+    """Import Gradio without the type stubs that it writes for editors each time: a third of what its import takes.
 
     It leaves a class out whose file is not to be found (gradio.component_meta.create_or_modify_pyi).
     """

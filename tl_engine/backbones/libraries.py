@@ -46,12 +46,12 @@ def _have_optimizers_left_alone() -> None:
 
 
 def import_without_compiler(name: str) -> Any:
-    """Import torchvision or timm without torch's compiler: half of what an import of both takes, and of no use here.
+    """Import torchvision or timm without torch's compiler: most of what they add to torch's import, of no use here.
 
     It is imported all the same where something runs it: an export, and SGD's or Adam's first step.
     """
     _have_optimizers_left_alone()
-    if COMPILER not in sys.modules:
+    if COMPILER not in sys.modules and name not in sys.modules:
         whole, utils = _StandIn(COMPILER), _StandIn(f"{COMPILER}.utils")
         vars(whole)["disable"], vars(utils)["is_compile_supported"] = _disable, _is_compile_supported
         sys.modules |= {COMPILER: whole, utils.__name__: utils}

@@ -65,7 +65,6 @@ def blank_model(architecture: Architecture) -> nn.Module:
     """The library's own model with 1,000 classes and random weights."""
     if architecture.library == "timm":
         timm = import_timm()
-
         check_timm_name(architecture)
         model: nn.Module = timm.create_model(architecture.builder, pretrained=False)
         return model
