@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ["TL_NICENESS"] = "0"  # tests wait for trainings, beside a browser that lets nothing go first
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # read when huggingface_hub is imported; the hubs of tests do not speak it
 
+from tests.made_once import made_once
 from tests.tiles import faulty
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
@@ -148,6 +149,7 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> "Exported":
     """A run and its export, made once for all tests, which takes seconds."""
-    from tests.exported import make_exported  # it brings torch along
+    from tests.exported import Exported, make_exported  # it brings torch along
 
-    return make_exported(tmp_path_factory.mktemp("exported"))
+    place, told = made_once(tmp_path_factory, "exported", make_exported)
+    return Exported(place, *told)

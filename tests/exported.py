@@ -14,16 +14,32 @@ from tl_engine.runs.config import TrainConfig
 from tl_engine.runs.run import Run
 from tl_engine.sharing.export import Destinations, export
 
+NAME = "secret-token"
+
 
 @dataclass(frozen=True)
 class Exported:
     """A run, its export unpacked, and what was told of it. Tests copy what they change."""
 
-    run: Run
-    settings: Settings
-    folder: Path
+    place: Path
+    photos: Path
     told: dict[str, Any]
     events: list[Any]
+
+    @property
+    def settings(self) -> Settings:
+        """Of the installation that trained it."""
+        return settings_in(self.place)
+
+    @property
+    def run(self) -> Run:
+        """What was exported."""
+        return Run(self.settings.runs / NAME)
+
+    @property
+    def folder(self) -> Path:
+        """The zip, unpacked."""
+        return self.place / "bundle"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -32,16 +48,22 @@ class Exported:
         return read
 
 
-def make_exported(place: Path) -> Exported:
-    """A head on the backbone that comes along, taught temples and flowers, as a zip that was unpacked."""
-    settings = Settings(
-        runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
-    )
+def settings_in(place: Path) -> Settings:
+    """An installation of its own, uploads apart."""
+    return Settings(runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache")
+
+
+def make_exported(place: Path) -> tuple[Path, dict[str, Any], list[Any]]:
+    """A head on the backbone that comes along, taught temples and flowers, as a zip that was unpacked.
+
+    Returns its photos, and what was told in the end and on the way.
+    """
+    settings, events = settings_in(place), list[Any]()
     data = tiles(place / "photos")
-    for _ in train(TrainConfig(data=str(data), fit="pad"), name="secret-token", settings=settings):
+    for _ in train(TrainConfig(data=str(data), fit="pad"), name=NAME, settings=settings):
         pass
-    run, events = Run(settings.runs / "secret-token"), []
-    told = watched(export(run.best, settings, Destinations(zip=place / "places.zip")), events.append)
+    best, out = settings.runs / NAME / "best", Destinations(zip=place / "places.zip")
+    told = watched(export(best, settings, out), events.append)
     with zipfile.ZipFile(place / "places.zip") as archive:
         archive.extractall(place / "bundle")
-    return Exported(run, settings, place / "bundle", told, events)
+    return data, told, events

@@ -9,32 +9,45 @@ import pytest
 
 from tests.conftest import own_settings
 from tests.hub_server import Hub, serving_models
+from tests.made_once import made_once
 from tests.tiles import tiles
 from tl_engine import TrainConfig, train
 from tl_engine.base.settings import Settings
 from tl_engine.runs.run import Run, find_run
+
+NAME = "secret-token"
 
 
 @dataclass(frozen=True)
 class Trained:
     """A finished run with its report. Shared: tests copy what they want to change."""
 
-    run: Run
-    settings: Settings
+    place: Path
     photos: Path
+
+    @property
+    def settings(self) -> Settings:
+        return own_settings(self.place)
+
+    @property
+    def run(self) -> Run:
+        return find_run(NAME, self.settings)
 
     def copied(self, place: Path) -> Run:
         return Run(Path(shutil.copytree(self.run.folder, place / "copied")))
 
 
+def make_trained(place: Path) -> Path:
+    """Temples and flowers, told apart by the head of the default backbone."""
+    photos = tiles(place / "private photos")
+    list(train(TrainConfig(data=str(photos)), name=NAME, settings=own_settings(place)))
+    return photos
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Temples and flowers, told apart by the head of the default backbone."""
-    place = tmp_path_factory.mktemp("shared")
-    settings = own_settings(place)
-    photos = tiles(place / "private photos")
-    list(train(TrainConfig(data=str(photos)), name="secret-token", settings=settings))
-    return Trained(find_run("secret-token", settings), settings, photos)
+    """The one run that all these tests look at."""
+    return Trained(*made_once(tmp_path_factory, "trained", make_trained))
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_its_program_says_what_the_app_says_of_any_picture(exported: Exported, t
 def test_a_bad_photo_is_named_and_the_others_go_on(exported: Exported, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no picture at all")
-    good = next((exported.settings.runs.parent / "photos" / "val" / "temple").iterdir())
+    good = next((exported.photos / "val" / "temple").iterdir())
     code, said, _ = ask(exported.folder, bad, tmp_path / "absent.png", good)
     assert code == 1
     assert [sorted(line)[0] for line in said] == ["error", "error", "file"]
@@ -183,7 +183,7 @@ def test_a_fine_tuned_classifier_is_whole_and_says_unlike(exported: Exported, tm
     from tl_engine.api import train
     from tl_engine.runs.config import TrainConfig
 
-    data = exported.settings.runs.parent / "photos"
+    data = exported.photos
     config = TrainConfig(data=str(data), strategy="fine-tuning", epochs=1, learning_rate=1e-3)
     for _ in train(config, name="tuned", settings=exported.settings):
         pass
@@ -212,7 +212,7 @@ def test_any_class_name_is_text(exported: Exported, tmp_path: Path) -> None:
     watched(export(best, exported.settings, Destinations(zip=tmp_path / "odd.zip")), id)
     shutil.unpack_archive(tmp_path / "odd.zip", tmp_path / "odd")
     assert (tmp_path / "odd" / "labels.txt").read_text(encoding="utf-8").splitlines() == names
-    photo = next((exported.settings.runs.parent / "photos" / "val" / "temple").iterdir())
+    photo = next((exported.photos / "val" / "temple").iterdir())
     _, (said,), _ = ask(tmp_path / "odd", photo)
     assert set(said["probabilities"]) == set(names)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["odd", "odd.zip", "runs"]
@@ -220,7 +220,7 @@ def test_any_class_name_is_text(exported: Exported, tmp_path: Path) -> None:
 
 def test_no_photo_is_named_in_it(exported: Exported) -> None:
     """Strangers get it; the photos' names and the folder they lay in are nobody's business."""
-    photos = exported.settings.runs.parent / "photos"
+    photos = exported.photos
     names = {path.stem for path in photos.rglob("*.jpg")}
     for path in exported.folder.iterdir():
         content = path.read_bytes()

@@ -82,7 +82,7 @@ def test_without_the_photos_their_small_copies_do_and_without_those_made_ones(
 ) -> None:
     copy = Run(tmp_path / "runs" / "copy")
     shutil.copytree(exported.run.folder, copy.folder)
-    (copy.manifest).write_text(copy.manifest.read_text().replace(str(exported.settings.runs.parent), "/nowhere"))
+    (copy.manifest).write_text(copy.manifest.read_text().replace(str(exported.photos.parent), "/nowhere"))
     paths, called = photos_of(copy, tmp_path)
     assert "small copies" in called
     assert all(path.is_relative_to(copy.report) for path in paths)
@@ -97,10 +97,8 @@ def test_photos_that_can_no_longer_be_read_are_no_proof(exported: Exported, tmp_
     copy = Run(tmp_path / "runs" / "copy")
     shutil.copytree(exported.run.folder, copy.folder)
     photos = tmp_path / "photos"
-    shutil.copytree(exported.settings.runs.parent / "photos", photos)
-    copy.manifest.write_text(
-        copy.manifest.read_text().replace(str(exported.settings.runs.parent / "photos"), str(photos))
-    )
+    shutil.copytree(exported.photos, photos)
+    copy.manifest.write_text(copy.manifest.read_text().replace(str(exported.photos), str(photos)))
     for photo in photos.rglob("*.jpg"):
         photo.write_bytes(photo.read_bytes()[:300])
     told = watched(export(copy.best, exported.settings, Destinations(zip=tmp_path / "out.zip")), id)

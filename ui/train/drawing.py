@@ -10,7 +10,7 @@ from ui.parts.wording import text
 from ui.train.curves import POINTS, Curve, Plot, thinned
 
 WIDTH, HEIGHT = 420, 230
-LEFT, RIGHT, TOP, BOTTOM = 42, 404, 12, 204  # of the plotting area, in the picture's units
+LEFT, RIGHT, TOP, BOTTOM = 56, 404, 12, 204  # of the plotting area, in the picture's units; left of it "0.000375"
 REACH = (2.5, 9.0)  # least and most radius of a point that can be hit, in the same units
 # Two sets of the same length, so that colour is never alone.
 COLOURS = ("#0d9488", "#64748b", "#b45309", "#7c3aed", "#be123c", "#1d4ed8", "#4d7c0f", "#a21caf")

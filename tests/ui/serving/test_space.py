@@ -19,6 +19,7 @@ import gradio as gr
 import httpx
 import pytest
 
+from tests.conftest import MakeImages
 from tests.hub.conftest import Trained
 from tests.hub.conftest import hub as hub
 from tests.hub.conftest import trained as trained
@@ -218,7 +219,7 @@ def serving(place: Path, before: list[str], **environment: str) -> Iterator[str]
 
 
 @pytest.fixture
-def unwritable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def unwritable(make_images: MakeImages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The page as a Space runs it at its worst: another user, whose home and whose program's folders are read only."""
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("becoming another user takes root and setpriv")
@@ -226,9 +227,11 @@ def unwritable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
     (place / "tmp").mkdir()
     for folder in (place, place / "tmp"):
         folder.chmod(0o777)
+    shutil.copytree(make_images(), place / "data" / "colours")
     for parent in place.parents[:3]:
         parent.chmod(parent.stat().st_mode | 0o011)
-    with serving(place, AS_ANOTHER, HOME="/nonexistent", TMPDIR=str(place / "tmp")) as url:
+    folders = {"HOME": "/nonexistent", "TMPDIR": str(place / "tmp"), "TL_DATA_DIR": str(place / "data")}
+    with serving(place, AS_ANOTHER, **folders) as url:
         yield url, place
 
 
@@ -247,7 +250,7 @@ def test_a_space_that_may_write_nowhere_serves_trains_and_says_so(
         assert answer.status_code == 200, (answer.text, (place / "log").read_text()[-3000:])
         return answer.json()["data"][0]
 
-    started = ask("start_training", {"data": "digits", "epochs": 2})
+    started = ask("start_training", {"data": "colours", "epochs": 2})
     until = time.monotonic() + 300
     while (told := ask("follow_run", started["run"]))["state"] in ("queued", "running") and time.monotonic() < until:
         time.sleep(0.5)

@@ -47,6 +47,14 @@ def saved(plot: str, ending: str) -> tuple[str, str]:
     return found[1], base64.b64decode(found[2]).decode("utf-8")
 
 
+@pytest.mark.parametrize("highest", [10.0**power * step for power in range(-6, 4) for step in (1, 2, 4)])
+def test_a_loss_of_any_size_has_labels_that_fit_beside_the_axis(highest: float) -> None:
+    drawn = loss_plot([Curve("training", [(1, highest), (2, highest / 2)])])
+    labels = re.findall(r'<text x="([\d.]+)" y="[^"]+" text-anchor="end">([^<]+)<', drawn)
+    assert len(labels) == 5
+    assert all(float(x) >= 6.2 * len(label) for x, label in labels)  # units of a digit, 11 high
+
+
 def test_every_point_of_every_curve_tells_its_value_to_a_pointer() -> None:
     said = re.findall(r'<circle [^>]*r="[^"]+"><title>([^<]*)</title>', accuracy_plot(BOTH))
     assert sorted(said) == [
