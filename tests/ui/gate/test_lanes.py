@@ -35,6 +35,11 @@ class Page:
     together: Counter[str] = field(default_factory=Counter)  # calls of each person that run now
     most: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    queue: Any = None
+
+    def idle(self) -> bool:
+        """Whether nobody's call waits or runs, so that none of them is served in the middle of the next test."""
+        return not (len(self.queue) or any(self.queue.active_jobs) or sum(self.together.values()))
 
     def work(self, name: str) -> str:
         with self.lock:
@@ -72,7 +77,7 @@ def served() -> Iterator[Page]:
     lighten_sessions()
     port = free_port()
     blocks.launch(server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False)
-    page.url = f"http://127.0.0.1:{port}"
+    page.url, page.queue = f"http://127.0.0.1:{port}", blocks._queue
     yield page
     page.gate.set()
     blocks.close(verbose=False)
@@ -86,7 +91,8 @@ def page(served: Page) -> Iterator[Page]:
     yield served
     served.gate.set()
     end = time.monotonic() + 90
-    while sum(served.together.values()) and time.monotonic() < end:
+    while not served.idle():
+        assert time.monotonic() < end
         time.sleep(0.05)
 
 
