@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -16,6 +18,7 @@ def said(code: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_what_trains_and_predicts_imports_no_compiler() -> None:
     code = """
 import tl_engine.training.trainer, tl_engine.classifiers.predictor
@@ -34,6 +37,7 @@ print(len(rule.param_groups), there())
     assert said(code) == ["timm", "False", "{'meta'}", "False", "1", "False"]
 
 
+@pytest.mark.slow
 def test_the_real_one_comes_when_it_is_asked_for() -> None:
     code = """
 import tl_engine.networks.preprocessing
@@ -53,6 +57,7 @@ print(doubled(torch.ones(1)).item())
     assert said_there[1:] == ["1.0", "True", "torch._dynamo", "True", "2.0"]
 
 
+@pytest.mark.slow
 def test_what_a_library_asks_of_the_compiler_beyond_marks_is_the_real_thing(tmp_path: Path) -> None:
     (tmp_path / "asking.py").write_text("from torch._dynamo import explain\nfrom torch._dynamo.utils import counters\n")
     code = f"""

@@ -216,6 +216,7 @@ def test_a_backbone_only_file_is_enough(settings: Settings, squeezenet: dict[str
     assert torch.equal(model.features[0].weight, squeezenet["features.0.weight"])
 
 
+@pytest.mark.slow
 def test_a_file_of_another_architecture_is_refused_naming_the_first_tensor(settings: Settings) -> None:
     torch.save(timm.create_model("resnet10t").state_dict(), host(settings) / "squeezenet1_1.pth")
     assert "squeezenet1_1.pth do not fit squeezenet1_1" in refusal(SQUEEZENET, settings)

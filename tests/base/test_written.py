@@ -67,6 +67,7 @@ def test_variables_know_home(name: str, home: Path, monkeypatch: pytest.MonkeyPa
     assert getattr(Settings.make(), "cache" if name == "cache_dir" else name) == home / "x"
 
 
+@pytest.mark.slow
 def test_every_option_of_a_training_knows_home(home: Path, make_images: MakeImages) -> None:
     make_images().rename(home / "photos")
     options = {"data": "~/photos", "runs": "~/runs", "data-dir": "~/data", "cache-dir": "~/cache", "epochs": 1}

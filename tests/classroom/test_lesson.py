@@ -145,6 +145,7 @@ def test_a_pupil_finds_a_place_for_photos_once(room: Settings) -> None:
     assert starting.lesson_data(ON_DIGITS, visitor) == "digits"
 
 
+@pytest.mark.slow
 def test_frozen_training_waits_and_goes_on_when_it_is_thawed(room: Settings) -> None:
     open_runs.freeze(room.runs, frozen=True)
     run, _ = starting.start({"data": "digits", "epochs": 3}, Workspace(room, "a" * 32), Asker())

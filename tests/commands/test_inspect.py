@@ -100,6 +100,7 @@ def test_progress_is_json_lines_beside_the_report(inspect: Inspect, make_images:
     assert {"looking at photos", "embedding photos"} <= {event["stage"] for event in events}
 
 
+@pytest.mark.slow
 def test_a_zip_a_sample_and_a_file_of_mends_are_inspected_like_a_folder(
     inspect: Inspect, inspected: Inspected, tmp_path: Path
 ) -> None:

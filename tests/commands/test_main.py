@@ -59,6 +59,7 @@ def test_train_tells_events_and_ends_with_run_ended(
     assert [json.loads(line) for line in logged] == events
 
 
+@pytest.mark.slow
 def test_predict_names_what_failed_and_goes_on(
     command: Callable[..., Any], make_images: MakeImages, tmp_path: Path
 ) -> None:
@@ -85,6 +86,7 @@ def test_imagenet_names_what_the_default_backbone_sees(command: Callable[..., An
     assert next(iter(rows[0]["probabilities"])) == "palace"
 
 
+@pytest.mark.slow
 def test_config_file_and_flags_meet_and_flags_win(
     command: Callable[..., Any], make_images: MakeImages, tmp_path: Path
 ) -> None:
@@ -97,6 +99,7 @@ def test_config_file_and_flags_meet_and_flags_win(
     assert events[-1]["run_folder"].endswith("from-file")
 
 
+@pytest.mark.slow
 def test_runs_lists_states(command: Callable[..., Any], make_images: MakeImages) -> None:
     command("train", "--data", make_images(), "--epochs", 1, "--name", "one")
     code, rows, _ = command("runs")
@@ -142,6 +145,7 @@ def test_wrong_settings_are_one_sentence_and_make_no_folder(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_an_existing_name_is_refused_and_left_alone(
     command: Callable[..., Any], make_images: MakeImages, tmp_path: Path
 ) -> None:
@@ -197,6 +201,7 @@ def test_a_refusal_is_one_line_whatever_the_folder_is_called(capsys: Capture, tm
     assert capsys.readouterr().err.strip().isprintable()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_from_the_terminal(
     command: Callable[..., Any], make_images: MakeImages, tmp_path: Path
 ) -> None:
@@ -220,6 +225,7 @@ def test_a_stopped_run_goes_on_from_the_terminal(
     assert "is finished, there is nothing to go on with" in error
 
 
+@pytest.mark.slow
 def test_a_run_whose_photos_or_weights_are_gone_is_refused_and_unchanged(
     command: Callable[..., Any], make_images: MakeImages, tmp_path: Path
 ) -> None:
@@ -264,6 +270,7 @@ def test_interrupted_from_the_keyboard_it_keeps_the_best_and_says_130(make_image
     assert (tmp_path / "runs" / "one" / "best" / "meta.json").is_file()
 
 
+@pytest.mark.slow
 def test_without_json_the_log_reads_like_text(make_images: MakeImages, tmp_path: Path, capsys: Capture) -> None:
     options = ["--runs", str(tmp_path / "runs"), "--name", "one", "--epochs", "1"]
     assert main(["train", "--data", str(make_images()), *options]) == 0

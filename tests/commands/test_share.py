@@ -37,6 +37,7 @@ def run_export(exported: Exported, capsys: pytest.CaptureFixture[str], monkeypat
     return run
 
 
+@pytest.mark.slow
 def test_one_object_says_what_was_written_and_how_far_it_agrees(
     run_export: Export, exported: Exported, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_backbone_of_other_weights_is_refused(run_export: Export, exported: Ex
     assert not (tmp_path / "mine.zip").exists()
 
 
+@pytest.mark.slow
 def test_one_that_is_ended_from_outside_leaves_nothing(exported: Exported, tmp_path: Path) -> None:
     """By SIGTERM, while it checks: no process, no folder, no half of a zip."""
     cache = exported.settings.cache

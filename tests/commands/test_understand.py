@@ -33,6 +33,7 @@ def command(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) ->
     return run
 
 
+@pytest.mark.slow
 def test_report_prints_one_object_and_a_page(command: Command, make_images: MakeImages, tmp_path: Path) -> None:
     command("train", "--data", make_images(each=8), "--name", "one")
     code, (report,), _ = command("report", "one", "--html", tmp_path / "report.html", "--repeats", 2)
@@ -49,6 +50,7 @@ def test_report_prints_one_object_and_a_page(command: Command, make_images: Make
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
+@pytest.mark.slow
 def test_predict_says_whether_to_believe_it(command: Command, make_images: MakeImages, tmp_path: Path) -> None:
     folder = make_images(each=8)
     command("train", "--data", folder, "--name", "one")
@@ -62,6 +64,7 @@ def test_predict_says_whether_to_believe_it(command: Command, make_images: MakeI
     assert rows[1]["verdict"] == "unlike"
 
 
+@pytest.mark.slow
 def test_a_classifier_without_its_photos_still_predicts(
     command: Command, make_images: MakeImages, tmp_path: Path
 ) -> None:
@@ -75,6 +78,7 @@ def test_a_classifier_without_its_photos_still_predicts(
     assert "train again" in said
 
 
+@pytest.mark.slow
 def test_explain_draws_where_the_evidence_lies(command: Command, make_images: MakeImages, tmp_path: Path) -> None:
     folder = make_images()
     command("train", "--data", folder, "--name", "one")
@@ -89,6 +93,7 @@ def test_explain_draws_where_the_evidence_lies(command: Command, make_images: Ma
     assert "no class 'cat'" in said
 
 
+@pytest.mark.slow
 def test_compare_says_same_answers(command: Command, make_images: MakeImages) -> None:
     folder = make_images()
     for name in ("one", "two"):
@@ -128,6 +133,7 @@ def test_compare_reads_well_without_json(settings: Settings, capsys: Capture) ->
     assert "  epochs: 8 (default) | 10" in lines
 
 
+@pytest.mark.slow
 def test_train_judges_by_a_split_where_asked(command: Command, make_images: MakeImages) -> None:
     folder = make_images(each=10)
     _, events, _ = command("train", "--data", folder, "--judge", "split", "--optimizer", "lbfgs", "--epochs", 3)

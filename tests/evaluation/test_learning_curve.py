@@ -46,6 +46,7 @@ def test_what_is_learnt_from_few_photos_rises_no_more() -> None:
     assert curve["fall"] < 0.1
 
 
+@pytest.mark.slow
 def test_it_is_still_rising_where_the_loss_falls_by_more_than_chance() -> None:
     rising = learning_curve(learnt(60), CLASSES)
     assert rising is not None
@@ -67,6 +68,7 @@ def test_points_tell_photos_and_the_spread_of_their_draws() -> None:
     assert whole["low"] == whole["high"]  # every draw of all photos is the same
 
 
+@pytest.mark.slow
 def test_photos_of_a_fold_do_not_teach_the_head_that_they_judge() -> None:
     curve = learning_curve(learnt(50, folds=5), CLASSES)
     assert curve is not None
@@ -86,6 +88,7 @@ def test_a_larger_share_holds_the_smaller_ones() -> None:
     assert (_taught(data, 0.5, 0, seed=0) == _taught(data, 0.5, 0, seed=0)).all()
 
 
+@pytest.mark.slow
 def test_the_same_photos_and_seed_give_the_same_curve() -> None:
     assert learning_curve(learnt(20), CLASSES) == learning_curve(learnt(20), CLASSES)
 

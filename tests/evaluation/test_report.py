@@ -94,6 +94,7 @@ def test_a_report_tells_what_was_judged_and_is_kept(colours: tuple[Run, Settings
     ]
 
 
+@pytest.mark.slow
 def test_small_copies_of_judged_photos_travel_with_the_run(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     run = trained(folder, settings)
@@ -105,6 +106,7 @@ def test_small_copies_of_judged_photos_travel_with_the_run(make_images: MakeImag
     assert photos.small("red/../../config.json") is None
 
 
+@pytest.mark.slow
 def test_every_photo_that_the_report_shows_has_its_small_copy(
     make_images: MakeImages, settings: Settings, tmp_path: Path
 ) -> None:
@@ -118,6 +120,7 @@ def test_every_photo_that_the_report_shows_has_its_small_copy(
     ] == []
 
 
+@pytest.mark.slow
 def test_photos_of_a_validation_folder_judge_where_there_is_one(
     make_images: MakeImages, settings: Settings, tmp_path: Path
 ) -> None:
@@ -128,6 +131,7 @@ def test_photos_of_a_validation_folder_judge_where_there_is_one(
     assert report["learning_curve"]["points"][-1]["photos"] == 12  # others judge, so all of them teach
 
 
+@pytest.mark.slow
 def test_photos_of_a_test_folder_judge_before_all_others(
     make_images: MakeImages, settings: Settings, tmp_path: Path
 ) -> None:
@@ -137,6 +141,7 @@ def test_photos_of_a_test_folder_judge_before_all_others(
     assert report["sentences"][0].startswith("Judged once, on the photos of the test folder")
 
 
+@pytest.mark.slow
 def test_an_epoch_chosen_by_its_judges_is_told(make_images: MakeImages, settings: Settings) -> None:
     report = reported(trained(make_images(), settings, optimizer="adamw", val_fraction=0.5), settings)
     assert (report["judged"], report["photos"], report["chosen"], report["epochs"]) == ("val", 6, True, 8)
@@ -159,6 +164,7 @@ def test_without_its_data_a_report_is_made_and_says_what_is_missing(
     assert "no longer here" in page
 
 
+@pytest.mark.slow
 def test_without_some_of_its_photos_a_report_is_made_of_those_that_are_left(
     make_images: MakeImages, settings: Settings
 ) -> None:
@@ -220,6 +226,7 @@ def test_a_report_that_is_damaged_or_of_another_version_is_none(tmp_path: Path, 
     assert read_report(run) is None
 
 
+@pytest.mark.slow
 def test_names_are_text_on_the_page_and_nothing_in_it_runs(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images(classes=("red", "<b>x", "<script>alert(1)"))
     (folder / "red" / "0.png").rename(folder / "<b>x" / "<img src=x>.png")  # a mistake, to be shown
@@ -235,6 +242,7 @@ def test_names_are_text_on_the_page_and_nothing_in_it_runs(make_images: MakeImag
     assert page.count("<table") == page.count("</table>") == 2
 
 
+@pytest.mark.slow
 def test_a_table_of_the_figures_has_a_row_for_each_class(colours: tuple[Run, Settings], tmp_path: Path) -> None:
     run, settings = copied(colours[0], tmp_path), colours[1]
     head, blue, red = csv_rows(reported(run, settings))

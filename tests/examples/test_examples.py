@@ -39,6 +39,7 @@ def test_training_in_python_predicts_a_photo(
     assert (installation / "tl_runs" / "mine" / "best").is_dir()
 
 
+@pytest.mark.slow
 def test_a_new_source_becomes_class_folders_and_a_run(
     installation: Path, make_images: MakeImages, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -153,6 +153,7 @@ def test_hooks_are_gone_when_the_network_fails() -> None:
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ARCHITECTURES, "timm:resnet10t", "timm:vit_tiny_patch16_224"])
 def test_every_family_has_a_map(name: str) -> None:
     torch.manual_seed(0)
@@ -266,6 +267,7 @@ def test_a_real_classifier_looks_at_the_thing(taught: Predictor, quadrant: str) 
     assert found.sentence.startswith("Most speaks for red in the ")
 
 
+@pytest.mark.slow
 def test_a_real_classifier_is_explained_by_hiding_too(taught: Predictor) -> None:
     picture = photo("upper left", (220, 40, 40), 99)
     found = explain(taught, picture, by_hiding=True)

@@ -122,6 +122,7 @@ def test_a_reference_tells_no_names_whatever_it_brought(
     assert b".jpg" not in (folder.parent / "report" / REFERENCE).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_reference_that_does_not_fit_is_left_out(files: Files, hub: Hub, settings: Settings) -> None:
     good = load(files[REFERENCE])
     header = {"files": json.dumps([""] * len(good["rows"]))}
@@ -210,6 +211,7 @@ FORGED: dict[str, tuple[Callable[[Files], Files], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORGED)
 def test_what_is_forged_is_refused_before_it_is_built(
     kind: str, files: Files, hub: Hub, settings: Settings, monkeypatch: pytest.MonkeyPatch
@@ -293,6 +295,7 @@ def test_a_visitor_takes_one_and_has_it_listed(files: Files, hub: Hub, settings:
     assert len(hub.asked) == asked
 
 
+@pytest.mark.slow
 def test_a_visitor_of_a_shared_page_has_a_few_and_the_oldest_goes(files: Files, hub: Hub, tmp_path: Path) -> None:
     settings = replace(own_settings(tmp_path), limits=replace(SHARED, free_bytes=0))
     pool, visitor = ClassifierPool(settings), Workspace(settings, new_token())
@@ -305,6 +308,7 @@ def test_a_visitor_of_a_shared_page_has_a_few_and_the_oldest_goes(files: Files, 
     assert kept == {name.removeprefix("hub:").replace("/", "--") for name in names[1:]}
 
 
+@pytest.mark.slow
 def test_old_commits_go_with_their_names(files: Files, hub: Hub, tmp_path: Path) -> None:
     settings = replace(own_settings(tmp_path), limits=replace(SHARED, free_bytes=0, hub_classifiers=1))
     pool, visitor = ClassifierPool(settings), Workspace.of(settings, None)
@@ -316,6 +320,7 @@ def test_old_commits_go_with_their_names(files: Files, hub: Hub, tmp_path: Path)
     )
 
 
+@pytest.mark.slow
 def test_the_same_files_are_not_removed_while_another_visitor_has_them(files: Files, hub: Hub, tmp_path: Path) -> None:
     settings = replace(own_settings(tmp_path), limits=replace(SHARED, free_bytes=0, hub_classifiers=1))
     pool, first, second = ClassifierPool(settings), Workspace.of(settings, None), Workspace.of(settings, None)

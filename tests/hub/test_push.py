@@ -86,6 +86,7 @@ def test_nothing_of_the_photos_goes_along(files: Path, trained: Trained) -> None
     assert "data" not in json.loads((files / META).read_text())["config"]
 
 
+@pytest.mark.slow
 def test_timm_itself_gives_the_apps_answers(files: Path, trained: Trained) -> None:
     import timm
 
@@ -182,6 +183,7 @@ def test_without_a_network_it_ends_within_seconds(trained: Trained, monkeypatch:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken_stays_as_it_is_unless_it_is_to_be_updated(trained: Trained, hub: Hub) -> None:
     first = hub.put(NAME, {"mine.txt": b"mine", "reference.safetensors": b"old"}, private=True)
     assert "--update" in refusal(trained)
@@ -192,6 +194,7 @@ def test_a_name_that_is_taken_stays_as_it_is_unless_it_is_to_be_updated(trained:
     assert len(hub.repos[NAME].commits) == 2
 
 
+@pytest.mark.slow
 def test_an_update_removes_what_an_earlier_push_left(trained: Trained, hub: Hub, tmp_path: Path) -> None:
     pushed(trained)
     run = trained.copied(tmp_path)

@@ -103,6 +103,7 @@ def test_the_variables_of_storage_are_those_that_settings_read(monkeypatch: pyte
     assert [str(settings.runs), str(settings.uploads), str(settings.cache)] == list(STORED.values())
 
 
+@pytest.mark.slow
 def test_a_run_goes_along_as_a_classifier_that_the_space_opens_with(trained: Trained, hub: Hub, tmp_path: Path) -> None:
     done = deployed(trained.settings, Wanted(model=trained.run))
     files = hub.repos[HERE].commits[str(done.commit)]
@@ -236,6 +237,7 @@ def command(*arguments: str, cache: Path, token: str = "") -> subprocess.Complet
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_all_and_asks_nobody(hub: Hub, tmp_path: Path) -> None:
     done = command(NAME, "--hardware", "zero-a10g", "--dry-run", "--json", cache=tmp_path)
     told = json.loads(done.stdout)
@@ -248,6 +250,7 @@ def test_a_dry_run_shows_all_and_asks_nobody(hub: Hub, tmp_path: Path) -> None:
     assert words.rstrip().endswith("nothing was sent.")
 
 
+@pytest.mark.slow
 def test_the_command_deploys(hub: Hub, tmp_path: Path) -> None:
     done = command(NAME, "--json", cache=tmp_path, token=TOKEN)
     assert done.returncode == 0, done.stderr

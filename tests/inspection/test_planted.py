@@ -97,6 +97,7 @@ def digits(folder: Path, labels: tuple[int, ...] = (0, 3, 7), each: int = 30, si
     return folder
 
 
+@pytest.mark.slow
 def test_faults_planted_in_digits_are_found(tmp_path: Path) -> None:
     found = found_in(digits(tmp_path / "digits"), tmp_path)
     # Measured over seeds 0 to 4: 5, 5, 5, 5 and 4 of 5 flipped labels, and no false duplicate (with 40 of each digit,

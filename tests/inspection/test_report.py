@@ -196,6 +196,7 @@ print(len(report.duplicates), [name for name in ("torch", "timm", "sklearn") if 
     assert done.stdout.strip() == "3 []"
 
 
+@pytest.mark.slow
 def test_a_damaged_report_in_the_cache_is_made_anew(
     make_images: MakeImages, inspected: Inspected, tmp_path: Path
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_damaged_report_in_the_cache_is_made_anew(
         assert json.loads(kept.read_text()) == whole
 
 
+@pytest.mark.slow
 def test_only_new_photos_are_embedded_for_the_next_report(
     make_images: MakeImages, inspected: Inspected, tmp_path: Path
 ) -> None:

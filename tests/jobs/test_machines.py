@@ -256,6 +256,7 @@ def test_what_is_no_classifier_stays_there_and_is_named(jobs: Jobs, hub: Hub, he
     assert reason.endswith(f"it is kept in {name}")
 
 
+@pytest.mark.slow
 def test_stopping_cancels_the_job_within_seconds(jobs: Jobs, hub: Hub, here: Settings) -> None:
     jobs.script = "sleep 60"
     stop = threading.Event()
@@ -270,6 +271,7 @@ def test_stopping_cancels_the_job_within_seconds(jobs: Jobs, hub: Hub, here: Set
     assert run.state() == "stopped"
 
 
+@pytest.mark.slow
 def test_a_job_that_cannot_be_cancelled_is_named(jobs: Jobs, here: Settings) -> None:
     jobs.script, jobs.breaks = "sleep 60", {"cancel"}
     stop = threading.Event()

@@ -68,6 +68,7 @@ def after(number: int) -> slices.Lend:
     return lend
 
 
+@pytest.mark.slow
 def test_slices_come_to_the_numbers_of_one_piece(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images(each=8, side=32)
     whole = list(train(config(folder, epochs=4), name="whole", settings=settings))
@@ -110,6 +111,7 @@ def test_more_epochs_need_more_and_those_that_are_done_none() -> None:
     assert asked_seconds(1e6) == slices.MOST_SECONDS
 
 
+@pytest.mark.slow
 def test_photos_are_decoded_before_any_gpu_is_asked_for(
     make_images: MakeImages, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def test_it_predicts_probabilities(built: Built) -> None:
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
 
 
+@pytest.mark.slow
 def test_head_of_backbone_outputs_is_the_model(built: Built) -> None:
     row, model = built
     images, head = pictures(row.name), head_of(model.eval(), row)
@@ -49,6 +50,7 @@ def test_head_of_backbone_outputs_is_the_model(built: Built) -> None:
         torch.testing.assert_close(head(backbone_outputs(model, head, images)).flatten(1), model(images))
 
 
+@pytest.mark.slow
 def test_one_step_changes_the_head_and_the_first_layer(built: Built) -> None:
     row, model = built
     freeze_backbone(model, row, frozen=False)

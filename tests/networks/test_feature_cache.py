@@ -94,6 +94,7 @@ def test_a_disk_that_takes_nothing_turns_the_cache_off_and_training_goes_on(
     assert any("feature cache is off" in event.message for event in events if isinstance(event, Note))
 
 
+@pytest.mark.slow
 def test_a_second_run_embeds_nothing_and_learns_the_same(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     first, second = (list(train(make_training(folder, settings))) for _ in range(2))
@@ -101,6 +102,7 @@ def test_a_second_run_embeds_nothing_and_learns_the_same(make_images: MakeImages
     assert [e.val_loss for e in epochs(first)] == [e.val_loss for e in epochs(second)]
 
 
+@pytest.mark.slow
 def test_new_and_changed_photos_alone_are_embedded(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     list(train(make_training(folder, settings)))
@@ -114,6 +116,7 @@ def test_new_and_changed_photos_alone_are_embedded(make_images: MakeImages, sett
     assert embedded(list(train(make_training(folder, settings)))) == 2
 
 
+@pytest.mark.slow
 def test_augmented_views_are_kept_too(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     options = {"augmentation": "tutorial", "views": 2}
@@ -123,6 +126,7 @@ def test_augmented_views_are_kept_too(make_images: MakeImages, settings: Setting
     assert [e.train_loss for e in epochs(first)] == [e.train_loss for e in epochs(second)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shard", [4, 512])
 def test_a_stopped_embedding_keeps_every_batch(
     shard: int, make_images: MakeImages, settings: Settings, monkeypatch: pytest.MonkeyPatch

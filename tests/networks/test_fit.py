@@ -173,6 +173,7 @@ def trained(ends: Path, settings: Settings) -> Trained:
     return run
 
 
+@pytest.mark.slow
 def test_training_and_prediction_see_what_the_fit_shows(trained: Trained, ends: Path, settings: Settings) -> None:
     accuracies = {fit: trained(fit)[0] for fit in FITS}
     # Where all centres are alike, nothing but chance is left; rows of another fit in the cache would have told more.

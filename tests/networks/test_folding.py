@@ -76,6 +76,7 @@ def network(body: Callable[[], nn.Module]) -> nn.Module:
     return used(Pooled(body()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH)
 def test_every_family_says_the_same_folded_and_stays_itself(name: str) -> None:
     torch.manual_seed(0)

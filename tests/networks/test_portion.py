@@ -60,6 +60,7 @@ def test_no_other_error_is_tried_again(error: Exception) -> None:
     assert not is_memory_full(error)
 
 
+@pytest.mark.slow
 def test_embedding_halves_too_and_gives_the_same_features(make_images: MakeImages, settings: Settings) -> None:
     data = scan(make_images(each=5), settings.limits)
     backbone = watched(prepare_backbone("efficientnet_lite0", settings), lambda _event: None)

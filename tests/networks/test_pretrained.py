@@ -91,6 +91,7 @@ def test_weights_of_another_architecture_are_named(settings: Settings, held: str
     assert held in said
 
 
+@pytest.mark.slow
 def test_a_deeper_relative_that_has_every_name_too_is_refused(settings: Settings) -> None:
     put(zeros(resnet34), settings)
     assert "larger network" in refusal(settings)
@@ -102,6 +103,7 @@ def test_a_network_that_is_in_no_table_is_told_by_its_first_tensor(settings: Set
     assert "the first is conv1.weight, where the file begins with conv1.0.weight" in refusal(settings)
 
 
+@pytest.mark.slow
 def test_a_file_that_holds_the_network_twice_is_no_guess(settings: Settings, state: State) -> None:
     put(under("student.", state) | under("teacher.", state), settings)
     assert "more than once (student., teacher.)" in refusal(settings)

@@ -122,6 +122,7 @@ def test_a_run_outlives_the_server_that_started_it(make_images: MakeImages, clea
     assert ended.best_epoch is not None
 
 
+@pytest.mark.slow
 def test_a_process_that_does_not_listen_is_stopped_within_six_seconds(clean: Settings, make_images: MakeImages) -> None:
     deaf = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]
     process = subprocess.Popen(deaf)
@@ -249,6 +250,7 @@ def test_a_run_goes_on_in_a_process_of_its_own(make_images: MakeImages, clean: S
     assert not (run.folder / GO_ON).exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_waits_at_the_end_of_the_line(
     make_images: MakeImages, clean: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +283,7 @@ def test_a_run_that_goes_on_waits_at_the_end_of_the_line(
         queue.take_up(stopped)
 
 
+@pytest.mark.slow
 def test_a_run_that_only_waited_to_go_on_is_again_what_it_was(
     make_images: MakeImages, clean: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +297,7 @@ def test_a_run_that_only_waited_to_go_on_is_again_what_it_was(
     assert run.ended() == ended
 
 
+@pytest.mark.slow
 def test_a_process_that_died_before_it_could_go_on_is_no_obstacle(
     make_images: MakeImages, clean: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +317,7 @@ def test_a_process_that_died_before_it_could_go_on_is_no_obstacle(
     assert run.state() == "running"
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_gone_on_with(make_images: MakeImages, clean: Settings) -> None:
     list(api.train(config(make_images()), name="one", settings=clean))
     with pytest.raises(RunError, match="is finished, there is nothing to go on with: train anew for more epochs"):
@@ -369,6 +374,7 @@ def test_a_spare_process_ends_with_whoever_kept_it() -> None:
     assert process.wait(60) == 0
 
 
+@pytest.mark.slow
 def test_the_host_reads_one_line_for_a_start_and_one_for_an_end_and_no_whole_name(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -66,6 +66,7 @@ def test_temperature_and_likeness_are_the_apps(predictor: Predictor, graph: byte
     assert near.std() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 7])
 def test_another_linear_head_is_two_tensors(predictor: Predictor, graph: bytes, classes: int) -> None:
     other = answering("small_vgg")
@@ -88,6 +89,7 @@ def test_a_head_of_another_kind_is_refused_and_nothing_changed(graph: bytes) -> 
     assert whole.SerializeToString() == onnx.load_from_string(graph).SerializeToString()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shrink", "share", "close"), [(half_weights, 0.55, 0.02), (int8_weights, 0.3, 0.3)])
 def test_a_smaller_copy_is_smaller_and_says_nearly_the_same(
     predictor: Predictor, graph: bytes, shrink: object, share: float, close: float

@@ -62,6 +62,7 @@ def test_what_names_no_picture_is_one_sentence(name: str, photos: Path) -> None:
     assert len(str(caught.value)) < 160
 
 
+@pytest.mark.slow
 def test_predict_takes_all_of_these_and_names_what_stands_for_nothing(
     photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,7 @@ def test_the_minutes_of_a_page_end_a_run_with_the_best_so_far(make_images: MakeI
     assert Predictor.load(run.best, settings).classes == ("blue", "red")
 
 
+@pytest.mark.slow
 def test_two_people_with_the_same_class_names_get_what_each_would_get_alone(
     make_images: MakeImages, tmp_path: Path
 ) -> None:

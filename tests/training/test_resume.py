@@ -138,6 +138,7 @@ def test_every_layer_goes_on_after_each_epoch_as_if_nothing_had_been(
     same_result(whole.run, parts.run)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("every_batch")
 def test_an_epoch_that_was_cut_short_begins_anew(make_images: MakeImages, settings: Settings) -> None:
     whole, parts = pair(make_images(each=8, side=64), settings, **SCRATCH, batch_size=4)
@@ -147,6 +148,7 @@ def test_an_epoch_that_was_cut_short_begins_anew(make_images: MakeImages, settin
     same_result(whole.run, parts.run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [HEAD, SOLVED], ids=["stepped", "solved"])
 @pytest.mark.parametrize("kept", ["every_epoch", None], ids=["from a checkpoint", "computed again"])
 def test_a_head_goes_on_after_each_epoch(
@@ -184,6 +186,7 @@ def splits(make_images: MakeImages, place: Path) -> Path:
     return place / "splits"
 
 
+@pytest.mark.slow
 def test_early_stopping_counts_over_the_parts(make_images: MakeImages, settings: Settings) -> None:
     options = SCRATCH | {"learning_rate": 1e-7, "early_stopping": 3, "epochs": 30}
     whole, parts = pair(make_images(each=4, side=64), settings, **options)
@@ -196,6 +199,7 @@ def test_early_stopping_counts_over_the_parts(make_images: MakeImages, settings:
     same_result(whole.run, parts.run)
 
 
+@pytest.mark.slow
 def test_weights_of_classes_smoothing_and_momentum_go_on_too(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images(each=8, side=64)
     for index in range(4):
@@ -208,6 +212,7 @@ def test_weights_of_classes_smoothing_and_momentum_go_on_too(make_images: MakeIm
     same_result(whole.run, parts.run)
 
 
+@pytest.mark.slow
 def test_an_epoch_that_was_saved_and_not_told_is_told_first(make_images: MakeImages, settings: Settings) -> None:
     whole, parts = pair(make_images(each=4, side=64), settings, **SCRATCH, epochs=3)
     logged(whole)
@@ -219,6 +224,7 @@ def test_an_epoch_that_was_saved_and_not_told_is_told_first(make_images: MakeIma
     same_result(whole.run, parts.run)
 
 
+@pytest.mark.slow
 def test_without_a_checkpoint_epochs_are_computed_again_and_not_told_again(
     make_images: MakeImages, settings: Settings
 ) -> None:
@@ -236,6 +242,7 @@ def test_without_a_checkpoint_epochs_are_computed_again_and_not_told_again(
     same_result(whole.run, parts.run)
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_before_its_first_epoch_begins_anew(make_images: MakeImages, settings: Settings) -> None:
     whole, parts = pair(make_images(), settings, **SOLVED)
     logged(whole)
@@ -255,6 +262,7 @@ def test_the_seconds_are_those_of_all_parts(make_images: MakeImages, settings: S
     assert first.seconds < last.seconds < first.seconds + 60
 
 
+@pytest.mark.slow
 def test_its_time_is_up_within_a_batch_and_it_goes_on_the_same(make_images: MakeImages, settings: Settings) -> None:
     whole, parts = pair(make_images(each=16, side=64), settings, **SCRATCH, epochs=4, batch_size=2)
     logged(whole)

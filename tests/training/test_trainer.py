@@ -73,6 +73,7 @@ def test_what_was_trained_is_what_predicts(make_images: MakeImages, settings: Se
         assert next(iter(predictor.probabilities(predictor.open(folder / label / "0.png")))) == label
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_keeps_every_number(make_images: MakeImages, settings: Settings) -> None:
     training = make_training(make_images(), settings)
     list(train(training))
@@ -82,6 +83,7 @@ def test_a_frozen_backbone_keeps_every_number(make_images: MakeImages, settings:
     assert Predictor.load(training.folder / "best", settings).meta  # it compares the two as well
 
 
+@pytest.mark.slow
 def test_head_then_all_trains_the_head_then_every_tensor(make_images: MakeImages, settings: Settings) -> None:
     training = make_training(make_images(each=4), settings, strategy="head-then-all", head_epochs=2, learning_rate=1e-3)
     events = list(train(training))
@@ -105,6 +107,7 @@ def test_from_scratch_saves_everything_and_predicts_without_weights(
     assert predictor.classes == ("blue", "red")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_curve(make_images: MakeImages, settings: Settings) -> None:
     folder = make_images()
     curves = []
@@ -114,6 +117,7 @@ def test_the_same_seed_gives_the_same_curve(make_images: MakeImages, settings: S
     assert curves[0] == curves[1]
 
 
+@pytest.mark.slow
 def test_augmented_views_of_a_frozen_backbone_are_embedded_once(make_images: MakeImages, settings: Settings) -> None:
     training = make_training(make_images(each=4), settings, augmentation="strong", views=2)
     stages = {e.stage for e in train(training) if hasattr(e, "stage")}
@@ -206,6 +210,7 @@ def events_with_test_photos_spoilt(training: Training, spoil: Callable[[Path], o
     return events
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"gone bad")], ids=["gone", "damaged"])
 def test_test_photos_that_are_lost_at_the_end_are_a_note(
     make_images: MakeImages, settings: Settings, tmp_path: Path, spoil: Callable[[Path], object]
@@ -227,6 +232,7 @@ def test_a_saved_classifier_lost_at_the_end_is_a_note(
     assert any(isinstance(event, Note) and "not possible" in event.message for event in events)
 
 
+@pytest.mark.slow
 def test_a_stop_while_testing_leaves_a_finished_training(
     make_images: MakeImages, settings: Settings, tmp_path: Path
 ) -> None:
@@ -245,6 +251,7 @@ def test_early_stopping_says_why(make_images: MakeImages, settings: Settings) ->
     assert ended(events).state == "finished"
 
 
+@pytest.mark.slow
 def test_batch_of_one_left_over_is_dropped_when_every_layer_learns(make_images: MakeImages, settings: Settings) -> None:
     # 2 x 5 pictures, 2 x 1 held out: 8 to train on would fill two batches, 9 leave one picture over.
     folder = make_images(each=5)
@@ -277,6 +284,7 @@ def test_feature_batches_draw_each_picture_once_per_epoch() -> None:
     assert len(batches) == 3
 
 
+@pytest.mark.slow
 def test_the_test_folder_is_measured_on_what_was_saved(
     make_images: MakeImages, settings: Settings, tmp_path: Path
 ) -> None:

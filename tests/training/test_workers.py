@@ -36,6 +36,7 @@ class Store:
         return torch.zeros(3, 8, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "words"), [("dies", WORKER_DEAD), ("hangs", WORKER_HUNG)])
 def test_a_worker_that_dies_or_hangs_is_one_sentence_and_the_next_ones_work(
     how: str, words: str, make_images: MakeImages, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -18,3 +18,9 @@ def here(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
     yield own
     for run in list_runs(own):
         queue.stop(run, own)
+
+
+@pytest.fixture
+def unserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that are laid out and asked by hand: what would serve them takes most of the time, and is not made."""
+    monkeypatch.setattr("gradio.blocks.App.create_app", lambda *_given, **_more: None)

@@ -85,6 +85,7 @@ def test_predict_gives_all_thousand_classes_by_default(server: Server) -> None:
     assert max(answer, key=answer.get) == "palace"
 
 
+@pytest.mark.slow
 def test_a_run_is_stopped_by_its_second_secret_only(server: Server) -> None:
     _, started = call(server, "start_training", {"data": "colours", "epochs": 10_000})
     for secret in ("", started["run"], "0" * 32):
@@ -372,6 +373,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_readmes_curl_does_what_it_says(server: Server, photos: Path) -> None:
     script = example("curl", server).replace("ask stop_training", f"{WAIT}\nask stop_training", 1)
     done = subprocess.run(["bash", "-euc", script], cwd=photos, capture_output=True, text=True, timeout=120, check=True)
@@ -437,6 +439,7 @@ def test_many_names_the_bad_photo_and_goes_on(server: Server, tmp_path: Path) ->
         assert "images" in str(said)
 
 
+@pytest.mark.slow
 def test_a_report_names_photos_to_its_own_workspace_only(server: Server) -> None:
     _, started = call(server, "start_training", {"data": "colours", "epochs": 2})
     wait_until_ended(server, started["run"])

@@ -21,6 +21,8 @@ from ui.train.run_view import EventReader, RunView, view
 from ui.train.status import GO_ON_WORDS, status_html
 from ui.train.tab import TrainTab
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 CONFIG = {"architecture": "a", "strategy": "s", "epochs": 3}
 
 

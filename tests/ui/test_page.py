@@ -36,6 +36,8 @@ from ui.train.plots import accuracy_plot
 from ui.train.run_view import EventReader, RunView, log_html, view
 from ui.train.status import status_html
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 OWNER, OTHER = "a" * 32, "b" * 32
 MARKUP = "<img src=x onerror=alert(1)>"
 

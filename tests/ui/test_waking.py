@@ -17,6 +17,8 @@ from tl_engine.workspaces.workspace import TOKEN, Workspace, new_token
 from ui.page import Page, build_page
 from ui.waking import PRESSES
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 NONE_YET = pytest.mark.parametrize("none", ["", None])
 
 

@@ -65,6 +65,7 @@ def test_twenty_calls_of_one_client_at_once_are_one_run_on_a_shared_page(busy: S
     assert begin(LONG, visitor(busy), Asker("ben"))[1]
 
 
+@pytest.mark.slow
 def test_five_who_press_at_once_are_one_that_runs_and_four_in_a_shown_order(
     here: Settings, no_process: list[list[str]]
 ) -> None:

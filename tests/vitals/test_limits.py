@@ -56,6 +56,7 @@ def hanging(settings: Settings) -> Iterator[Run]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_what_hangs_is_ended_on_a_shared_page_so_that_the_next_can_train(settings: Settings, hanging: Run) -> None:
     at = [0.0]
     watch = SilenceWatch(dataclasses.replace(settings, limits=SHARED), lambda: at[0])

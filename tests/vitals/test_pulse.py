@@ -68,6 +68,7 @@ def test_a_loop_touches_its_file_at_most_once_a_second(tmp_path: Path, pulse: Pu
     assert file.stat().st_mtime > 0
 
 
+@pytest.mark.slow
 def test_nothing_beats_while_nobody_calls(tmp_path: Path) -> None:
     Pulse(Run(tmp_path)).beat()
     os.utime(tmp_path / ALIVE, (0, 0))

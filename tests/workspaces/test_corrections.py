@@ -82,6 +82,7 @@ def test_a_json_file_that_is_none_or_leads_nowhere_is_one_sentence(
 # --- training --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_dropped_photo_takes_no_part_in_a_training_and_a_relabelled_one_has_its_new_class(
     command: Command, make_images: MakeImages, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_dropped_photo_takes_no_part_in_a_training_and_a_relabelled_one_has_it
     assert str(tmp_path) not in json.dumps(meta)
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_the_corrected_labels(command: Command, make_images: MakeImages) -> None:
     """Every label is turned round: whoever trained on the folders' names would call red red."""
     folder = make_images()

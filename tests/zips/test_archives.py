@@ -324,6 +324,7 @@ def in_zip64(content: bytes) -> bytes:
     return content[:at] + large + locator + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, count, count, 0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapped", [bytes, in_zip64])
 def test_entries_with_much_beside_their_names_are_refused(wrapped: Callable[[bytes], bytes], parent: Path) -> None:
     """zipfile reads that in steps of four bytes: 16 ms for an entry."""

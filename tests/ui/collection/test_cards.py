@@ -26,6 +26,8 @@ from ui.collection.undo import Undo
 from ui.parts.acting import answering, said_line
 from ui.parts.components import Updates
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 OWNER, OTHER = "a" * 32, "b" * 32
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -289,6 +291,7 @@ def test_a_data_set_is_deleted_after_a_question_and_gives_way_to_another(keep: K
     assert not shown[keep.delete.box].visible
 
 
+@pytest.mark.slow
 def test_a_visitor_who_has_brought_the_most_kept_for_one_person_is_told(
     cards: Cards, make_images: MakeImages, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_form_as_long_as_a_zip_is_not_read(gate: Gate) -> None:
     assert ask(gate, "/login", "POST", headers=FORM, body=[b"code=" + b"x" * 9_000] * 1000).status == 413
 
 
+@pytest.mark.slow
 def test_a_wrong_code_is_told_costs_a_second_and_gives_nothing(gate: Gate) -> None:
     began = time.monotonic()
     answer = login(gate, code="ants-and-bee")
@@ -113,6 +114,7 @@ def test_a_wrong_code_is_told_costs_a_second_and_gives_nothing(gate: Gate) -> No
     assert login(gate, person="192.168.1.8", code="ants-and-bees").status == 200
 
 
+@pytest.mark.slow
 def test_curl_sends_the_code_as_a_password_under_any_name(gate: Gate) -> None:
     assert came(gate, path="/gradio_api/info", headers=basic("any:ants-and-bees")).json["role"] == "pupil"
     assert came(gate, path="/gradio_api/info", headers=basic(":beekeeper")).json["role"] == "teacher"
@@ -170,6 +172,7 @@ def test_the_form_leads_on_to_where_one_wanted_to_go_and_to_no_other_site(gate: 
         assert (answer.status, answer.all("location")) == (303, [after])
 
 
+@pytest.mark.slow
 def test_a_wrong_code_is_said_beside_the_field_as_text(gate: Gate) -> None:
     answer = login(gate, PAGE, code="wrong", next='"><script>alert(1)</script>')
     assert answer.status == 401

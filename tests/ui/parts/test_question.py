@@ -24,6 +24,8 @@ from ui.parts.refusal import page_words, refused
 from ui.photos.doors import Doors
 from ui.photos.summary import Summary
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 OWNER, OTHER = "a" * 32, "b" * 32
 PUPILS = ("anna/cats", "anna/dogs", "ben/cats", "ben/dogs")
 ASKED = Question("The names of a.zip are odd: choose --zip-names gbk (猫) or --zip-names cp866.", "zip_names",

@@ -11,6 +11,8 @@ from tl_engine.visits.kept import is_kept
 from tl_engine.workspaces.classifier_pool import ClassifierPool
 from ui.page import Page
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 
 def test_a_training_is_kept_and_let_go_by_its_owner_and_the_page_says_so(here: Settings) -> None:
     shared = dataclasses.replace(here, limits=SHARED)

@@ -29,6 +29,8 @@ from ui.photos.check_words import report_html
 from ui.photos.tab import PhotosTab
 from ui.train.form import TrainForm
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 OWNER, OTHER = "a" * 32, "b" * 32
 MARKUP = "<img src=x onerror=alert(1)>"
 

@@ -19,6 +19,8 @@ from ui.predict.from_hub import FromHub
 from ui.predict.tab import predict_one
 from ui.predict.verdict import verdict_html
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 NAME = "hub:tester/cats"
 
 

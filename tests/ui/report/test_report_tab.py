@@ -23,6 +23,8 @@ from ui.predict.verdict import verdict_html
 from ui.report.tab import MAKING, ReportTab
 from ui.train.run_view import EventReader
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 OWNER, FRIEND = "a" * 32, "b" * 32
 
 
@@ -44,6 +46,7 @@ def tab(settings: Settings) -> ReportTab:
         return ReportTab(settings, gr.BrowserState(""), EventReader(), None)
 
 
+@pytest.mark.slow
 def test_a_report_that_is_being_made_is_waited_for_and_then_drawn(run: Run, tab: ReportTab, settings: Settings) -> None:
     waiting = tab.show_report(run.name, OWNER)
     assert waiting[tab.words] == MAKING
@@ -57,6 +60,7 @@ def test_a_report_that_is_being_made_is_waited_for_and_then_drawn(run: Run, tab:
     assert set(again) == {tab.seen}  # nothing new, nothing sent
 
 
+@pytest.mark.slow
 def test_who_has_a_link_sees_figures_and_no_photo(run: Run, tab: ReportTab, settings: Settings) -> None:
     watched(make_report(run, settings), lambda _event: None)
     own, linked = (tab.show_report(run.name, token) for token in (OWNER, FRIEND))
@@ -70,6 +74,7 @@ def test_who_has_a_link_sees_figures_and_no_photo(run: Run, tab: ReportTab, sett
     assert len(own_photos(Workspace(settings, OWNER), run.name, settings)) == 6
 
 
+@pytest.mark.slow
 def test_the_nearest_photos_are_shown_to_their_owner_only(run: Run, settings: Settings) -> None:
     watched(make_report(run, settings), lambda _event: None)
     predictor = Predictor.load(run.best, settings)

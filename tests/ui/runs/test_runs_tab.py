@@ -23,6 +23,8 @@ from ui.runs.tab import RunsTab
 from ui.runs.table import MOST_TICKED, NEWEST, PAGE, Asked, part_of, right_words, row_of, table_html, whose
 from ui.train.tab import TrainTab
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 OWNER, OTHER = "a" * 32, "b" * 32
 EVIL = '<img src=x onerror="alert(1)">'
 

@@ -9,6 +9,8 @@ from ui.parts.wording import STRATEGIES
 from ui.train.form import TrainForm
 from ui.train.setting_controls import LABELS
 
+pytestmark = pytest.mark.usefixtures("unserved")
+
 PICKED = {"architecture"}  # from lists of what is here; the terminal's sentence speaks of names one types
 
 
