@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("tl_engine")
 LEAVING_SECONDS = 3.0  # in which what belongs to the page is cleared up; then it is gone all the same
-QUEUE_LENGTH = 2000  # calls of all that may wait; of one person see Limits.waiting_calls
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -102,7 +101,7 @@ def serve(arguments: argparse.Namespace) -> None:
     name_disk(settings)
     pool = ClassifierPool(settings)
     class_code = codes.pupil if codes and arguments.classroom else ""
-    page = build_page(settings, pool, spare, class_code).queue(api_open=True, max_size=QUEUE_LENGTH)
+    page = build_page(settings, pool, spare, class_code)
     take_turns(page, settings.limits)
     lighten_sessions()
     tell_codes(codes)

@@ -52,7 +52,7 @@ def serve(port: int, folder: Path) -> None:
 
     made = Settings.make(runs=str(folder / "runs"), data_dir=str(folder / "data"), cache_dir=str(folder / "cache"))
     settings = class_settings(dataclasses.replace(made, uploads=folder / "uploads"))
-    page = build_page(settings, ClassifierPool(settings), None, CODE).queue(api_open=True)
+    page = build_page(settings, ClassifierPool(settings), None, CODE)
     app, _, _ = page.launch(
         server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, theme=THEME, css=CSS, ssr_mode=False,
         app_kwargs={"middleware": [(StubDoor, (), {})]}, quiet=True,

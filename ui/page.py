@@ -38,6 +38,7 @@ WORKSPACE_KEY, CURRENT_KEY = "tl-workspace", "tl-current"
 SECRET = "kept the same, so that a restart can read it"
 CLEANED = 3600  # how often Gradio's file cache is cleaned, seconds
 CACHE_SECONDS = 24 * 3600  # and of what age; earlier where what visitors bring goes earlier
+QUEUE_LENGTH = 2000  # calls of all that may wait; of one person see Limits.waiting_calls
 SCRIPTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.js", "camera.js", "plots.js")]
 
 
@@ -51,6 +52,7 @@ class Page:
         age = settings.limits.data_seconds or CACHE_SECONDS
         cleaned = (min(CLEANED, age), age)
         with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=cleaned) as self.blocks:
+            self.blocks.queue(api_open=True, max_size=QUEUE_LENGTH)  # Gradio makes a server at this: of nothing as yet
             gr.Markdown(f"# {TITLE}", elem_id="intro")
             self.workspace = gr.BrowserState("", storage_key=WORKSPACE_KEY, secret=SECRET)
             self.kept = gr.BrowserState({}, storage_key=CURRENT_KEY, secret=SECRET)  # data, run and classifier

@@ -30,6 +30,12 @@ COVERED = """() => [...document.querySelectorAll('main input[role=combobox]')]
           > part.parentElement.querySelector('.dropdown-arrow').getBoundingClientRect().left + 1)
   .map((part) => part.value)"""
 
+# Words that have so little room beside others that they are read letter by letter.
+SQUEEZED = """() => [...document.querySelectorAll('main :is(p, span, h1, h2, h3, button, label, td, th, li, a)')]
+  .filter((part) => part.offsetParent && part.innerText.trim().length > 11)
+  .filter((part) => { const { width, height } = part.getBoundingClientRect(); return width < 60 && height > 2 * width; })
+  .map((part) => part.innerText)"""
+
 
 def violations(page: Page) -> list[Any]:
     """What axe finds, in short."""
@@ -83,6 +89,7 @@ def test_a_phone_shows_everything_within_its_width_and_large_enough_to_tap(
         assert page.evaluate(CUT_OFF) == [], tab
         assert page.evaluate(SMALL) == [], tab
         assert page.evaluate(COVERED) == [], tab
+        assert page.evaluate(SQUEEZED) == [], tab
     context.close()
 
 

@@ -70,7 +70,6 @@ def asked(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     page = Page(room, object(), None, CODE)  # type: ignore[arg-type] # no classifier is asked for
     answer_in_words(page.blocks)
     guard(page.blocks)
-    page.blocks.queue(api_open=True)
     door = StubDoor(gr.routes.App.create_app(page.blocks), "")
     with TestClient(door) as client:
         yield Asked(page, room, client, door)
