@@ -33,8 +33,9 @@ COVERED = """() => [...document.querySelectorAll('main input[role=combobox]')]
 # Words that have so little room beside others that they are read letter by letter.
 SQUEEZED = """() => [...document.querySelectorAll('main :is(p, span, h1, h2, h3, button, label, td, th, li, a)')]
   .filter((part) => part.offsetParent && part.innerText.trim().length > 11)
-  .filter((part) => { const { width, height } = part.getBoundingClientRect(); return width < 60 && height > 2 * width; })
-  .map((part) => part.innerText)"""
+  .map((part) => [part.innerText, part.getBoundingClientRect()])
+  .filter(([, { width, height }]) => width < 60 && height > 2 * width)
+  .map(([words]) => words)"""
 
 
 def violations(page: Page) -> list[Any]:
