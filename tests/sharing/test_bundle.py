@@ -194,7 +194,7 @@ def test_a_fine_tuned_classifier_is_whole_and_says_unlike(exported: Exported, tm
     predictor = Predictor.load(best, exported.settings)
     assert predictor.frozen
     assert predictor.reference
-    seen = np.asarray(predictor.preprocess.view(Image.effect_noise((200, 200), 120).convert("RGB")))[None]
+    seen = np.array(predictor.preprocess.view(Image.effect_noise((200, 200), 120).convert("RGB")))[None]
     session = onnxruntime.InferenceSession(tmp_path / "tuned" / "model.onnx")
     likeness = session.run(["likeness"], {"pixels": np.ascontiguousarray(seen.transpose(0, 3, 1, 2))})[0]
     features = predictor.look(seen).features

@@ -419,8 +419,7 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 NETWORKS = ["efficientnet_lite0", "squeezenet1_1"]
 WAYS: dict[str, dict[str, Any]] = {
-    "solved": {"strategy": "feature-extraction"},
-    "stepped": {"strategy": "feature-extraction", "optimizer": "adamw", "augmentation": "tutorial", "views": 2},
+    "stepped": HEAD,
     "fine-tuning": {"strategy": "fine-tuning", "augmentation": "strong"},
     "from-scratch": {"strategy": "from-scratch", "architecture": "small_vgg"},
     "head-then-all": {"strategy": "head-then-all", "head_epochs": 3, "augmentation": "tutorial"},
@@ -428,27 +427,40 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("every_batch")
+@pytest.mark.usefixtures("every_batch", "every_epoch")
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_learn_goes_on_at_every_epoch(
-    network: str, way: str, make_images: MakeImages, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    network: str, way: str, make_images: MakeImages, settings: Settings
 ) -> None:
-    """In six parts, stopped after one epoch and inside the next; where one network is stopped after it, the other is
+    """In six parts, stopped after an epoch and inside the next; where one network is stopped after it, the other is
     inside. What one part gets wrong no later one makes good."""
-    monkeypatch.setattr(resume, "HEAD_EVERY", 0.0)
     host_weights(settings, "squeezenet1_1")
-    folder = make_images(each=6, side=32)
     if network != NETWORKS[0] and "architecture" in WAYS[way]:
         pytest.skip("the same network again")
-    whole, parts = pair(folder, settings, epochs=6, **{"architecture": network, **WAYS[way]})
+    whole, parts = pair(make_images(each=6, side=32), settings, epochs=6, **{"architecture": network, **WAYS[way]})
     logged(whole)
     for epoch in range(1, 6):
-        inside = (epoch + NETWORKS.index(network)) % 2 and way != "solved"  # whose iterations have no inside
+        inside = (epoch + NETWORKS.index(network)) % 2
         stop = at_batch(epoch, 2) if inside else lambda events, last=epoch: any(e.epoch >= last for e in epochs(events))
         assert ended((go_on if epoch > 1 else logged)(parts, stop)).state == "stopped"
     go_on(parts)
     same_result(whole.run, parts.run)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("every_epoch")
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_solved_head_goes_on_after_every_step(network: str, make_images: MakeImages, settings: Settings) -> None:
+    """Each in a run of its own: a step is told with the next one, so a stop comes one later."""
+    host_weights(settings, "squeezenet1_1")
+    whole = make_training(make_images(each=6, side=32), settings, epochs=6, architecture=network, **SOLVED)
+    logged(whole)
+    for epoch in range(1, 6):
+        parts = dataclasses.replace(whole, folder=settings.runs / f"{epoch}")
+        assert ended(logged(parts, after_epoch(epoch))).state == "stopped"
+        go_on(parts)
+        same_result(whole.run, parts.run)
 
 
 KILLED = """
