@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from statistics import median
+from statistics import median, median_high
 from typing import Any
 
 from tl_engine.base.events import BatchEnd, DataRead, EpochEnd, Event, RunEnded, RunStarted, from_json
@@ -102,13 +102,14 @@ def _read(settings: Settings) -> dict[str, list[Took]]:
 def foretold(run: Run, known: Mapping[str, Sequence[Took]], *, in_line: bool = False) -> float | None:
     """The seconds that a whole run takes; None where too few of its kind did, or nobody knows its photos.
 
-    One that starts as soon as another ends waits for its process to be made: it takes the longest of the known starts.
+    One that starts as soon as another ends waits for its process to be made: of two starts the longer is taken, of more
+    the one in the middle.
     """
     options = run.facts.options
     some, photos, epochs = known.get(kind_of(options)), options.get("photos"), options.get("epochs")
     if not some or not isinstance(photos, int) or not isinstance(epochs, int) or (in_line and len(some) < ENOUGH):
         return None
-    start = (max if in_line else median)([one.start for one in some])
+    start = (median_high if in_line else median)([one.start for one in some])
     seconds = start + median(one.seconds(photos, epochs) - one.start for one in some)
     minutes = float(options.get("minutes") or 0)
     return min(seconds, minutes * 60 + LIMIT_SPARE) if minutes else seconds
