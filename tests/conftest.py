@@ -139,9 +139,7 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
     """Looked at once for all tests; its cache knows the features of every photo in it."""
     place = tmp_path_factory.mktemp("inspected")
     folder = faulty(place / "photos")
-    settings = Settings(
-        runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache"
-    )
+    settings = own_settings(place)
     report = watched(make_report(Located(root=folder), settings, "efficientnet_lite0"), lambda _event: None)
     return Inspected(folder, settings, report)
 

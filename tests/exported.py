@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import own_settings
 from tests.tiles import tiles
 from tl_engine.api import train
 from tl_engine.base.progress import watched
@@ -29,7 +30,7 @@ class Exported:
     @property
     def settings(self) -> Settings:
         """Of the installation that trained it."""
-        return settings_in(self.place)
+        return own_settings(self.place)
 
     @property
     def run(self) -> Run:
@@ -48,17 +49,12 @@ class Exported:
         return read
 
 
-def settings_in(place: Path) -> Settings:
-    """An installation of its own, uploads apart."""
-    return Settings(runs=place / "runs", data_dir=place / "data", backbones=place / "backbones", cache=place / "cache")
-
-
 def make_exported(place: Path) -> tuple[Path, dict[str, Any], list[Any]]:
     """A head on the backbone that comes along, taught temples and flowers, as a zip that was unpacked.
 
     Returns its photos, and what was told in the end and on the way.
     """
-    settings, events = settings_in(place), list[Any]()
+    settings, events = own_settings(place), list[Any]()
     data = tiles(place / "photos")
     for _ in train(TrainConfig(data=str(data), fit="pad"), name=NAME, settings=settings):
         pass

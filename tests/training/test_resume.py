@@ -61,6 +61,11 @@ def after_epoch(number: int) -> Stop:
     return lambda events: len(epochs(events)) >= number
 
 
+def at_epoch(number: int) -> Stop:
+    """Asked after that epoch, whichever part it is in."""
+    return lambda events: any(e.epoch >= number for e in epochs(events))
+
+
 def at_look(number: int) -> Stop:
     """Asked at that look between two batches."""
     looks = iter(range(1, 10**9))
@@ -442,7 +447,7 @@ def test_every_way_to_learn_goes_on_at_every_epoch(
     logged(whole)
     for epoch in range(1, 6):
         inside = (epoch + NETWORKS.index(network)) % 2
-        stop = at_batch(epoch, 2) if inside else lambda events, last=epoch: any(e.epoch >= last for e in epochs(events))
+        stop = at_batch(epoch, 2) if inside else at_epoch(epoch)
         assert ended((go_on if epoch > 1 else logged)(parts, stop)).state == "stopped"
     go_on(parts)
     same_result(whole.run, parts.run)
