@@ -33,6 +33,18 @@ HARMLESS = ("127.0.0.1", "data:", "blob:")
 # What Gradio's client says whenever it closes a stream, and when a page is left while it still asks for something.
 GRADIOS_OWN = re.compile("warning: Method not implemented|AbortError|Unexpected error Connection errored out")
 
+# What is chosen is kept ciphered, and written anew whenever Gradio draws a list: this says in clear what was kept last.
+TELL_KEPT = """(() => {
+  let last;
+  const stringify = JSON.stringify, keep = Storage.prototype.setItem;
+  JSON.stringify = (value, ...more) => { last = value; return stringify(value, ...more); };
+  Storage.prototype.setItem = function (key, ciphered) {
+    if (key === "tl-current") window.kept = last;
+    return keep.call(this, key, ciphered);
+  };
+})()"""
+KEEPS = "chosen => Object.entries(chosen).every(([key, part]) => window.kept?.[key]?.includes(part))"
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
@@ -84,6 +96,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
             context = browser.new_context(viewport={"width": 1280, "height": 1000}, **options)  # type: ignore[arg-type]
             contexts.append(context)
         page = context.new_page()
+        page.add_init_script(TELL_KEPT)
         page.on("request", lambda r: None if any(h in r.url for h in HARMLESS) else foreign.append(r.url))
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -104,6 +117,11 @@ def loaded(page: Page) -> None:
     """Wait until the page knows whose it is, as its buttons tell."""
     page.wait_for_function("document.querySelectorAll('#photos-train:enabled, #go:enabled, #classifier').length")
     page.wait_for_function("!document.querySelector('#photos-train:disabled, #go:disabled')")
+
+
+def keeps(page: Page, **chosen: str) -> None:
+    """Wait until the browser has kept what was chosen (a part of its value each), so that it may be reloaded."""
+    page.wait_for_function(KEEPS, arg=chosen)
 
 
 def open_tab(page: Page, name: str) -> None:

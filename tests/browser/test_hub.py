@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sklearn import datasets
 
-from tests.browser.conftest import loaded, open_tab
+from tests.browser.conftest import keeps, loaded, open_tab
 from tests.hub_server import Hub, serving_models
 from tests.serving import PROJECT, Server
 
@@ -44,6 +44,7 @@ def test_a_name_that_is_typed_is_fetched_and_answers(asking: tuple[Server, Hub],
     expect(field).to_have_value("From the hub: tester/cats")
     page.locator("#photo input[type=file]").set_input_files(Path(datasets.__file__).parent / "images" / "flower.jpg")
     expect(page.locator("#answer")).to_contain_text("cats")
+    keeps(page, classifier="tester/cats")
     page.reload()
     loaded(page)
     open_tab(page, "Predict")

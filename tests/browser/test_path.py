@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import loaded, make_data, unfold
+from tests.browser.conftest import choose, keeps, loaded, make_data, unfold
 from tests.serving import Server
 
 Visit = Callable[..., Page]
@@ -64,7 +64,7 @@ def test_a_pupils_four_taps_her_friends_one_and_the_next_day(
     expect(tomorrow.get_by_role("tab", name="Predict")).to_have_attribute("aria-selected", "true")
     expect(tomorrow.locator("#current-words")).to_contain_text("My photos: Class 1 (8), Class 2 (8)")
     expect(tomorrow.locator("#current-words")).to_contain_text(re.compile(r"\d+ of \d+ right"))
-    assert "My photos" in tomorrow.locator("#classifier input").first.input_value()
+    expect(tomorrow.locator("#classifier input").first).to_have_value(re.compile("My photos"))
     tomorrow.get_by_role("tab", name="Photos").click()
     expect(tomorrow.locator("#count-2")).to_contain_text("8 photos")
 
@@ -98,16 +98,13 @@ def test_a_teachers_zip_is_checked_mended_trained_and_read_as_numbers(
 
 def test_what_was_current_is_current_after_a_reload(visit: Visit, server: Server) -> None:
     page = visit(server.url)
-    page.locator("#data input").first.click()
-    page.get_by_role("option").filter(has_text="colours").first.click()
+    choose(page, "data", "colours")
     expect(page.locator("#summary")).to_contain_text("12 photos in 2 classes")
     page.get_by_role("tab", name="Predict").click()
-    kept = page.evaluate("() => localStorage['tl-current']")
-    page.locator("#classifier input").first.click()
-    page.get_by_role("option").filter(has_text="Cats or dogs").first.click()
-    page.wait_for_function("kept => localStorage['tl-current'] !== kept", arg=kept)
+    choose(page, "classifier", "Cats or dogs")
+    keeps(page, data="colours", classifier="cats-or-dogs")
     page.reload()
     loaded(page)
-    assert "colours" in page.locator("#data input").first.input_value()
+    expect(page.locator("#data input").first).to_have_value(re.compile("colours"))
     page.get_by_role("tab", name="Predict").click()
     expect(page.locator("#classifier input").first).to_have_value("Cats or dogs")

@@ -120,7 +120,7 @@ def test_a_burst_of_the_camera_is_kept_photo_by_photo_and_undone_at_once(collect
     settled(page, server)
     kept = photos_on_disk(server) - before
     expect(page.locator("#count-1")).to_contain_text(f"{kept} photos")
-    assert not page.locator("#snapshot-box").is_visible()
+    expect(page.locator("#snapshot-box")).to_be_hidden()
     page.locator("#undo-last").click()
     expect(page.locator("#count-1")).to_contain_text("No photo yet")
     assert photos_on_disk(server) == before

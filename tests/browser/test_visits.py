@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import loaded, make_data, unfold
+from tests.browser.conftest import keeps, loaded, make_data, unfold
 from tests.serving import Server
 
 BROKEN_OFF = re.compile(r"net::ERR_|network error")
@@ -51,7 +51,7 @@ def test_a_workspace_is_carried_by_a_code_that_is_typed(visit: Visit, server: Se
     expect(phone.locator("#carry-said")).to_contain_text("goes on with what your other device has")
     expect(phone.locator("#current-words")).to_contain_text("My photos: Class 1 (3)")
     expect(phone.locator("#count-1")).to_contain_text("3 photos")
-    phone.wait_for_timeout(500)
+    keeps(phone, data="upload:")
     phone.reload()  # it stays
     loaded(phone)
     expect(phone.locator("#current-words")).to_contain_text("My photos: Class 1 (3)")
@@ -97,7 +97,7 @@ def test_a_server_that_lost_everything_says_so_and_offers_the_doors(
 ) -> None:
     page = visit(forgetful.url)
     bring_photos(page, tmp_path / "in")
-    page.wait_for_function("() => localStorage['tl-current']")
+    keeps(page, data="upload:")
     context = page.context
     page.close()
     # What still streamed breaks off, and the browser says so: that is not the page's doing.
@@ -112,7 +112,7 @@ def test_a_server_that_lost_everything_says_so_and_offers_the_doors(
     unfold(page, "things")
     expect(page.locator("#things-words")).to_contain_text("Nothing here is yours yet")
     bring_photos(page, tmp_path / "again")
-    page.wait_for_timeout(500)
+    keeps(page, data="upload:")
     page.reload()
     loaded(page)
     expect(page.locator("#current-words")).to_contain_text("Class 1 (3)")
