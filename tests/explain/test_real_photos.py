@@ -43,7 +43,6 @@ def likeness(predictor: Predictor, name: str) -> list[float]:
     found = []
     for path in sorted((PHOTOS / name / "val").glob("*/*")):
         seen = predictor.look(np.array(predictor.preprocess.view(predictor.open(path)))[None])
-        assert seen.features is not None
         found.append(float(predictor.reference.nearest(seen.features)[0].mean()))
     return found
 

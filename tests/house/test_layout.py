@@ -27,6 +27,7 @@ FLOORS = {
     "tl_engine.inspection": 5,
     "tl_engine.vitals": 5,
     "tl_engine.explain": 6,
+    "tl_engine.graphs": 6,
     "tl_engine.evaluation": 7,
     "tl_engine.training": 8,
     "tl_engine.lab": 8,
@@ -53,7 +54,7 @@ FLOORS = {
     "ui": 20,
     "app": 21,
 }
-HEAVY = {f"tl_engine.{name}" for name in ("networks", "classifiers", "explain", "training", "sharing")}
+HEAVY = {f"tl_engine.{name}" for name in ("networks", "classifiers", "explain", "graphs", "training", "sharing")}
 TORCH = {"torch", "torchvision", "timm", "accelerate", "sklearn", "datasets", "safetensors"}
 MOST_LINES, MOST_MODULES = 250, 10
 BESIDE = {"house", "browser", "examples"}  # folders of tests that are no package's

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -20,8 +21,9 @@ from tl_engine.base.errors import RunError
 from tl_engine.base.events import Progress
 from tl_engine.base.progress import watched
 from tl_engine.classifiers.predictor import Predictor
+from tl_engine.graphs import kept
+from tl_engine.graphs.graph import Tensors
 from tl_engine.sharing import export as exports
-from tl_engine.sharing import graph as graphs
 from tl_engine.sharing import verify
 from tl_engine.sharing.export import Destinations, export
 from tl_engine.sharing.verify import DisagreementError
@@ -108,27 +110,16 @@ def test_python_reads_it_with_torch_alone(exported: Exported) -> None:
         assert network(pixels[:1]).shape == (1, 2)
 
 
-@pytest.mark.slow
-def test_the_second_export_of_a_backbone_is_not_recorded(
-    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tl_engine.sharing import traced
-
-    monkeypatch.setattr(traced, "as_onnx", lambda _: pytest.fail("it was recorded again"))
-    told = watched(export(exported.run.best, exported.settings, Destinations(zip=tmp_path / "again.zip")), id)
-    assert told["verified"]["same_class"] == told["verified"]["photos"] == 8
-
-
 def test_an_export_that_disagrees_is_not_written(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The swapped head of another classifier: what a stale graph would be."""
-    whole = graphs.head_tensors
+    """The head of another classifier: what a stale graph would be."""
+    put = kept.with_head
 
-    def turned(learned: graphs.Tensors) -> dict[str, Any]:
-        return {name: np.ascontiguousarray(-tensor) for name, tensor in whole(learned).items()}
+    def turned(graph: onnx.ModelProto, head: Tensors) -> bool:
+        return put(graph, {name: -tensor for name, tensor in head.items()})
 
-    monkeypatch.setattr(graphs, "head_tensors", turned)
+    monkeypatch.setattr(kept, "with_head", turned)
     with pytest.raises(DisagreementError) as refused:
         watched(export(exported.run.best, exported.settings, Destinations(zip=tmp_path / "out.zip")), id)
     assert "nothing was written" in str(refused.value)
@@ -198,7 +189,6 @@ def test_a_fine_tuned_classifier_is_whole_and_says_unlike(exported: Exported, tm
     session = onnxruntime.InferenceSession(tmp_path / "tuned" / "model.onnx")
     likeness = session.run(["likeness"], {"pixels": np.ascontiguousarray(seen.transpose(0, 3, 1, 2))})[0]
     features = predictor.look(seen).features
-    assert features is not None
     assert likeness[0] == pytest.approx(float(predictor.reference.nearest(features)[0].mean()), abs=2e-3)
 
 

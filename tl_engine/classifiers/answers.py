@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tl_engine.classifiers.reference import KEPT, Reference
 
@@ -20,13 +19,12 @@ class Seen:
 
     probabilities: NDArray[np.float32]  # (N, C), calibrated
     raw: NDArray[np.float32]  # (N, C), as the network says them
-    features: Tensor | None  # (N, D), of the frozen backbone; None where nothing is to be compared
+    features: NDArray[np.float32]  # (N, D), of the frozen backbone
 
     def row(self, index: int) -> "Seen":
         """One of them."""
         part = slice(index, index + 1)
-        features = None if self.features is None else self.features[part]
-        return Seen(self.probabilities[part], self.raw[part], features)
+        return Seen(self.probabilities[part], self.raw[part], self.features[part])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def answer(seen: Seen, classes: Sequence[str], reference: Reference | None, kept
     verdict: Verdict = "ok"
     if float(seen.probabilities[0].max()) < least_sure:
         verdict = "not sure"
-    if reference is not None and least_likeness is not None and seen.features is not None:
+    if reference is not None and least_likeness is not None:
         likeness, found = (rows[0].tolist() for rows in reference.nearest(seen.features[:1]))
         nearest = tuple(
             Neighbour(reference.files[i], classes[int(reference.labels[i])], round(near, 4))

@@ -13,12 +13,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from tl_engine.backbones.architectures import DEFAULT_ARCHITECTURE, Architecture, get_architecture
+from tl_engine.backbones.libraries import import_without_compiler
 from tl_engine.backbones.weights import load_weights
 from tl_engine.base.errors import RunError, WeightsError
 from tl_engine.base.settings import HOME, Settings
 from tl_engine.classifiers import saved
 from tl_engine.classifiers.answers import Answer, Seen, answer, by_class
-from tl_engine.classifiers.reference import KEPT, Reference
+from tl_engine.classifiers.reference import KEPT, Reference, reference_of
 from tl_engine.networks.folding import folded
 from tl_engine.networks.models import backbone_hash, build_model, flat_features, head_of
 from tl_engine.networks.preprocessing import Preprocess, preprocess_for
@@ -96,10 +97,9 @@ class Predictor:
         preprocess, classes = Preprocess.from_dict(meta.preprocessing), meta.classes
         # A whole network may hold the backbone as it came: one that was merged with its head, to be shared.
         as_it_came = meta.learned.head_only or backbone_hash(model, architecture) == meta.backbone.hash
-        # A run keeps it in its report, a classifier that ships beside its tensors.
-        reference = Reference.load(Run(folder.parent).report) or Reference.load(folder)
+        reference = reference_of(folder)
         frozen = None if as_it_came or reference is None else _frozen(architecture, meta, settings)
-        if reference and (int(reference.labels.max()) >= len(classes) or not (as_it_came or frozen)):
+        if reference and not (reference.fits(len(classes)) and (as_it_came or frozen)):
             reference = None
         return cls(model, architecture, preprocess, classes, meta, settings.limits.image_bytes, reference, frozen)
 
@@ -139,7 +139,7 @@ class Predictor:
         return Seen(
             probabilities=(logits / self.temperature).softmax(1).cpu().numpy(),
             raw=logits.softmax(1).cpu().numpy(),
-            features=None if self.reference is None else features.float().cpu(),
+            features=features.float().cpu().numpy(),
         )
 
     def probabilities(self, image: Image.Image) -> dict[str, float]:
@@ -198,9 +198,8 @@ def _fill(model: nn.Module, folder: Path) -> None:
 
 def imagenet_classes() -> tuple[str, ...]:
     """The 1,000 names in index order, each of them once."""
-    from torchvision.models import ResNet18_Weights
-
-    names: list[str] = list(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
+    models = import_without_compiler("torchvision.models")
+    names: list[str] = list(models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
     for index, name in TWINS.items():
         names[index] = name
     return tuple(names)

@@ -61,18 +61,18 @@ def licences(meta: Meta, row: Architecture, *, whole: bool) -> Licences:
     """The terms of its files, `whole` networks or a head alone."""
     if meta.backbone.hash is None:
         return Licences(OWN, "none, it learnt from random numbers", None, "")
-    licence: str | None = row.licence if row.name in ARCHITECTURES else None
-    base: str | None = None
-    if row.library == "timm":
-        timm = import_timm()
-
-        published = timm.get_pretrained_cfg(row.builder)
-        licence = licence or (published.license if published else None)
-        if published and published.hf_hub_id and meta.backbone.weights.startswith(("pip package", "download")):
-            base = str(published.hf_hub_id)
+    licence, base = (row.licence, row.hub) if row.name in ARCHITECTURES else _published(row)
+    if not meta.backbone.weights.startswith(("pip package", "download")):
+        base = None
     if not whole:
         return Licences(OWN, licence or UNKNOWN, base, " They are not among these files.")
     return Licences(licence.lower() if licence else "other", licence or UNKNOWN, base, " They are in these files.")
+
+
+def _published(row: Architecture) -> tuple[str | None, str | None]:
+    """Licence and repository of a network that timm alone knows."""
+    published = import_timm().get_pretrained_cfg(row.builder)
+    return (published.license, published.hf_hub_id) if published else (None, None)
 
 
 def front_matter(

@@ -1,6 +1,7 @@
 """One preprocessing contract: the numbers come with the weights, travel in meta.json, and are all that anybody reads.
 
-Training, validation, prediction and export make their tensors here, so that what was trained is what predicts.
+Training, validation, prediction and export make their tensors here, so that what was trained is what predicts. Torch
+comes with the first tensor: an export's square is a matter of numbers.
 """
 
 import dataclasses
@@ -9,12 +10,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from tl_engine.backbones.architectures import Architecture
 from tl_engine.backbones.libraries import VISION, import_timm, import_without_compiler
@@ -25,7 +24,8 @@ from tl_engine.photos.opening import open_image
 from tl_engine.photos.photo_file import Source
 from tl_engine.photos.square import FITS, INTERPOLATIONS, Square
 
-v2 = import_without_compiler(VISION)
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SHRINK = 512  # pixels of the short side kept when decoding; part of the contract, since it moves pixels a little
 LEAST_SHARE = 0.5  # of a padded or stretched picture that a random crop shows; less may be nothing but padding
@@ -89,8 +89,10 @@ class Preprocess:
         """What the network sees of an RGB picture, `crop` pixels square."""
         return self.square.view(image)
 
-    def normalised(self, pixels: Tensor) -> Tensor:
+    def normalised(self, pixels: "Tensor") -> "Tensor":
         """Bytes (B, H, W, 3) as the network's numbers, (B, 3, H, W) float32 in channels_last."""
+        import torch
+
         if self.channels == "bgr":
             pixels = pixels.flip(-1)
         batch, height, width, _ = pixels.shape
@@ -99,11 +101,13 @@ class Preprocess:
         rows = pixels.reshape(batch, height, width * 3).float().mul_(self.scale / 255 / std).sub_(mean / std)
         return rows.view(batch, height, width, 3).permute(0, 3, 1, 2)
 
-    def to_tensor(self, view: Image.Image) -> Tensor:
+    def to_tensor(self, view: Image.Image) -> "Tensor":
         """An RGB picture as the network's numbers, (3, H, W) float32."""
+        import torch
+
         return self.normalised(torch.from_numpy(np.array(view))[None])[0]
 
-    def __call__(self, image: Image.Image) -> Tensor:
+    def __call__(self, image: Image.Image) -> "Tensor":
         """The evaluation transform: an RGB picture to (3, crop, crop) float32."""
         return self.to_tensor(self.view(image))
 
@@ -112,6 +116,7 @@ class Preprocess:
 
         TrivialAugment: https://arxiv.org/abs/2103.10158.
         """
+        v2 = import_without_compiler(VISION)
         interpolation = v2.InterpolationMode(self.interpolation)
         steps: list[Any] = [v2.RandomResizedCrop(self.crop, interpolation=interpolation), v2.RandomHorizontalFlip()]
         if self.fit != "crop":
@@ -122,10 +127,11 @@ class Preprocess:
         steps_in_turn: Callable[[Image.Image], Image.Image] = v2.Compose(steps)
         return steps_in_turn
 
-    def training_transform(self, augmentation: str) -> Callable[[Image.Image], Tensor]:
+    def training_transform(self, augmentation: str) -> Callable[[Image.Image], "Tensor"]:
         """Picture to (3, crop, crop) float32, drawn anew each time unless `augmentation` is "none"."""
         if augmentation == "none":
             return self
+        v2 = import_without_compiler(VISION)
         transform: Callable[[Image.Image], Tensor] = v2.Compose([self.random_view(augmentation), self.to_tensor])
         return transform
 
@@ -146,9 +152,8 @@ def preprocess_for(architecture: Architecture, override: Path | None = None) -> 
 
 
 def _from_torchvision(architecture: Architecture) -> Preprocess:
-    from torchvision.models import get_model_weights
-
-    numbers = get_model_weights(architecture.builder)[architecture.weights].transforms()
+    models = import_without_compiler("torchvision.models")
+    numbers = models.get_model_weights(architecture.builder)[architecture.weights].transforms()
     return Preprocess(
         resize=numbers.resize_size[0],
         crop=numbers.crop_size[0],

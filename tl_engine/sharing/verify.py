@@ -6,30 +6,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tl_engine.base.errors import ImageError, TrainingError
+from tl_engine.base.errors import TrainingError
 from tl_engine.base.files import write_whole
 from tl_engine.base.names import visible
-from tl_engine.base.parallel import batched, in_order
+from tl_engine.base.parallel import batched
 from tl_engine.base.words import plural
 from tl_engine.evaluation.judged import read_judged
 from tl_engine.evaluation.run_photos import RunPhotos
 from tl_engine.photos.formats import START, format_of
 from tl_engine.runs.run import Run
 
-if TYPE_CHECKING:
-    from tl_engine.classifiers.predictor import Predictor
-
 MOST_PHOTOS = 200
+MOST_SLOW = 48  # that the slower formats are asked about, and all of a backbone whose graph was checked before
 MADE = 16  # pictures that are made where no photo of the training is here
 CLOSE = 1e-4  # as far as a probability may be from the app's
 LEAST_SAME = 0.99  # of the photos, for a smaller copy; of few photos, all but one
-BATCH = 32
 Pixels = NDArray[np.uint8]
 Answers = Sequence[Mapping[str, Any]]  # of each photo: probabilities by class, and the verdict
 
@@ -76,28 +73,9 @@ def made_pictures(place: Path) -> tuple[list[Path], str]:
     return [_made(place, number) for number in range(MADE)], "made pictures, since no photo of the training is here"
 
 
-def seen_by_app(predictor: "Predictor", paths: Sequence[Path]) -> dict[Path, Pixels]:
-    """What the app sees of those that it reads, (H, W, 3) bytes: a photo may have been damaged since it judged."""
-    seen = zip(paths, in_order(lambda path: _view(predictor, path), paths), strict=True)
-    return {path: pixels for path, pixels in seen if pixels is not None}
-
-
-def _view(predictor: "Predictor", path: Path) -> Pixels | None:
-    try:
-        return np.asarray(predictor.preprocess.view(predictor.open(path)))
-    except ImageError:
-        return None
-
-
-def app_answers(predictor: "Predictor", pixels: Sequence[Pixels]) -> Answers:
-    """What the app says of each picture that it sees."""
-    answers: list[Mapping[str, Any]] = []
-    for batch in batched(pixels, BATCH):
-        looked = predictor.look(np.stack(batch))
-        for index in range(len(batch)):
-            said = predictor.answered(looked.row(index))
-            answers.append({"probabilities": said.probabilities, "verdict": said.verdict})
-    return answers
+def a_few(paths: Sequence[Path], most: int) -> list[Path]:
+    """At most so many of them, evenly from the whole list."""
+    return list(paths[:: max(1, -(-len(paths) // most))])
 
 
 def said_by_model(bundle: Path, model: str, pixels: Sequence[Pixels]) -> Answers:

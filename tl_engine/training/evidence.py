@@ -6,6 +6,7 @@ It comes after the classifier is saved: what goes wrong here is told, and decide
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -133,10 +134,10 @@ class Evidence:
         temperature = temperature_of(best, self.data)
         sure = [] if logits is None else softmax(logits.cpu().numpy(), temperature).max(1)
         Reference.of(
-            flat_features(embedded.plain(train)),
+            flat_features(embedded.plain(train)).detach().float().cpu().numpy(),
             [record.label for record in train],
             _files(train, self.data),
-            torch.tensor(sure),
+            np.array(sure, np.float32),
             best.folds.number if best.folds else None,
         ).save(self.run.report)
 

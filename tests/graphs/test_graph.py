@@ -1,8 +1,5 @@
 """A graph put together: a swapped head, temperature and likeness as the app has them, smaller copies."""
 
-import dataclasses
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -10,15 +7,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tests.conftest import own_settings
-from tests.sharing.networks import CLASSES, answering, views
+from tests.graphs.networks import CLASSES, answering, views
 from tl_engine.backbones.architectures import get_architecture
 from tl_engine.classifiers.predictor import Predictor
 from tl_engine.classifiers.reference import Reference
+from tl_engine.graphs.graph import Ending, finished, head_tensors, with_head
+from tl_engine.graphs.traced import Deployed, as_onnx, recorded
+from tl_engine.graphs.variants import half_weights, int8_weights
 from tl_engine.networks.models import head_names, replace_heads
-from tl_engine.sharing.graph import Ending, GraphCache, finished, head_tensors, with_head
-from tl_engine.sharing.traced import Deployed, as_onnx, recorded
-from tl_engine.sharing.variants import half_weights, int8_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,7 +26,7 @@ def predictor() -> Predictor:
     seen = made.network(made.preprocess.normalised(torch.from_numpy(views(made.preprocess))))[1]
     labels = [index % 3 for index in range(len(seen))]
     files = [f"{index}.jpg" for index in range(len(seen))]
-    made.reference = Reference.of(seen, labels, files, torch.rand(12), None)
+    made.reference = Reference.of(seen.numpy(), labels, files, np.random.default_rng(0).random(12, np.float32), None)
     made.temperature = 1.7
     return made
 
@@ -43,7 +39,7 @@ def graph(predictor: Predictor) -> bytes:
 
 def ending(predictor: Predictor, classes: int = len(CLASSES)) -> Ending:
     assert predictor.reference
-    rows = predictor.reference.rows.half().numpy()
+    rows = predictor.reference.halves
     return Ending(classes=classes, temperature=predictor.temperature, reference=rows)
 
 
@@ -60,8 +56,7 @@ def test_temperature_and_likeness_are_the_apps(predictor: Predictor, graph: byte
     np.testing.assert_allclose(probabilities, looked.probabilities, atol=1e-4)
     assert np.abs(looked.probabilities - looked.raw).max() > 0.01  # the temperature does something
     assert predictor.reference
-    assert looked.features is not None
-    near = predictor.reference.nearest(looked.features)[0].mean(1).numpy()
+    near = predictor.reference.nearest(looked.features)[0].mean(1)
     np.testing.assert_allclose(likeness, near, atol=2e-3)  # the reference is kept as float16
     assert near.std() > 1e-3
 
@@ -111,29 +106,6 @@ def test_weights_that_a_float16_cannot_hold_stay(predictor: Predictor, graph: by
     tensor.CopyFrom(onnx.numpy_helper.from_array(large, name))
     kept = next(t for t in half_weights(full).graph.initializer if t.name == name)
     assert np.isfinite(onnx.numpy_helper.to_array(kept)).all()
-
-
-def test_the_cache_gives_back_what_it_got_and_no_damaged_graph(tmp_path: Path, graph: bytes) -> None:
-    settings = own_settings(tmp_path)
-    cache = GraphCache(settings)
-    assert cache.read("a" * 32) is None
-    cache.add("a" * 32, graph)
-    kept = cache.read("a" * 32)
-    assert kept is not None
-    assert kept.SerializeToString() == onnx.load_from_string(graph).SerializeToString()
-    file = next(cache.folder.glob("*.onnx"))
-    damaged = bytearray(file.read_bytes())
-    damaged[len(damaged) // 2] ^= 1
-    file.write_bytes(damaged)
-    assert cache.read("a" * 32) is None
-
-
-def test_old_graphs_make_room(tmp_path: Path, graph: bytes) -> None:
-    cache = GraphCache(dataclasses.replace(own_settings(tmp_path), cache_bytes=int(1.5 * len(graph))))
-    cache.add("a" * 32, graph)
-    cache.add("b" * 32, graph)
-    assert cache.read("a" * 32) is None
-    assert cache.read("b" * 32) is not None
 
 
 def test_without_a_reference_nothing_is_left_of_the_features(graph: bytes) -> None:

@@ -1,11 +1,8 @@
 """The ONNX graph of a classifier, put together from a recorded network: its head, temperature, softmax, likeness.
 
-No torch here: the graph of a frozen backbone is kept, and another head on it is a matter of two tensors.
+No torch here: another head on a frozen backbone is a matter of two tensors.
 """
 
-import contextlib
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from tl_engine.base.files import make_parent, write_whole
-from tl_engine.base.settings import VERSION, Settings
-from tl_engine.runs.meta import Meta
+from tl_engine.base.settings import VERSION
 
 PIXELS, LOGITS, FEATURES = "pixels", "logits", "features"
 PROBABILITIES, LIKENESS = "probabilities", "likeness"
@@ -36,43 +31,6 @@ class Ending:
     classes: int
     temperature: float
     reference: NDArray[np.float16] | None  # (M, D) directions of training photos; None: nothing is ever "unlike"
-
-
-class GraphCache:
-    """Graphs of frozen backbones on disk, by what changes a number in them. A damaged one is made again."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.folder = settings.cache / "graphs"
-        self.most_bytes = settings.cache_bytes
-
-    def key(self, meta: Meta, head: Tensors, libraries: Mapping[str, str]) -> str:
-        """The name of a classifier's graph; a head that is one linear layer is swapped whatever its classes."""
-        shapes = [] if is_linear(head) else sorted((name, list(t.shape)) for name, t in head.items())
-        parts = [VERSION, OPSET, meta.backbone.hash, meta.architecture, dict(meta.preprocessing), shapes]
-        return hashlib.sha256(json.dumps([*parts, dict(libraries)], sort_keys=True).encode()).hexdigest()[:32]
-
-    def read(self, key: str) -> ModelProto | None:
-        """The graph of that name; None if it is not there or damaged."""
-        path = self.folder / f"{key}.onnx"
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            kept = path.read_bytes()
-            digest, content = kept[:64], kept[64:]
-            if hashlib.sha256(content).hexdigest().encode() == digest:
-                path.touch()
-                return onnx.load_from_string(content)
-        return None
-
-    def add(self, key: str, graph: bytes) -> None:
-        """Keep a graph; those that were unused longest make room. A full disk keeps none."""
-        with contextlib.suppress(OSError):
-            make_parent(self.folder)
-            write_whole(self.folder / f"{key}.onnx", hashlib.sha256(graph).hexdigest().encode() + graph)
-            kept = sorted(self.folder.glob("*.onnx"), key=lambda path: path.stat().st_mtime, reverse=True)
-            total = 0
-            for path in kept:
-                total += path.stat().st_size
-                if total > self.most_bytes and path.stem != key:
-                    path.unlink()
 
 
 def is_linear(head: Tensors) -> bool:

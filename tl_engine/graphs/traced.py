@@ -5,7 +5,7 @@ import copy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from tl_engine.base.parallel import batched
 from tl_engine.classifiers.predictor import Predictor
+from tl_engine.graphs.graph import FEATURES, LOGITS, PIXELS
 from tl_engine.networks.models import flat_features, main_logits
 from tl_engine.networks.preprocessing import Preprocess
-from tl_engine.sharing.graph import FEATURES, LOGITS, PIXELS
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -37,13 +37,13 @@ class Deployed(nn.Module):
     frozen: nn.Module
     frozen_head: nn.Module
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, *, compares: bool = True) -> None:
         super().__init__()
-        network = predictor.network
+        network, frozen = predictor.network, predictor.frozen if compares else None
         self.learnt = network.model
-        self.looks_twice = predictor.frozen is not None
-        self.frozen = predictor.frozen.model if predictor.frozen else nn.Identity()
-        self.frozen_head = predictor.frozen.head if predictor.frozen else nn.Identity()
+        self.looks_twice = frozen is not None
+        self.frozen = frozen.model if frozen else nn.Identity()
+        self.frozen_head = frozen.head if frozen else nn.Identity()
         self.head = network.head  # last: a tensor with several names gets the last one in the graph
         self.side = predictor.preprocess.crop
         self.bgr = predictor.preprocess.channels == "bgr"
@@ -63,12 +63,14 @@ class Deployed(nn.Module):
 
 
 class Answering(nn.Module):
-    """Bytes (B, 3, S, S) RGB to calibrated probabilities (B, C)."""
+    """Bytes (B, 3, S, S) RGB to calibrated probabilities (B, C). What is unlike is not its question."""
+
+    temperature: Tensor  # ()
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
-        self.network = Deployed(predictor)
-        self.temperature = predictor.temperature
+        self.network = Deployed(predictor, compares=False)
+        self.register_buffer("temperature", torch.tensor(predictor.temperature))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """The probabilities."""
@@ -112,11 +114,32 @@ def save_exported(predictor: Predictor, path: Path) -> None:
     torch.export.save(recorded(Answering(predictor)), path)
 
 
-def said_by_exported(path: Path, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """The probabilities (N, C) of N pictures (S, S, 3) by what `save_exported` wrote."""
-    network = torch.export.load(path).module()
+def said_by_exported(
+    path: Path, pixels: Sequence[NDArray[np.uint8]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """The probabilities (N, C) of N pictures (S, S, 3) by what `save_exported` wrote, and what its last linear layer
+    was given (N, D); None where it has none of rows."""
+    network = _Watched(torch.export.load(path).module())
     with torch.no_grad():
-        return np.concatenate([network(_stacked(batch)).numpy() for batch in batched(pixels, BATCH)])
+        said = [network.run(_stacked(batch)).numpy() for batch in batched(pixels, BATCH)]
+    given = np.concatenate(network.given) if network.given else None
+    return np.concatenate(said), given if given is not None and given.ndim == 2 else None
+
+
+class _Watched(torch.fx.Interpreter):
+    """Runs a recorded network, and keeps what its last linear layer is given."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network)
+        linear = [node for node in self.graph.nodes if node.target is torch.ops.aten.linear.default]
+        self.last = linear[-1] if linear else None
+        self.given: list[NDArray[np.float32]] = []
+
+    def run_node(self, n: torch.fx.Node) -> Any:
+        """One step."""
+        if n is self.last:
+            self.given.append(self.env[n.args[0]].numpy())
+        return super().run_node(n)
 
 
 class OnPhone(nn.Module):

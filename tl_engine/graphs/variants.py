@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from tl_engine.sharing.graph import REFERENCE_ROWS
+from tl_engine.graphs.graph import REFERENCE_ROWS
 
 LEAST_NUMBERS = 1024  # of a weight worth shrinking
 MOST = 6e4  # a float16 holds no more

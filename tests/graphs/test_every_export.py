@@ -5,10 +5,10 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.sharing.networks import answering, views
+from tests.graphs.networks import answering, views
 from tl_engine.backbones.architectures import ARCHITECTURES
-from tl_engine.sharing.graph import Ending, finished
-from tl_engine.sharing.traced import Deployed, as_onnx, recorded
+from tl_engine.graphs.graph import Ending, finished
+from tl_engine.graphs.traced import Deployed, as_onnx, recorded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -1,0 +1,109 @@
+"""What exports of a frozen backbone leave for the next: its graph, its recorded program, what both saw of photos.
+
+Another head on the same backbone is a few tensors, and its answers to photos that were seen before a matter of
+arithmetic. No torch.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from tl_engine.base.files import make_parent, write_whole
+from tl_engine.base.settings import VERSION, Settings
+from tl_engine.graphs.graph import OPSET, Tensors, is_linear, with_head
+from tl_engine.runs.meta import Meta
+
+GRAPH = "onnx"
+BY_APP, BY_PROGRAM = "by-app", "by-program"  # whose features
+MOST_PHOTOS = 1_000  # whose features are kept, of a backbone
+DIGEST = 64  # hexadecimal digits before the content
+Rows = NDArray[np.float32]
+
+
+class Kept:
+    """What is kept of one backbone, by all that changes a number in it. What is damaged counts as absent."""
+
+    def __init__(self, settings: Settings, key: str) -> None:
+        self.folder = settings.cache / "graphs"
+        self.most_bytes = settings.cache_bytes
+        self.key = key
+
+    @classmethod
+    def of(cls, settings: Settings, meta: Meta, head: Tensors) -> Self:
+        """That of a classifier's backbone. A head of one linear layer is swapped whatever its classes."""
+        shapes = [] if is_linear(head) else sorted((name, list(t.shape)) for name, t in head.items())
+        libraries = [importlib.metadata.version(name) for name in ("torch", "onnx")]
+        parts = [VERSION, OPSET, meta.backbone.hash, meta.architecture, dict(meta.preprocessing), shapes, libraries]
+        return cls(settings, hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32])
+
+    def read(self, kind: str) -> bytes | None:
+        """What is kept under that name; None if it is not there or damaged."""
+        path = self.folder / f"{self.key}.{kind}"
+        with contextlib.suppress(OSError):
+            kept = path.read_bytes()
+            digest, content = kept[:DIGEST], kept[DIGEST:]
+            if hashlib.sha256(content).hexdigest().encode() == digest:
+                path.touch()
+                return content
+        return None
+
+    def add(self, kind: str, content: bytes) -> None:
+        """Keep it; what was unused longest makes room. A full disk keeps nothing."""
+        with contextlib.suppress(OSError):
+            make_parent(self.folder)
+            write_whole(self.folder / f"{self.key}.{kind}", hashlib.sha256(content).hexdigest().encode() + content)
+            kept = sorted(self.folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+            total = 0
+            for path in kept:
+                total += path.stat().st_size
+                if total > self.most_bytes and path.stem != self.key:
+                    path.unlink()
+
+    def graph(self, head: Tensors) -> ModelProto | None:
+        """The graph with that head in it; None if there is none that it fits."""
+        content = self.read(GRAPH)
+        if content is None:
+            return None
+        graph = onnx.load_from_string(content)
+        return graph if with_head(graph, head) else None
+
+    def features(self, whose: str, photos: Sequence[str]) -> Rows | None:
+        """What was seen (N, D) of the photos with those digests; None unless all of them are known."""
+        known = self._known(whose)
+        return np.stack([known[photo] for photo in photos]) if photos and known.keys() >= set(photos) else None
+
+    def add_features(self, whose: str, photos: Sequence[str], rows: Rows) -> None:
+        """Keep what was seen (N, D) of photos, the newest of all that are known."""
+        known = self._known(whose)
+        if known and next(iter(known.values())).shape != rows.shape[1:]:
+            known = {}
+        fresh = dict(zip(photos, rows, strict=True))
+        newest = list(({name: row for name, row in known.items() if name not in fresh} | fresh).items())[-MOST_PHOTOS:]
+        digests = np.frombuffer(bytes.fromhex("".join(name for name, _ in newest)), np.uint8).reshape(len(newest), -1)
+        self.add(whose, save({"digests": digests, "features": np.stack([row for _, row in newest])}))
+
+    def _known(self, whose: str) -> dict[str, Rows]:
+        content = self.read(whose)
+        if content is None:
+            return {}
+        with contextlib.suppress(SafetensorError, KeyError):
+            kept = load(content)
+            return {digest.tobytes().hex(): row for digest, row in zip(kept["digests"], kept["features"], strict=True)}
+        return {}
+
+
+def digest_of(path: Path) -> str:
+    """A photo's name here: what its bytes come to. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
