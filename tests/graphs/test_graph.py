@@ -77,6 +77,20 @@ def test_another_linear_head_is_two_tensors(predictor: Predictor, graph: bytes, 
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["classifier.1.weight", "classifier.1.bias"], ["head.weight", "head.bias"]),
+        (["fc.0.weight", "fc.2.bias"], ["head.0.weight", "head.2.bias"]),
+        (["fc1.weight", "fc2.bias"], ["head.fc1.weight", "head.fc2.bias"]),  # no path in common
+        (["weight"], ["head.weight"]),
+        ([], []),
+    ],
+)
+def test_tensors_of_a_head_are_called_by_what_follows_its_path(names: list[str], short: list[str]) -> None:
+    assert list(head_tensors({name: np.zeros(1) for name in names})) == short
+
+
 def test_a_head_of_another_kind_is_refused_and_nothing_changed(graph: bytes) -> None:
     whole = onnx.load_from_string(graph)
     assert not with_head(whole, {"head.0.weight": np.zeros((3, 4), np.float32)})

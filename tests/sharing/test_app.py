@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from tests.exported import Exported
+from tl_engine.base.errors import RunError
 from tl_engine.base.progress import watched
 from tl_engine.classifiers.predictor import Predictor
 from tl_engine.graphs.traced import said_by_exported
@@ -123,6 +125,19 @@ def test_the_program_is_not_recorded_again_for_other_photos(
     monkeypatch.setattr(traced, "recorded", lambda _: pytest.fail("it was recorded again"))
     told: dict[str, Any] = watched(export(mine.run.best, mine.settings, Destinations(zip=tmp_path / "again.zip")), id)
     assert told["verified"]["same_class"] == told["verified"]["variants"]["pt2"]["same_class"] == 8
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda _: b"hello", lambda whole: whole[:-9], lambda whole: whole[:-4] + b"\0\0\xc0\x7f"]
+)
+def test_a_damaged_head_is_a_sentence(
+    spoil: Callable[[bytes], bytes], another: Path, mine: Exported, tmp_path: Path
+) -> None:
+    file = another / "model.safetensors"
+    file.write_bytes(spoil(file.read_bytes()))
+    with pytest.raises(RunError, match=r"model\.safetensors"):
+        watched(export(another, mine.settings, Destinations(zip=tmp_path / "out.zip")), id)
+    assert not (tmp_path / "out.zip").exists()
 
 
 def test_a_backbone_that_learnt_leaves_nothing(mine: Exported) -> None:

@@ -3,6 +3,7 @@
 No torch here: another head on a frozen backbone is a matter of two tensors.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,16 +36,14 @@ class Ending:
 
 def is_linear(head: Tensors) -> bool:
     """Whether these are the tensors of one linear layer."""
-    return sorted(tensor.ndim for tensor in head.values()) == [1, 2]
+    return {name: tensor.ndim for name, tensor in head.items()} == {f"{HEAD}weight": 2, f"{HEAD}bias": 1}
 
 
 def head_tensors(learned: Tensors) -> dict[str, NDArray[Any]]:
     """The tensors of a head that was saved alone, by their names in a graph: what follows the path of the head."""
-    names = list(learned)
-    path = names[0].rpartition(".")[0]
-    while not all(name.startswith(f"{path}.") for name in names):
-        path = path.rpartition(".")[0]
-    return {HEAD + name.removeprefix(f"{path}."): tensor for name, tensor in learned.items()}
+    paths = zip(*(name.split(".")[:-1] for name in learned), strict=False)
+    path = "".join(f"{parts[0]}." for parts in itertools.takewhile(lambda parts: len(set(parts)) == 1, paths))
+    return {HEAD + name.removeprefix(path): tensor for name, tensor in learned.items()}
 
 
 def with_head(graph: ModelProto, head: Tensors) -> bool:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import onnx
 from onnx import ModelProto
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from tl_engine.base.errors import RunError
@@ -128,7 +130,7 @@ class Source:
         if whole is None:
             raise RunError(f"{classifier.name} holds no classifier: train one, or name another run.")
         meta = read_meta(classifier)
-        head = head_tensors(load_file(whole / TENSORS)) if meta.learned.head_only else None
+        head = _head(whole) if meta.learned.head_only else None
         kept = Kept.of(settings, meta, head) if head else None
         return cls(classifier=classifier, whole=whole, meta=meta, settings=settings, head=head, kept=kept)
 
@@ -155,6 +157,15 @@ class Source:
     def load(self) -> Loaded:
         """The app's side: the classifier itself. Raises RunError or WeightsError."""
         return Loaded.load(self.classifier, self.settings, self.kept, self.head)
+
+
+def _head(folder: Path) -> Tensors | None:
+    """The head that was saved alone; None where it cannot be used, of which loading the classifier says why."""
+    try:
+        head = head_tensors(load_file(folder / TENSORS))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return None
+    return head if all(np.isfinite(tensor).all() for tensor in head.values()) else None
 
 
 def _app_and_graph(
