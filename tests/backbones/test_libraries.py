@@ -40,7 +40,8 @@ print(len(rule.param_groups), there())
 @pytest.mark.slow
 def test_the_real_one_comes_when_it_is_asked_for() -> None:
     code = """
-import tl_engine.networks.preprocessing
+from tl_engine.backbones.libraries import VISION, import_without_compiler
+import_without_compiler(VISION)
 import torch
 from torchvision.ops import roi_align
 rule = torch.optim.Adam([torch.nn.Parameter(torch.ones(2))])

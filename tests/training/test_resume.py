@@ -155,20 +155,19 @@ def test_an_epoch_that_was_cut_short_begins_anew(make_images: MakeImages, settin
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [HEAD, SOLVED], ids=["stepped", "solved"])
-@pytest.mark.parametrize("kept", ["every_epoch", None], ids=["from a checkpoint", "computed again"])
+@pytest.mark.parametrize("every", [0.0, 3600.0], ids=["from a checkpoint", "computed again"])
 def test_a_head_goes_on_after_each_epoch(
     options: dict[str, Any],
-    kept: str | None,
+    every: float,
     make_images: MakeImages,
     settings: Settings,
-    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if kept:
-        request.getfixturevalue(kept)
+    monkeypatch.setattr(resume, "HEAD_EVERY", every)
     whole, parts = pair(make_images(), settings, epochs=6, **options)
     logged(whole)
     logged(parts, after_epoch(2))
-    assert (parts.folder / STATE).exists() == bool(kept)
+    assert (parts.folder / STATE).exists() == (every == 0)
     go_on(parts, after_epoch(1))
     go_on(parts)
     same_result(whole.run, parts.run)
