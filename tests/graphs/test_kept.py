@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import own_settings
-from tl_engine.graphs.kept import BY_APP, MOST_PHOTOS, Kept, digest_of
+from tl_engine.graphs.kept import BY_APP, BY_PROGRAM, MOST_PHOTOS, Kept, digest_of, forget_photos
 from tl_engine.runs.meta import BackboneMeta, Learned, Meta
 
 LINEAR = {"head.weight": np.zeros((2, 4), np.float32), "head.bias": np.zeros(2, np.float32)}
@@ -68,6 +68,22 @@ def test_the_newest_photos_are_kept_and_rows_of_another_width_take_their_place(k
     found = kept.features(BY_APP, digests(1))
     assert found is not None
     assert found.shape == (1, 3)
+
+
+def test_a_photo_that_is_deleted_leaves_nothing(kept: Kept, tmp_path: Path) -> None:
+    settings, other = own_settings(tmp_path), Kept(own_settings(tmp_path), "b" * 32)
+    rows = np.arange(20, dtype=np.float32).reshape(5, 4)
+    kept.add_features(BY_APP, digests(5), rows)
+    other.add_features(BY_PROGRAM, digests(1), rows[:1])
+    kept.add("onnx", b"a graph")
+    forget_photos(settings, set(digests(2)))
+    assert [kept.features(BY_APP, [digest]) is None for digest in digests(5)] == [True, True, False, False, False]
+    assert {path.name for path in kept.folder.iterdir()} == {f"{kept.key}.by-app", f"{kept.key}.onnx"}
+    whole = next(kept.folder.glob("*.by-app"))
+    assert not [row for row in rows[:2] if row.tobytes() in whole.read_bytes()]
+    whole.write_bytes(b"of nobody knows what")
+    forget_photos(settings, set(digests(1)))
+    assert not whole.exists()
 
 
 def test_whatever_changes_a_number_is_another_backbone(tmp_path: Path) -> None:

@@ -88,6 +88,16 @@ def test_it_reaches_no_torch_and_agrees_with_the_app(mine: Exported, another: Pa
         assert answer["probabilities"] == pytest.approx(meant.probabilities, abs=1e-4)
 
 
+def test_nobodys_head_is_kept(exported: Exported) -> None:
+    whole = (exported.run.best / "model.safetensors").read_bytes()
+    (weight,) = (tensor for tensor in load_file(exported.run.best / "model.safetensors").values() if tensor.ndim == 2)
+    assert weight.tobytes() in whole
+    kept = list((exported.settings.cache / "graphs").iterdir())
+    assert len(kept) == 4
+    assert not [file.name for file in kept if weight[0, :50].tobytes() in file.read_bytes()]
+    assert weight[0, :50].tobytes() in (exported.folder / "model.onnx").read_bytes()
+
+
 def test_what_was_not_seen_before_is_looked_at(mine: Exported, another: Path) -> None:
     assert remembered(another, mine)
     photo = next((mine.photos / "val" / "temple").glob("*.jpg"))

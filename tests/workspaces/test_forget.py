@@ -17,6 +17,7 @@ from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import read_manifest
 from tl_engine.evaluation.run_photos import small_copy
+from tl_engine.graphs.kept import BY_APP, Kept, digest_of
 from tl_engine.ledger.set_aside import FOLDER, UNDO_SECONDS
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
@@ -111,7 +112,7 @@ def test_no_byte_of_a_deleted_photo_is_left(way: str, here: Settings, tmp_path: 
     for content in contents:  # what travels with a run that used them
         copy = small_copy(here.runs / "one" / REPORT, hashlib.sha256(content).hexdigest())
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(b"small")
+        copy.write_bytes(b"small of " + content[-100:])
         small.append(copy)
     assert all(len(left_of(content, tmp_path)) == 3 for content in contents)  # as it came, kept, in the zip
     manifests = here.cache / "manifests"
@@ -119,11 +120,18 @@ def test_no_byte_of_a_deleted_photo_is_left(way: str, here: Settings, tmp_path: 
     deleted = small_copy(here.runs / ".deleted" / "9-one" / REPORT, hashlib.sha256(contents[0]).hexdigest())
     deleted.parent.mkdir(parents=True)
     deleted.write_bytes(b"small")
+    seen = [hashlib.sha256(content).hexdigest() for content in contents]  # by an export, some by their small copies
+    seen += [digest_of(copy) for copy in small[4:]]
+    exported = Kept(here, "a" * 32)
+    exported.add_features(BY_APP, seen, np.ones((len(seen), 3), np.float32))
     WAYS[way](own, here)
     assert not deleted.exists()  # also of a run that could still be brought back
     assert before
     assert [left_of(content, tmp_path) for content in contents[:2]] == [[], []]
-    gone = small if way in ("collection", "everything") else [*small[:2], *small[4:6]]
+    all_of_it = way in ("collection", "everything")
+    gone = small if all_of_it else [*small[:2], *small[4:6]]
+    left = [exported.features(BY_APP, [digest]) is not None for digest in seen]
+    assert left == [False, False, not all_of_it, not all_of_it] * 2
     assert not [copy for copy in gone if copy.exists()]
     assert not [file for file in here.cache.rglob("*.jpg") if file.name in {copy.name for copy in gone}]
     assert not list(manifests.iterdir())

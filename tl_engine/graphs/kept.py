@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +24,7 @@ from tl_engine.base.settings import VERSION, Settings
 from tl_engine.graphs.graph import OPSET, Tensors, is_linear, with_head
 from tl_engine.runs.meta import Meta
 
+FOLDER = "graphs"  # in the cache
 GRAPH = "onnx"
 BY_APP, BY_PROGRAM = "by-app", "by-program"  # whose features
 MOST_PHOTOS = 1_000  # whose features are kept, of a backbone
@@ -35,7 +36,7 @@ class Kept:
     """What is kept of one backbone, by all that changes a number in it. What is damaged counts as absent."""
 
     def __init__(self, settings: Settings, key: str) -> None:
-        self.folder = settings.cache / "graphs"
+        self.folder = settings.cache / FOLDER
         self.most_bytes = settings.cache_bytes
         self.key = key
 
@@ -78,6 +79,13 @@ class Kept:
         graph = onnx.load_from_string(content)
         return graph if with_head(graph, head) else None
 
+    def add_graph(self, graph: ModelProto, head: Tensors) -> None:
+        """Keep a graph without the numbers of its head: they are somebody's."""
+        blank = ModelProto()
+        blank.CopyFrom(graph)
+        if with_head(blank, {name: np.zeros_like(tensor) for name, tensor in head.items()}):
+            self.add(GRAPH, blank.SerializeToString())
+
     def features(self, whose: str, photos: Sequence[str]) -> Rows | None:
         """What was seen (N, D) of the photos with those digests; None unless all of them are known."""
         known = self._known(whose)
@@ -90,8 +98,21 @@ class Kept:
             known = {}
         fresh = dict(zip(photos, rows, strict=True))
         newest = list(({name: row for name, row in known.items() if name not in fresh} | fresh).items())[-MOST_PHOTOS:]
-        digests = np.frombuffer(bytes.fromhex("".join(name for name, _ in newest)), np.uint8).reshape(len(newest), -1)
-        self.add(whose, save({"digests": digests, "features": np.stack([row for _, row in newest])}))
+        self._write(whose, dict(newest))
+
+    def forget(self, whose: str, photos: Set[str]) -> None:
+        """Keep nothing of photos with those digests. Raises OSError where it cannot be removed."""
+        known = self._known(whose)
+        left = {name: row for name, row in known.items() if name not in photos}
+        if left and len(left) == len(known):
+            return
+        (self.folder / f"{self.key}.{whose}").unlink(missing_ok=True)  # first: a full disk keeps nothing new
+        if left:
+            self._write(whose, left)
+
+    def _write(self, whose: str, rows: Mapping[str, Rows]) -> None:
+        digests = np.frombuffer(bytes.fromhex("".join(rows)), np.uint8).reshape(len(rows), -1)
+        self.add(whose, save({"digests": digests, "features": np.stack(list(rows.values()))}))
 
     def _known(self, whose: str) -> dict[str, Rows]:
         content = self.read(whose)
@@ -101,6 +122,14 @@ class Kept:
             kept = load(content)
             return {digest.tobytes().hex(): row for digest, row in zip(kept["digests"], kept["features"], strict=True)}
         return {}
+
+
+def forget_photos(settings: Settings, photos: Set[str]) -> None:
+    """Keep nothing of photos with those digests, whatever backbone saw them."""
+    for whose in (BY_APP, BY_PROGRAM):
+        for path in (settings.cache / FOLDER).glob(f"*.{whose}"):
+            with contextlib.suppress(OSError):
+                Kept(settings, path.stem).forget(whose, photos)
 
 
 def digest_of(path: Path) -> str:

@@ -113,9 +113,17 @@ class Loaded(App):
             save_exported(self.predictor, to)
         said, given = said_by_exported(to, self.pixels(paths))
         if self.kept and head and given is not None:
-            self.kept.add(_program(head), to.read_bytes())
+            if not recorded:
+                self._keep_program(self.kept, head, to.read_bytes())
             self._keep(BY_PROGRAM, paths, given)
         return said
+
+    @staticmethod
+    def _keep_program(kept: Kept, head: Head, program: bytes) -> None:
+        """Without the numbers of its head: they are somebody's."""
+        blank = with_head(program, (np.zeros_like(head[0]), np.zeros_like(head[1]), np.ones_like(head[2])))
+        if blank:
+            kept.add(_program(head), blank)
 
     def recorded(self) -> bytes:
         """The network as an ONNX file."""

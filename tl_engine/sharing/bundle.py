@@ -24,7 +24,7 @@ from tl_engine.base.words import plural
 from tl_engine.classifiers.answers import limits
 from tl_engine.evaluation.report import read_report
 from tl_engine.graphs.graph import Ending, Tensors, finished, head_tensors, write_graph
-from tl_engine.graphs.kept import GRAPH, Kept
+from tl_engine.graphs.kept import Kept
 from tl_engine.hub.card import model_card
 from tl_engine.runs.meta import META, Meta
 from tl_engine.runs.run import BEST, Run
@@ -184,10 +184,10 @@ def _app_and_graph(
 
 def _recorded(source: Source, app: Loaded) -> ModelProto:
     """The network as it is recorded: a frozen backbone once, whatever heads will stand on it."""
-    content = app.recorded()
-    if source.kept:
-        source.kept.add(GRAPH, content)
-    return onnx.load_from_string(content)
+    graph = onnx.load_from_string(app.recorded())
+    if source.kept and source.head:
+        source.kept.add_graph(graph, source.head)
+    return graph
 
 
 def _whole(graph: ModelProto, source: Source, app: App) -> ModelProto:

@@ -18,7 +18,7 @@ from tl_engine.runs.run import REPORT
 from tl_engine.sources.collection import PREFIX
 from tl_engine.workspaces.scratch import EXPORT, PACKED, ZIP, handed_folder, made_folder
 
-FEATURES = "features"  # in the cache
+FEATURES, EXPORTED = "features", "graphs"  # in the cache
 OF_PHOTOS = ("reports",)  # in the cache: names of photos, by a name that tells nobody of which data set
 
 
@@ -67,8 +67,9 @@ def erase_photos(photos: Iterable[Path], root: Path, settings: Settings) -> None
     shutil.rmtree(made_folder(PACKED, root.name), ignore_errors=True)
     digests = {digest.hex() for own in contents.values() for digest in own}
     _erase_pooled(digests, root, settings)
-    _erase_in_runs(digests, settings)
+    copies = _erase_in_runs(digests, settings)
     _erase_features(digests, settings)
+    _erase_seen(digests | copies, settings)
     for copy in handed_folder().rglob("*"):
         with contextlib.suppress(OSError):
             if copy.is_file() and (copy.name in names or _is_one_of(copy, contents)):
@@ -83,13 +84,20 @@ def _erase_pooled(digests: set[str], root: Path, settings: Settings) -> None:
                 copied.unlink(missing_ok=True)
 
 
-def _erase_in_runs(digests: Iterable[str], settings: Settings) -> None:
-    """Small copies travel with the runs that used the photos, also with one that could still be brought back."""
+def _erase_in_runs(digests: Iterable[str], settings: Settings) -> set[str]:
+    """Small copies travel with the runs that used the photos, also with one that could still be brought back.
+
+    Returns the digests of those that were removed.
+    """
+    removed: set[str] = set()
     small = {place(Path(), digest).name for digest in digests for place in (small_copy, why_copy)}
     places = (settings.runs.glob(f"{folder}/{REPORT}/{SMALL}/*") for folder in ("*", f"{set_aside.FOLDER}/*"))
     for copy in itertools.chain.from_iterable(places):
         if copy.name in small:
+            with contextlib.suppress(OSError):
+                removed.add(_digest(copy).hex())
             copy.unlink(missing_ok=True)
+    return removed
 
 
 def _erase_features(digests: set[str], settings: Settings) -> None:
@@ -98,6 +106,15 @@ def _erase_features(digests: set[str], settings: Settings) -> None:
     from tl_engine.networks.feature_cache import drop_photos  # it brings torch along
 
     drop_photos(settings.cache / FEATURES, digests)
+
+
+def _erase_seen(digests: set[str], settings: Settings) -> None:
+    """What an export left of the photos that it was checked on."""
+    if not digests or not (settings.cache / EXPORTED).is_dir():
+        return
+    from tl_engine.graphs.kept import forget_photos  # it brings onnx along
+
+    forget_photos(settings, digests)
 
 
 def _is_one_of(file: Path, contents: dict[int, set[bytes]]) -> bool:
