@@ -93,6 +93,9 @@ def test_numbers_of_the_default_are_timms() -> None:
     row = ARCHITECTURES[DEFAULT_ARCHITECTURE]
     assert published["input_size"] == (3, row.image_size, row.image_size)
     assert published["license"] == row.licence.lower()
+    import timm
+
+    assert timm.get_pretrained_cfg(row.builder).hf_hub_id == row.hub
 
 
 def test_megabytes_of_the_default_are_those_of_its_package() -> None:
