@@ -67,7 +67,8 @@ class Loaded(App):
     asked_of_copies = MOST_PHOTOS
 
     def __init__(self, predictor: "Predictor", kept: Kept | None, head: Tensors | None) -> None:
-        self.predictor, self.kept, self.head = predictor, kept, head
+        self.predictor, self.kept = predictor, kept
+        self.head = _linear(head, predictor.temperature) if head else None
         self.views: dict[Path, Pixels] = {}
         self.classes, self.preprocess = predictor.classes, predictor.preprocess
         self.reference, self.most_bytes = predictor.reference, predictor.most_bytes
@@ -105,25 +106,17 @@ class Loaded(App):
         """Write the network as torch.export keeps it; what that says of each photo (N, C), read again."""
         from tl_engine.graphs.traced import said_by_exported, save_exported
 
-        head = _linear(self.head, self.predictor.temperature) if self.kept and self.head else None
-        recorded = _recorded(self.kept, head) if self.kept and head else None
-        if recorded:
-            to.write_bytes(recorded)
+        known = _recorded(self.kept, self.head) if self.kept and self.head else None
+        if known:
+            to.write_bytes(known)
         else:
             save_exported(self.predictor, to)
         said, given = said_by_exported(to, self.pixels(paths))
-        if self.kept and head and given is not None:
-            if not recorded:
-                self._keep_program(self.kept, head, to.read_bytes())
+        if self.kept and self.head and given is not None:
             self._keep(BY_PROGRAM, paths, given)
+            if not known:
+                _keep_program(self.kept, self.head, to.read_bytes())
         return said
-
-    @staticmethod
-    def _keep_program(kept: Kept, head: Head, program: bytes) -> None:
-        """Without the numbers of its head: they are somebody's."""
-        blank = with_head(program, (np.zeros_like(head[0]), np.zeros_like(head[1]), np.ones_like(head[2])))
-        if blank:
-            kept.add(_program(head), blank)
 
     def recorded(self) -> bytes:
         """The network as an ONNX file."""
@@ -139,7 +132,7 @@ class Loaded(App):
         return said_by_lite(to, self.pixels(paths))
 
     def _keep(self, whose: str, paths: Sequence[Path], rows: Rows) -> None:
-        if self.kept and self.head and is_linear(self.head):
+        if self.kept and self.head:
             with contextlib.suppress(OSError):  # a photo has gone meanwhile: nothing is left, and nothing lost
                 self.kept.add_features(whose, [digest_of(path) for path in paths], rows)
 
@@ -222,6 +215,13 @@ def _recorded(kept: Kept, head: Head) -> bytes | None:
     """The program of an earlier export with that head in it; None where there is none that it fits."""
     program = kept.read(_program(head))
     return with_head(program, head) if program else None
+
+
+def _keep_program(kept: Kept, head: Head, program: bytes) -> None:
+    """Keep it without the numbers of its head: they are somebody's."""
+    blank = with_head(program, (np.zeros_like(head[0]), np.zeros_like(head[1]), np.ones_like(head[2])))
+    if blank:
+        kept.add(_program(head), blank)
 
 
 def _program(head: Head) -> str:
