@@ -89,12 +89,12 @@ def test_image_size_is_the_crop_of_the_weights(row: Architecture) -> None:
 
 
 def test_numbers_of_the_default_are_timms() -> None:
+    import timm
+
     published = as_published(DEFAULT_ARCHITECTURE).pretrained_cfg
     row = ARCHITECTURES[DEFAULT_ARCHITECTURE]
     assert published["input_size"] == (3, row.image_size, row.image_size)
     assert published["license"] == row.licence.lower()
-    import timm
-
     assert timm.get_pretrained_cfg(row.builder).hf_hub_id == row.hub
 
 

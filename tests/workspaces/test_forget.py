@@ -13,11 +13,12 @@ from PIL import Image
 
 from benchmarks.ended_runs import ended_run
 from tl_engine.base.errors import DataError, RunError
+from tl_engine.base.files import file_hash
 from tl_engine.base.progress import watched
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import read_manifest
 from tl_engine.evaluation.run_photos import small_copy
-from tl_engine.graphs.kept import BY_APP, Kept, digest_of
+from tl_engine.graphs.kept import BY_APP, Kept
 from tl_engine.ledger.set_aside import FOLDER, UNDO_SECONDS
 from tl_engine.runs import open_runs, queue
 from tl_engine.runs.config import TrainConfig
@@ -121,7 +122,7 @@ def test_no_byte_of_a_deleted_photo_is_left(way: str, here: Settings, tmp_path: 
     deleted.parent.mkdir(parents=True)
     deleted.write_bytes(b"small")
     seen = [hashlib.sha256(content).hexdigest() for content in contents]  # by an export, some by their small copies
-    seen += [digest_of(copy) for copy in small[4:]]
+    seen += [file_hash(copy) for copy in small[4:]]
     exported = Kept(here, "a" * 32)
     exported.add_features(BY_APP, seen, np.ones((len(seen), 3), np.float32))
     WAYS[way](own, here)

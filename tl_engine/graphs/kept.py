@@ -9,7 +9,6 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -64,11 +63,12 @@ class Kept:
         with contextlib.suppress(OSError):
             make_parent(self.folder)
             write_whole(self.folder / f"{self.key}.{kind}", hashlib.sha256(content).hexdigest().encode() + content)
-            kept = sorted(self.folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+            whole = (path for path in self.folder.iterdir() if not path.name.startswith("."))  # none that appears now
+            kept = sorted(whole, key=lambda path: path.stat().st_mtime, reverse=True)
             total = 0
             for path in kept:
                 total += path.stat().st_size
-                if total > self.most_bytes and path.stem != self.key:
+                if total > self.most_bytes and not path.name.startswith(self.key):
                     path.unlink()
 
     def graph(self, head: Tensors) -> ModelProto | None:
@@ -130,9 +130,3 @@ def forget_photos(settings: Settings, photos: Set[str]) -> None:
         for path in (settings.cache / FOLDER).glob(f"*.{whose}"):
             with contextlib.suppress(OSError):
                 Kept(settings, path.stem).forget(whose, photos)
-
-
-def digest_of(path: Path) -> str:
-    """A photo's name here: what its bytes come to. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tl_engine.base.errors import ImageError
+from tl_engine.base.files import file_hash
 from tl_engine.base.parallel import batched, in_order
 from tl_engine.base.settings import Settings
 from tl_engine.classifiers.answers import Answer, Seen, answer
 from tl_engine.classifiers.reference import Reference, reference_of
 from tl_engine.evaluation.calibration import softmax
 from tl_engine.graphs.graph import HEAD, Tensors, is_linear
-from tl_engine.graphs.kept import BY_APP, BY_PROGRAM, Kept, digest_of
+from tl_engine.graphs.kept import BY_APP, BY_PROGRAM, Kept
 from tl_engine.graphs.program import Head, head_of, with_head
 from tl_engine.networks.preprocessing import Preprocess
 from tl_engine.runs.meta import Meta
@@ -134,7 +135,7 @@ class Loaded(App):
     def _keep(self, whose: str, paths: Sequence[Path], rows: Rows) -> None:
         if self.kept and self.head:
             with contextlib.suppress(OSError):  # a photo has gone meanwhile: nothing is left, and nothing lost
-                self.kept.add_features(whose, [digest_of(path) for path in paths], rows)
+                self.kept.add_features(whose, [file_hash(path) for path in paths], rows)
 
 
 class Remembered(App):
@@ -195,7 +196,7 @@ class _Seen:
     def of(cls, kept: Kept, head: Head, paths: Sequence[Path]) -> Self | None:
         """That of an earlier export; None unless all of it is there."""
         with contextlib.suppress(OSError):
-            digests = [digest_of(path) for path in paths]
+            digests = [file_hash(path) for path in paths]
             by_app, by_program = kept.features(BY_APP, digests), kept.features(BY_PROGRAM, digests)
             program = _recorded(kept, head)
             if by_app is not None and by_program is not None and program and by_app.shape[1] == head[0].shape[1]:

@@ -1,13 +1,13 @@
 """All that there is of photos and runs besides themselves: copies, thumbnails, features, zips. Erased for forget.py."""
 
 import contextlib
-import hashlib
 import itertools
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from tl_engine.base.files import file_hash
 from tl_engine.base.names import POOLED
 from tl_engine.base.settings import Settings
 from tl_engine.data.manifest import forget_manifest
@@ -55,17 +55,17 @@ def erase_photos(photos: Iterable[Path], root: Path, settings: Settings) -> None
     Originals are known by their content, since a browser's upload has a name of its own; thumbnails by their name,
     which says whose they are.
     """
-    contents: dict[int, set[bytes]] = {}
+    contents: dict[int, set[str]] = {}
     names: set[str] = set()
     for photo in photos:
         with contextlib.suppress(OSError):
-            contents.setdefault(photo.stat().st_size, set()).add(_digest(photo))
+            contents.setdefault(photo.stat().st_size, set()).add(file_hash(photo))
             small = place(photo, settings)
             names.add(small.name)
             small.unlink(missing_ok=True)
     forget_manifest(root, settings)  # it holds the tones of every photo
     shutil.rmtree(made_folder(PACKED, root.name), ignore_errors=True)
-    digests = {digest.hex() for own in contents.values() for digest in own}
+    digests = set().union(*contents.values())
     _erase_pooled(digests, root, settings)
     copies = _erase_in_runs(digests, settings)
     _erase_features(digests, settings)
@@ -95,7 +95,7 @@ def _erase_in_runs(digests: Iterable[str], settings: Settings) -> set[str]:
     for copy in itertools.chain.from_iterable(places):
         if copy.name in small:
             with contextlib.suppress(OSError):
-                removed.add(_digest(copy).hex())
+                removed.add(file_hash(copy))
             copy.unlink(missing_ok=True)
     return removed
 
@@ -117,11 +117,6 @@ def _erase_seen(digests: set[str], settings: Settings) -> None:
     forget_photos(settings, digests)
 
 
-def _is_one_of(file: Path, contents: dict[int, set[bytes]]) -> bool:
+def _is_one_of(file: Path, contents: dict[int, set[str]]) -> bool:
     size = file.stat().st_size
-    return size in contents and _digest(file) in contents[size]
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return size in contents and file_hash(file) in contents[size]

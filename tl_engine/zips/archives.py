@@ -5,7 +5,6 @@ are damaged stays behind, by name; whatever else is wrong refuses the whole. No 
 """
 
 import errno
-import hashlib
 import os
 import struct
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from tl_engine.base.errors import DataError
+from tl_engine.base.files import file_hash
 from tl_engine.base.names import LEFT_OUT_FILE, is_junk, slug
 from tl_engine.base.progress import OnProgress
 from tl_engine.base.settings import Limits
@@ -71,9 +71,7 @@ def content_name(archive: Path, zip_names: str = AUTO) -> str:
     encoding that is none.
     """
     encoding = encoding_called(zip_names)
-    with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{slug(archive.stem, 40)}{'' if encoding == AUTO else f'-{encoding}'}-{digest[:16]}"
+    return f"{slug(archive.stem, 40)}{'' if encoding == AUTO else f'-{encoding}'}-{file_hash(archive)[:16]}"
 
 
 def _unwritten(error: OSError, name: str, folder: Path) -> DataError:
